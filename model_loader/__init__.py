@@ -1,0 +1,54 @@
+"""All that inference needs: fetch → verify → load → decode → transform → predict.
+
+    >>> model = load_model("s3://my-bucket/models/flying-objects")       # doctest: +SKIP
+    >>> model.classify(Path("gull.jpg").read_bytes()).label              # doctest: +SKIP
+    'Flying Birds'
+
+Importing this package imports NumPy and Pillow; torch, onnxruntime and boto3 follow only when a
+model that needs them is loaded.
+"""
+
+from __future__ import annotations
+
+from model_loader.errors import (
+    ClassifierError,
+    InputError,
+    MalformedRequestError,
+    ModelCorruptError,
+    ModelIncompatibleError,
+    ModelNotFoundError,
+    ModelUnavailableError,
+    TooLargeError,
+    UndecodableImageError,
+    UnsupportedImageError,
+)
+from model_loader.image import decode_image
+from model_loader.metadata import FileInfo, Metadata, SelfTest
+from model_loader.model import UNKNOWN, Model, Prediction, load_model
+from model_loader.shared import SharedModel
+from model_loader.transform import Normalize, Resize, Transform
+
+__all__ = [
+    "UNKNOWN",
+    "ClassifierError",
+    "FileInfo",
+    "InputError",
+    "MalformedRequestError",
+    "Metadata",
+    "Model",
+    "ModelCorruptError",
+    "ModelIncompatibleError",
+    "ModelNotFoundError",
+    "ModelUnavailableError",
+    "Normalize",
+    "Prediction",
+    "Resize",
+    "SelfTest",
+    "SharedModel",
+    "TooLargeError",
+    "Transform",
+    "UndecodableImageError",
+    "UnsupportedImageError",
+    "decode_image",
+    "load_model",
+]

@@ -1,0 +1,89 @@
+"""What runs the network: TorchScript or ONNX Runtime, imported only when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_loader.errors import ModelCorruptError, ModelIncompatibleError
+
+Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""From images, float32 [B, 3, H, W], to logits, float32 [B, classes]."""
+
+DEFAULT_ENGINE = "torchscript"
+
+
+def load_torchscript(path: Path) -> Network:
+    """Load a TorchScript file for the CPU.
+
+    Raises:
+        ModelCorruptError: The file is not a TorchScript archive.
+        ModelIncompatibleError: torch is not installed.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise ModelIncompatibleError(_missing("torchscript", "torch", "onnx")) from error
+    try:
+        module = torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
+    except RuntimeError as error:
+        raise ModelCorruptError(
+            f"{path.name} is not a TorchScript file: {_first(error)}."
+        ) from error
+
+    def run(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            logits: NDArray[np.float32] = module(torch.from_numpy(images)).float().numpy()
+        return logits
+
+    return run
+
+
+def load_onnx(path: Path) -> Network:
+    """Load an ONNX file into ONNX Runtime on the CPU.
+
+    Raises:
+        ModelCorruptError: The file is not an ONNX graph with one input and one output.
+        ModelIncompatibleError: onnxruntime is not installed.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ModelIncompatibleError(_missing("onnx", "onnxruntime", "torchscript")) from error
+    try:
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    except Exception as error:
+        # ONNX Runtime's exceptions share no base class but Exception.
+        raise ModelCorruptError(f"{path.name} is not an ONNX file: {_first(error)}.") from error
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise ModelCorruptError(f"{path.name} must have one input and one output.")
+    feed, fetch = inputs[0].name, outputs[0].name
+
+    def run(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        logits: NDArray[np.float32] = session.run([fetch], {feed: images})[0]
+        return logits
+
+    return run
+
+
+ENGINES: dict[str, tuple[str, Callable[[Path], Network]]] = {
+    "torchscript": ("model.pt", load_torchscript),
+    "onnx": ("model.onnx", load_onnx),
+}
+"""The file that each engine runs, and what loads it."""
+
+
+def _missing(engine: str, package: str, other: str) -> str:
+    return (
+        f"MODEL_ENGINE is {engine}, but {package} is not installed. "
+        f"Install requirements-{engine}.txt, or set MODEL_ENGINE={other}."
+    )
+
+
+def _first(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

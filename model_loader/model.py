@@ -1,0 +1,171 @@
+"""A loaded version of a model, and how one is loaded: fetch → verify → load → self-test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_loader.engine import DEFAULT_ENGINE, ENGINES, Network
+from model_loader.errors import ModelCorruptError, ModelIncompatibleError
+from model_loader.image import decode_image
+from model_loader.metadata import Metadata, checked_name, read_object
+from model_loader.store import LocalStore, Store, open_store
+
+UNKNOWN = "unknown"
+"""The label of a picture whose confidence lies below the version's threshold."""
+
+SELF_TEST_TOLERANCE = 2e-3
+"""Largest difference of a probability in the self-test: engines and processors round differently,
+another picture or other weights differ by far more."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer to one picture.
+
+    Attributes:
+        label: The most probable class, or "unknown" where ``confidence`` is below the threshold.
+        confidence: The probability of the most probable class, 0…1.
+        scores: The probability of each class, in index order; they sum to 1.
+    """
+
+    label: str
+    confidence: float
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Model:
+    """One version, ready to answer; safe to share between threads.
+
+    Attributes:
+        metadata: What the version says of itself.
+        engine: The name of the engine that runs it.
+        network: From images, float32 [B, 3, H, W], to logits, float32 [B, classes].
+    """
+
+    metadata: Metadata
+    engine: str
+    network: Network
+
+    def prepare(self, data: bytes) -> NDArray[np.float32]:
+        """Decode one image file and apply the test transform.
+
+        Returns:
+            The network's input for this picture: float32 [3, H, W], normalised.
+
+        Raises:
+            InputError: The bytes cannot be decoded; see ``decode_image``.
+        """
+        return self.metadata.transform(decode_image(data))
+
+    def probabilities(self, images: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Run the network on prepared pictures of equal size.
+
+        Args:
+            images: float32 [B, 3, H, W], normalised.
+
+        Returns:
+            float64 [B, classes]; each row sums to 1.
+        """
+        logits = self.network(images).astype(np.float64) / self.metadata.temperature
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        result: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
+        return result
+
+    def predict(self, probabilities: NDArray[np.float64]) -> Prediction:
+        """Name the class of one row of ``probabilities``."""
+        best = int(probabilities.argmax())
+        confidence = float(probabilities[best])
+        known = confidence >= self.metadata.threshold
+        labels = self.metadata.labels
+        return Prediction(
+            label=labels[best] if known else UNKNOWN,
+            confidence=confidence,
+            scores=dict(zip(labels, probabilities.tolist(), strict=True)),
+        )
+
+    def classify(self, data: bytes) -> Prediction:
+        """Answer one image file.
+
+        Raises:
+            InputError: The bytes cannot be decoded; see ``decode_image``.
+        """
+        return self.predict(self.probabilities(self.prepare(data)[None])[0])
+
+
+def load_model(uri: str, engine: str | None = None) -> Model:
+    """Load the current version of a published model.
+
+    Args:
+        uri: ``s3://bucket/prefix/name``, or a local directory: a published model's (it holds
+            ``current.json``) or a single version's (it holds ``model.json``).
+        engine: ``torchscript`` or ``onnx``; None for ``torchscript``.
+
+    Returns:
+        The model, after it has reproduced its self-test.
+
+    Raises:
+        ModelNotFoundError: Nothing is published there, or reading it is not allowed.
+        ModelCorruptError: A file is not the one that was published, or the self-test fails.
+        ModelIncompatibleError: The version has no file for the engine, or the engine is unknown.
+        ModelUnavailableError: The store does not answer.
+    """
+    engine = engine or DEFAULT_ENGINE
+    if engine not in ENGINES:
+        raise ModelIncompatibleError(
+            f"MODEL_ENGINE is {engine!r}; it must be {' or '.join(ENGINES)}."
+        )
+    store = open_store(uri)
+    folder = _current_version(store)
+    metadata = Metadata.from_json(store.read(f"{folder}model.json"))
+    file, load = ENGINES[engine]
+    if file not in metadata.files:
+        raise ModelIncompatibleError(
+            f"Version {metadata.version} of {metadata.name} has no {file}, which the engine "
+            f"{engine} runs; it has {', '.join(metadata.files) or 'no file'}. "
+            "Set MODEL_ENGINE to the other engine, or export the model again."
+        )
+    network = load(store.fetch(f"{folder}{file}", metadata.files[file]))
+    model = Model(metadata, engine, network)
+    _run_self_test(model)
+    return model
+
+
+def _current_version(store: Store) -> str:
+    """Return the key prefix of the current version's files: '' or 'versions/<version>/'."""
+    if isinstance(store, LocalStore) and (Path(store.uri) / "model.json").is_file():
+        return ""
+    current = read_object(store.read("current.json"), "current.json")
+    try:
+        return f"versions/{checked_name(current.get('version'), 'version')}/"
+    except ValueError as error:
+        raise ModelCorruptError(f"current.json: {error}. Publish the model again.") from error
+
+
+def _run_self_test(model: Model) -> None:
+    metadata = model.metadata
+    who = f"Version {metadata.version} of {metadata.name} ({model.engine})"
+    try:
+        logits = model.network(model.prepare(metadata.self_test.image)[None])
+    except Exception as error:
+        # An engine's exceptions share no base class; any of them means that it cannot run.
+        raise ModelCorruptError(
+            f"{who} cannot run its self-test: {error}. Export the model again."
+        ) from error
+    if logits.shape != (1, len(metadata.labels)):
+        raise ModelCorruptError(
+            f"{who} has {len(metadata.labels)} labels, but its network gives an output of shape "
+            f"{logits.shape}. Export the model again."
+        )
+    answer = model.probabilities(model.prepare(metadata.self_test.image)[None])[0]
+    difference = float(np.abs(answer - metadata.self_test.probabilities).max())
+    if not difference <= SELF_TEST_TOLERANCE:  # also where it is not a number
+        raise ModelCorruptError(
+            f"{who} fails its self-test: a probability is off by {difference:.3g}, at most "
+            f"{SELF_TEST_TOLERANCE:g} is taken. Export the model again."
+        )

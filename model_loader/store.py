@@ -1,0 +1,122 @@
+"""Where published models lie: a local directory here, S3 in ``model_loader.s3``."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Protocol
+
+from model_loader.errors import ModelCorruptError, ModelNotFoundError, ModelUnavailableError
+from model_loader.metadata import FileInfo
+
+_CHUNK = 1 << 20
+
+
+class Store(Protocol):
+    """One published model: the folder that holds ``current.json`` and ``versions/``."""
+
+    uri: str
+
+    def read(self, key: str) -> bytes:
+        """Return the bytes of a small file.
+
+        Args:
+            key: Its path below the model's folder, with '/' between the parts.
+
+        Raises:
+            ModelNotFoundError: It is not there, or may not be read.
+            ModelUnavailableError: The store does not answer.
+        """
+        ...
+
+    def fetch(self, key: str, info: FileInfo) -> Path:
+        """Return a local file with exactly the bytes that ``info`` describes.
+
+        Raises:
+            ModelCorruptError: The stored file has other bytes.
+            ModelNotFoundError: It is not there, or may not be read.
+            ModelUnavailableError: The store does not answer.
+        """
+        ...
+
+
+class LocalStore:
+    """A model in a local directory; its files are checked where they lie."""
+
+    def __init__(self, folder: Path) -> None:
+        """Remember the folder that holds ``current.json``; nothing is read yet."""
+        self.uri = str(folder)
+        self._folder = folder
+
+    def read(self, key: str) -> bytes:
+        """Return the bytes of a small file."""
+        path = self._folder / key
+        try:
+            return path.read_bytes()
+        except FileNotFoundError as error:
+            raise ModelNotFoundError(not_published(self.uri, key)) from error
+        except OSError as error:
+            raise ModelUnavailableError(f"{path} cannot be read: {error.strerror}.") from error
+
+    def fetch(self, key: str, info: FileInfo) -> Path:
+        """Return the file itself, once its hash is checked."""
+        path = self._folder / key
+        try:
+            found = file_info(path)
+        except FileNotFoundError as error:
+            raise ModelNotFoundError(not_published(self.uri, key)) from error
+        except OSError as error:
+            raise ModelUnavailableError(f"{path} cannot be read: {error.strerror}.") from error
+        check(found, info, str(path))
+        return path
+
+
+def open_store(uri: str) -> Store:
+    """Return the store for ``s3://bucket/prefix/name`` or a local directory.
+
+    Raises:
+        ModelNotFoundError: ``uri`` is empty or not an address of this form.
+    """
+    if uri.startswith("s3://"):
+        from model_loader.s3 import S3Store
+
+        return S3Store.from_uri(uri)
+    if not uri or "://" in uri:
+        raise ModelNotFoundError(
+            f"MODEL_URI is {uri!r}; it must be s3://bucket/prefix/name or a local directory."
+        )
+    return LocalStore(Path(uri))
+
+
+def file_info(path: Path) -> FileInfo:
+    """Return what a local file is; raises OSError where it cannot be read."""
+    digest = hashlib.sha256()
+    size = 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+    return FileInfo(digest.hexdigest(), size)
+
+
+def check(found: FileInfo, wanted: FileInfo, where: str) -> None:
+    """Compare what a file is with what it must be.
+
+    Raises:
+        ModelCorruptError: They differ; ``where`` names the file in the message.
+    """
+    if found != wanted:
+        raise ModelCorruptError(
+            f"{where} is not the file that was published: it has {found.size} bytes and the "
+            f"sha256 {found.sha256[:12]}…, but model.json says {wanted.size} bytes and "
+            f"{wanted.sha256[:12]}…. "
+            "Publish the model again."
+        )
+
+
+def not_published(uri: str, key: str) -> str:
+    """Return the sentence for a file that is not in the store."""
+    return (
+        f"There is no {key} at {uri}. Publish a model there "
+        "(python -m training publish RUN STORE), or correct MODEL_URI."
+    )
