@@ -1,0 +1,114 @@
+"""The HTTP service: its routes as a WSGI app, and the Lambda entry point.
+
+Environment:
+    MODEL_URI: ``s3://bucket/prefix/name``, or a local directory.
+    MODEL_ENGINE: ``torchscript`` (the default) or ``onnx``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import serverless_wsgi
+from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+
+from model_loader import ClassifierError, ModelUnavailableError, SharedModel
+from service.answers import PROBLEM_TYPE, answer, answer_or_problem, problem, problem_of
+from service.lambda_events import checked_event, problem_response
+from service.uploads import read_uploads
+
+log = logging.getLogger(__name__)
+
+ROUTES = "POST /classify, GET /model and GET /ping"
+
+
+def create_app(model: SharedModel) -> Flask:
+    """Return the WSGI app that answers with ``model``, which it loads at the first need."""
+    app = Flask(__name__, static_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+
+    @app.post("/classify")
+    def classify() -> Response:
+        uploads = read_uploads(request)
+        loaded = model.get()
+        if len(uploads) == 1:
+            return jsonify(answer(loaded, uploads[0]))
+        return jsonify({"predictions": [answer_or_problem(loaded, upload) for upload in uploads]})
+
+    @app.get("/model")
+    def describe_model() -> Response:
+        loaded = model.get()
+        return jsonify({**loaded.metadata.describe(), "engine": loaded.engine})
+
+    @app.get("/ping")
+    def ping() -> Response:
+        return jsonify({"status": "ok"})
+
+    app.register_error_handler(ClassifierError, _on_classifier_error)
+    app.register_error_handler(HTTPException, _on_http_exception)
+    app.register_error_handler(Exception, _on_unexpected)
+    app.after_request(_allow_any_origin)
+    return app
+
+
+def _on_classifier_error(error: ClassifierError) -> Response:
+    response = _problem_response(problem_of(error))
+    if isinstance(error, ModelUnavailableError):
+        log.error("%s: %s", error.title, error)
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _on_http_exception(error: HTTPException) -> Response:
+    status = error.code or 500
+    detail = error.description or error.name
+    if isinstance(error, NotFound):
+        detail = f"There is no {request.path} here; there is {ROUTES}."
+    elif isinstance(error, MethodNotAllowed):
+        allowed = ", ".join(sorted(error.valid_methods or ()))
+        detail = f"{request.path} does not take {request.method}; it takes {allowed}."
+    response = _problem_response(problem(status, error.name, detail))
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return response
+
+
+def _on_unexpected(error: Exception) -> Response:
+    log.exception("Unexpected error", exc_info=error)
+    detail = "Something went wrong here, not in your request. The log says what."
+    return _problem_response(problem(500, "Internal error", detail))
+
+
+def _problem_response(body: dict[str, Any]) -> Response:
+    response = jsonify(body)
+    response.status_code = body["status"]
+    response.mimetype = PROBLEM_TYPE
+    return response
+
+
+def _allow_any_origin(response: Response) -> Response:
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    if request.method == "OPTIONS":
+        response.headers["Access-Control-Allow-Methods"] = response.headers.get("Allow", "")
+        response.headers["Access-Control-Allow-Headers"] = "Content-Type"
+        response.headers["Access-Control-Max-Age"] = "86400"
+    return response
+
+
+serverless_wsgi.TEXT_MIME_TYPES.append(PROBLEM_TYPE)
+app = create_app(SharedModel(os.environ.get("MODEL_URI", ""), os.environ.get("MODEL_ENGINE")))
+
+
+def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    """Answer an API Gateway event: REST (payload 1.0) or HTTP API (payload 2.0)."""
+    try:
+        checked = checked_event(event)
+    except ClassifierError as error:
+        return problem_response(error)
+    response: dict[str, Any] = serverless_wsgi.handle_request(app, checked, context)
+    return response

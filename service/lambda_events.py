@@ -1,0 +1,63 @@
+"""The events that Lambda hands over, made safe for serverless_wsgi."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from model_loader import ClassifierError, MalformedRequestError
+from service.answers import PROBLEM_TYPE, problem_of
+
+
+def checked_event(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an API Gateway event that serverless_wsgi handles without raising.
+
+    Takes REST (payload 1.0) and HTTP API (payload 2.0) events. A named stage is taken off the
+    path of the latter, which serverless_wsgi leaves on.
+
+    Raises:
+        MalformedRequestError: It is no HTTP event, or its body is not the base64 that it claims.
+    """
+    checked = dict(event)
+    context = event.get("requestContext") or {}
+    if event.get("version") == "2.0" and "http" in context:
+        checked["rawPath"] = _without_stage(str(event.get("rawPath", "/")), context.get("stage"))
+    elif "httpMethod" not in event or "path" not in event:
+        raise MalformedRequestError(
+            "The event is not an HTTP request of API Gateway (payload 1.0 or 2.0). "
+            "Call the function through its URL."
+        )
+    checked["headers"] = event.get("headers") or {}
+    if event.get("isBase64Encoded"):
+        _check_base64(event.get("body") or "")
+    return checked
+
+
+def problem_response(error: ClassifierError) -> dict[str, Any]:
+    """Return a Lambda proxy response for an error that came before the WSGI application."""
+    return {
+        "statusCode": error.status,
+        "headers": {"Content-Type": PROBLEM_TYPE, "Access-Control-Allow-Origin": "*"},
+        "body": json.dumps(problem_of(error)),
+        "isBase64Encoded": False,
+    }
+
+
+def _without_stage(path: str, stage: str | None) -> str:
+    prefix = f"/{stage}"
+    if stage in (None, "", "$default") or not (path + "/").startswith(prefix + "/"):
+        return path
+    return path.removeprefix(prefix) or "/"
+
+
+def _check_base64(body: str) -> None:
+    try:
+        base64.b64decode(body, validate=True)
+    except (ValueError, binascii.Error) as error:
+        raise MalformedRequestError(
+            f"The event's body is marked as base64, but is not ({error}). "
+            "Check the gateway's binary media types."
+        ) from error

@@ -1,0 +1,115 @@
+"""The files of a request, read from a multipart or a raw image body."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.http import parse_options_header
+from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder
+from werkzeug.wrappers import Request
+
+from model_loader import MalformedRequestError, TooLargeError, UnsupportedImageError
+
+MAX_BYTES = 4_500_000
+"""Bytes of the largest request body: Lambda takes 6 MiB as base64, headers included."""
+
+MAX_PARTS = 100
+"""Parts of the largest multipart body."""
+
+RAW_FIELD = "body"
+"""What a raw body is called in the answer, where a form has a field's name."""
+
+_CURL = "With curl, send a file as -F file1=@photo.jpg and set no content-type boundary yourself."
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One file of a request.
+
+    Attributes:
+        field: The name of its form field.
+        filename: The name that the client gave it, or None.
+        data: Its bytes.
+    """
+
+    field: str
+    filename: str | None
+    data: bytes
+
+
+def read_uploads(request: Request) -> list[Upload]:
+    """Return the files of a multipart or raw ``image/*`` request, in the order sent.
+
+    Raises:
+        TooLargeError: The body has more than ``MAX_BYTES``, or more than ``MAX_PARTS``.
+        MalformedRequestError: The body is not the multipart that it claims to be, or has no file.
+        UnsupportedImageError: The body's media type is not taken.
+    """
+    request.max_content_length = MAX_BYTES
+    try:
+        body = request.get_data(cache=False)
+    except RequestEntityTooLarge as error:
+        raise TooLargeError(
+            f"The request is larger than {MAX_BYTES / 1e6:.1f} MB, which is what AWS Lambda lets "
+            "through. Scale the image down, or save it as JPEG."
+        ) from error
+    if request.mimetype == "multipart/form-data":
+        return _read_multipart(body, request.headers["Content-Type"])
+    if request.mimetype.startswith("image/"):
+        return [Upload(RAW_FIELD, None, body)]
+    raise UnsupportedImageError(
+        f"The content type {request.mimetype or '(none)'} is not taken. Send multipart/form-data "
+        f"with a file, or the image itself as image/*. {_CURL}"
+    )
+
+
+def _read_multipart(body: bytes, content_type: str) -> list[Upload]:
+    boundary = parse_options_header(content_type)[1].get("boundary")
+    if not boundary:
+        raise MalformedRequestError(
+            f"The content type {content_type} names no boundary, so the parts of the body cannot "
+            f"be told apart. {_CURL}"
+        )
+    try:
+        files, texts = _split(body, boundary)
+    except RequestEntityTooLarge as error:
+        raise TooLargeError(f"The request has more than {MAX_PARTS} parts; send fewer.") from error
+    except ValueError as error:
+        raise MalformedRequestError(
+            f"The body is not whole multipart/form-data with the boundary {boundary!r} that the "
+            f"content type names: its parts or its end are missing. {_CURL}"
+        ) from error
+    if files:
+        return files
+    if texts:
+        raise MalformedRequestError(f"The field {texts[0]!r} holds text, not a file. {_CURL}")
+    raise MalformedRequestError(f"The request has no file. {_CURL}")
+
+
+def _split(body: bytes, boundary: str) -> tuple[list[Upload], list[str]]:
+    """Return the files, and the names of the fields that are not files.
+
+    Raises:
+        ValueError: The body is malformed or ends early.
+        RequestEntityTooLarge: It has more than ``MAX_PARTS``.
+    """
+    decoder = MultipartDecoder(boundary.encode("latin-1"), max_parts=MAX_PARTS)
+    decoder.receive_data(body)
+    decoder.receive_data(None)
+    files: list[Upload] = []
+    texts: list[str] = []
+    part: File | Field | None = None
+    data = b""
+    while not isinstance(event := decoder.next_event(), Epilogue):
+        if isinstance(event, File | Field):
+            part, data = event, b""
+        elif isinstance(event, Data):
+            data += event.data
+            if event.more_data:
+                continue
+            if isinstance(part, File):
+                files.append(Upload(part.name or "", part.filename or None, data))
+            elif part is not None:
+                texts.append(part.name or "")
+    return files, texts
