@@ -1,0 +1,177 @@
+"""From a trained network to a model version: TorchScript, ONNX and ``model.json``."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from model_loader import FileInfo, Metadata, ModelUnavailableError, SelfTest, Transform, load_model
+from model_loader.engine import ENGINES
+from model_loader.image import decode_image
+from model_loader.store import file_info
+from training.errors import TrainingError
+
+_LIBRARIES = ("torch", "torchvision", "lightning", "onnx", "onnxruntime", "numpy", "pillow")
+_PARITY = 1e-4
+"""Largest difference of a probability between the exported files and the network itself."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a version tells of where it comes from; see ``model_loader.Metadata``."""
+
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def export_version(
+    network: nn.Module,
+    folder: Path,
+    *,
+    name: str,
+    labels: tuple[str, ...],
+    transform: Transform,
+    provenance: Provenance | None = None,
+) -> Metadata:
+    """Write a version's folder, after both exported files gave the network's own answers.
+
+    Args:
+        network: From images, float32 [B, 3, H, W], normalised, to logits, float32 [B, classes].
+        folder: Where to write; an earlier export there is replaced, at the very end.
+        name: The model's name.
+        labels: The class names in index order.
+        transform: The test transform.
+        provenance: Where the version comes from.
+
+    Raises:
+        TrainingError: An exported file answers differently, or the folder cannot be written.
+    """
+    network.eval()
+    provenance = provenance or Provenance()
+    picture = _self_test_picture()
+    images = torch.from_numpy(transform(decode_image(picture)))[None]
+    with torch.inference_mode():
+        probabilities = network(images).softmax(1)[0].tolist()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as temporary:
+        staged = Path(temporary) / "model"
+        staged.mkdir()
+        _write_torchscript(network, staged / "model.pt")
+        _write_onnx(network, images, staged / "model.onnx")
+        created = datetime.now(UTC)
+        files = {file: file_info(staged / file) for file in ("model.pt", "model.onnx")}
+        metadata = Metadata(
+            name=name,
+            version=_version(created, files),
+            labels=labels,
+            transform=transform,
+            files=files,
+            self_test=SelfTest(picture, tuple(probabilities)),
+            created=created.isoformat(timespec="seconds"),
+            recipe=provenance.recipe,
+            data=provenance.data,
+            revision=_revision(),
+            libraries={library: installed_version(library) for library in _LIBRARIES},
+        )
+        write_metadata(metadata, staged)
+        _check_parity(network, staged, images)
+        if folder.exists():
+            shutil.rmtree(folder)
+        staged.replace(folder)
+    return metadata
+
+
+def write_metadata(metadata: Metadata, folder: Path) -> None:
+    """Write ``model.json``, whole or not at all."""
+    temporary = folder / ".model.json.partial"
+    temporary.write_bytes(metadata.to_json())
+    temporary.replace(folder / "model.json")
+
+
+def _write_torchscript(network: nn.Module, path: Path) -> None:
+    with warnings.catch_warnings():
+        # TorchScript is deprecated in favour of torch.export, whose files take 2 s to load.
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module="torch")
+        torch.jit.freeze(torch.jit.script(network)).save(str(path))
+
+
+def _write_onnx(network: nn.Module, images: Tensor, path: Path) -> None:
+    batch = torch.export.Dim("batch", min=1)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="torch|onnxscript|copyreg")
+        torch.onnx.export(
+            network,
+            (images.repeat(2, 1, 1, 1),),
+            path,
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_shapes=({0: batch},),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+
+
+def _check_parity(network: nn.Module, folder: Path, images: Tensor) -> None:
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(2, *images.shape[1:], generator=generator)
+    with torch.inference_mode():
+        wanted = network(noise).softmax(1).numpy()
+    for engine in ENGINES:
+        try:
+            found: NDArray[np.float64] = load_model(str(folder), engine).probabilities(
+                noise.numpy()
+            )
+        except ModelUnavailableError as error:
+            raise TrainingError(f"The exported {engine} file does not run: {error}") from error
+        difference = float(np.abs(found - wanted).max())
+        if not difference <= _PARITY:
+            raise TrainingError(
+                f"The exported {engine} file answers differently from the network: a probability "
+                f"is off by {difference:.2g}, at most {_PARITY:g} is taken."
+            )
+
+
+def _version(created: datetime, files: Mapping[str, FileInfo]) -> str:
+    """Return a name that sorts by time and tells two exports of one second apart."""
+    digest = hashlib.sha256("".join(files[file].sha256 for file in sorted(files)).encode())
+    return f"{created:%Y%m%d-%H%M%S}-{digest.hexdigest()[:8]}"
+
+
+def _self_test_picture() -> bytes:
+    """Draw a small picture with edges, colours and smooth parts; PNG, the same each time."""
+    y, x = np.mgrid[0:48, 0:64].astype(np.float64)
+    waves = [np.sin(x / (3 + i) + y / (7 - 2 * i)) for i in range(3)]
+    levels = np.stack(waves, axis=2) * 90 + 128
+    levels[12:30, 20:44] = (30, 200, 90)
+    buffer = io.BytesIO()
+    Image.fromarray(levels.astype(np.uint8)).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _revision() -> str | None:
+    """Return the commit of the code, with '+' where it was changed since; None outside git."""
+    command = ["git", "describe", "--always", "--dirty=+", "--abbrev=40", "--exclude=*"]
+    try:
+        result = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        return None
+    return result.stdout.strip() or None

@@ -1,0 +1,130 @@
+"""A folder of labelled images, as a table: one row an image."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.errors import TrainingError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+"""Names that end otherwise are no images (notes, tables, ``Thumbs.db``)."""
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """One image.
+
+    Attributes:
+        file: Its path below the table's root, with '/' between the parts.
+        label: Its class name.
+        group: Images of one group must not be torn apart by a split; None where it stands alone.
+    """
+
+    file: str
+    label: str
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class ImageTable:
+    """Labelled images below one folder.
+
+    Attributes:
+        root: The folder.
+        labels: The class names in index order: alphabetical, as the folders are named.
+        rows: The images, ordered by class and file name.
+    """
+
+    root: Path
+    labels: tuple[str, ...]
+    rows: tuple[LabelledImage, ...]
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of images of each class."""
+        found = Counter(row.label for row in self.rows)
+        return {label: found[label] for label in self.labels}
+
+    def fingerprint(self) -> str:
+        """Return a sha256 over every image's name, label and bytes."""
+        digest = hashlib.sha256()
+        for row in self.rows:
+            content = hashlib.sha256((self.root / row.file).read_bytes()).hexdigest()
+            digest.update(f"{row.file}\n{row.label}\n{content}\n".encode())
+        return digest.hexdigest()
+
+
+def read_folder(root: Path, groups: Path | None = None) -> ImageTable:
+    """Read ``root/<class>/…/<image>``; the folders' names are the classes.
+
+    Args:
+        root: The folder that holds one folder for each class.
+        groups: A CSV with the columns ``file`` (path below ``root``) and ``group``; an empty group
+            stands for an image of its own.
+
+    Raises:
+        TrainingError: There is no such folder, fewer than two classes, a class without images, or
+            the CSV does not fit.
+    """
+    if not root.is_dir():
+        raise TrainingError(f"There is no folder {root}. Give --data a folder of class folders.")
+    folders = sorted(
+        path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")
+    )
+    rows = [
+        LabelledImage(path.relative_to(root).as_posix(), folder.name)
+        for folder in folders
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in SUFFIXES and path.is_file()
+    ]
+    labels = tuple(folder.name for folder in folders)
+    _check_classes(root, labels, rows)
+    if groups is not None:
+        rows = _with_groups(rows, groups)
+    return ImageTable(root, labels, tuple(rows))
+
+
+def _check_classes(root: Path, labels: tuple[str, ...], rows: list[LabelledImage]) -> None:
+    if not rows:
+        raise TrainingError(
+            f"{root} has no images in class folders. Put them as {root}/<class name>/<image>.jpg."
+        )
+    if len(labels) < 2:
+        raise TrainingError(
+            f"{root} has one class only, {labels[0]!r}. A classifier needs at least two: one "
+            "folder for each class."
+        )
+    empty = sorted(set(labels) - {row.label for row in rows})
+    if empty:
+        raise TrainingError(
+            f"The class folder {root / empty[0]} has no images. Add some, or remove the folder."
+        )
+
+
+def _with_groups(rows: list[LabelledImage], path: Path) -> list[LabelledImage]:
+    groups = _read_groups(path)
+    missing = [row.file for row in rows if row.file not in groups]
+    if missing:
+        raise TrainingError(
+            f"{path} has no row for {len(missing)} of {len(rows)} images, the first is "
+            f"{missing[0]!r}. Its column 'file' must hold paths below the data folder; leave "
+            "'group' empty for an image that stands alone."
+        )
+    return [LabelledImage(row.file, row.label, groups[row.file] or None) for row in rows]
+
+
+def _read_groups(path: Path) -> dict[str, str]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            if not {"file", "group"} <= set(reader.fieldnames or ()):
+                raise TrainingError(
+                    f"{path} has the columns {', '.join(reader.fieldnames or ()) or '(none)'}; "
+                    "it needs 'file' and 'group'."
+                )
+            return {row["file"]: row["group"] or "" for row in reader}
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrainingError(f"The groups in {path} cannot be read: {error}.") from error

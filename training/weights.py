@@ -1,0 +1,61 @@
+"""Where a model's first weights come from: ImageNet, a file, or chance."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+from torch import Tensor
+
+from training.errors import TrainingError
+from training.models import State
+from training.torchvision_import import torchvision
+
+IMAGENET = "imagenet"
+NONE = "none"
+
+
+def find_weights(source: str, model: str) -> State | None:
+    """Return the state dict to start from, or None for random weights.
+
+    Args:
+        source: ``imagenet`` (torchvision's download), ``none``, or the path of a state dict.
+        model: The architecture's name in torchvision.
+
+    Raises:
+        TrainingError: They cannot be downloaded, or the file is not a state dict.
+    """
+    if source == NONE:
+        return None
+    return _download(model) if source == IMAGENET else _read(Path(source))
+
+
+def _download(model: str) -> State:
+    weights = torchvision.models.get_model_weights(model).DEFAULT
+    try:
+        state: State = weights.get_state_dict(progress=True, check_hash=True)
+    except (URLError, OSError, RuntimeError) as error:
+        raise TrainingError(
+            f"The ImageNet weights of {model} cannot be downloaded ({error}). Give "
+            "--weights PATH with a state dict in torchvision's names, or --weights none to start "
+            "from random weights."
+        ) from error
+    return state
+
+
+def _read(path: Path) -> State:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise TrainingError(
+            f"There are no weights at {path}. Give --weights imagenet, none, or the path of a "
+            "state dict."
+        ) from error
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise TrainingError(f"{path} is not a state dict that torch can load: {reason}") from error
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise TrainingError(f"{path} holds no state dict: it must map names to tensors.")
+    return state
