@@ -1,0 +1,176 @@
+"""Any picture that people have becomes an upright RGB picture, or an error that helps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from model_loader import (
+    ClassifierError,
+    MalformedRequestError,
+    TooLargeError,
+    UndecodableImageError,
+    UnsupportedImageError,
+    decode_image,
+)
+from tests.images import encode, halves, noise, png_that_claims
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_every_format_is_decoded_to_rgb(format: str) -> None:
+    image = decode_image(encode(halves(), format))
+    assert image.mode == "RGB"
+    assert image.size == (40, 20)
+    red, blue = image.getpixel((5, 10)), image.getpixel((35, 10))
+    assert red[0] > 230
+    assert red[2] < 25
+    assert blue[2] > 230
+    assert blue[0] < 25
+
+
+def test_a_lossless_picture_keeps_every_level() -> None:
+    picture = noise(33, 17)
+    assert np.array_equal(np.asarray(decode_image(encode(picture, "PNG"))), np.asarray(picture))
+
+
+@pytest.mark.parametrize("format", ["GIF", "WEBP", "TIFF"])
+def test_the_first_frame_counts(format: str) -> None:
+    red, blue = Image.new("RGB", (8, 8), "red"), Image.new("RGB", (8, 8), "blue")
+    options = {"save_all": True, "append_images": [blue]}
+    if format == "WEBP":
+        options["lossless"] = True
+    image = decode_image(encode(red, format, **options))
+    assert image.getpixel((4, 4)) == (255, 0, 0)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_exif_orientation_is_applied(orientation: int) -> None:
+    upright = halves()
+    stored = {
+        1: lambda i: i,
+        2: lambda i: i.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        3: lambda i: i.transpose(Image.Transpose.ROTATE_180),
+        4: lambda i: i.transpose(Image.Transpose.FLIP_TOP_BOTTOM),
+        5: lambda i: i.transpose(Image.Transpose.TRANSPOSE),
+        6: lambda i: i.transpose(Image.Transpose.ROTATE_90),
+        7: lambda i: i.transpose(Image.Transpose.TRANSVERSE),
+        8: lambda i: i.transpose(Image.Transpose.ROTATE_270),
+    }[orientation](upright)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = decode_image(encode(stored, "PNG", exif=exif))
+    assert np.array_equal(np.asarray(image), np.asarray(upright))
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_damaged_exif_data_does_not_matter() -> None:
+    data = encode(halves(), "JPEG", exif=b"Exif\x00\x00MM\x00*\x00\x00\xff\xff")
+    assert decode_image(data).size == (40, 20)
+
+
+def test_a_palette_becomes_its_colours() -> None:
+    image = decode_image(encode(halves().quantize(2), "PNG"))
+    assert image.getpixel((5, 10)) == (255, 0, 0)
+
+
+def test_grey_becomes_equal_red_green_and_blue() -> None:
+    image = decode_image(encode(Image.new("L", (4, 4), 77), "PNG"))
+    assert image.getpixel((1, 1)) == (77, 77, 77)
+
+
+def test_black_and_white_becomes_black_and_white() -> None:
+    image = decode_image(encode(Image.new("1", (4, 4), 1), "PNG"))
+    assert image.getpixel((1, 1)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        Image.new("RGBA", (4, 4), (0, 0, 0, 0)),
+        Image.new("LA", (4, 4), (0, 0)),
+        Image.new("RGBA", (4, 4), (0, 0, 0, 0)).quantize(2),
+    ],
+    ids=["colour", "grey", "palette"],
+)
+def test_transparent_pixels_are_laid_on_white(picture: Image.Image) -> None:
+    image = decode_image(encode(picture, "PNG"))
+    assert image.getpixel((1, 1)) == (255, 255, 255)
+
+
+def test_a_colour_that_is_declared_transparent_is_laid_on_white() -> None:
+    data = encode(Image.new("RGB", (4, 4), (9, 9, 9)), "PNG", transparency=(9, 9, 9))
+    assert decode_image(data).getpixel((1, 1)) == (255, 255, 255)
+
+
+def test_cmyk_becomes_rgb() -> None:
+    image = decode_image(encode(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG"))
+    red, green, blue = image.getpixel((8, 8))
+    assert red > 230
+    assert green < 40
+    assert blue < 40
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+def test_sixteen_bits_keep_their_upper_eight(format: str) -> None:
+    levels = np.array([[0, 255, 256, 0x8080, 0xFFFF]], dtype=np.uint16)
+    image = decode_image(encode(Image.fromarray(levels), format))
+    assert np.asarray(image)[0, :, 0].tolist() == [0, 0, 1, 0x80, 0xFF]
+
+
+def test_thirty_two_bit_pixels_are_refused_with_a_way_out() -> None:
+    data = encode(Image.new("F", (4, 4), 0.5), "TIFF")
+    with pytest.raises(UndecodableImageError, match="Save it with 8 or 16 bits"):
+        decode_image(data)
+
+
+def test_a_panorama_of_a_phone_is_a_jpeg() -> None:
+    data = encode(halves(), "MPO", save_all=True, append_images=[halves()])
+    assert decode_image(data).size == (40, 20)
+
+
+def test_no_bytes_are_no_image() -> None:
+    with pytest.raises(MalformedRequestError, match="empty"):
+        decode_image(b"")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"hello, I am a text\n", b"\x00" * 64, b"<svg/>", b"%PDF-1.7", b"RIFF\x00\x00\x00\x00WAVE"],
+)
+def test_what_is_no_image_is_unsupported(data: bytes) -> None:
+    with pytest.raises(UnsupportedImageError, match="Send a JPEG, PNG"):
+        decode_image(data)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+@pytest.mark.parametrize("kept", [0.02, 0.5, 0.9])
+def test_a_file_that_is_cut_short_cannot_be_decoded(format: str, kept: float) -> None:
+    data = encode(noise(64, 64), format)
+    with pytest.raises(UndecodableImageError, match="Send the file again"):
+        decode_image(data[: max(16, int(len(data) * kept))])
+
+
+# Pillow warns of what it then raises for, or reads over.
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+def test_damaged_bytes_give_a_picture_or_an_error_of_ours() -> None:
+    generator = np.random.default_rng(0)
+    outcomes = set()
+    for format in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"):
+        whole = bytearray(encode(noise(24, 24), format))
+        for _ in range(150):
+            data = bytearray(whole)
+            for position in generator.integers(0, len(data), 6):
+                data[position] = generator.integers(0, 256)
+            try:
+                outcomes.add(decode_image(bytes(data)).mode)
+            except ClassifierError as error:
+                outcomes.add(type(error).__name__)
+    assert outcomes >= {"RGB", "UndecodableImageError"}
+    assert outcomes <= {"RGB", "UndecodableImageError", "UnsupportedImageError", "TooLargeError"}
+
+
+@pytest.mark.parametrize("side", [9_000, 12_000, 20_000])
+def test_a_bomb_is_refused_before_it_is_decoded(side: int) -> None:
+    with pytest.raises(TooLargeError, match="at most 80 million"):
+        decode_image(png_that_claims(side, side))

@@ -1,0 +1,103 @@
+"""A folder of class folders becomes a table; what is wrong with it is said in a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from training.errors import TrainingError
+from training.image_table import LabelledImage, read_folder
+
+
+def make(root: Path, *files: str) -> Path:
+    for file in files:
+        path = root / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.encode())
+    return root
+
+
+def test_the_folders_are_the_classes_in_alphabetical_order(tmp_path: Path) -> None:
+    table = read_folder(make(tmp_path, "b/2.jpg", "a/x.png", "b/1.JPG"))
+    assert table.labels == ("a", "b")
+    assert table.rows == (
+        LabelledImage("a/x.png", "a"),
+        LabelledImage("b/1.JPG", "b"),
+        LabelledImage("b/2.jpg", "b"),
+    )
+    assert table.counts() == {"a": 1, "b": 2}
+
+
+def test_names_of_any_script_and_folders_in_folders_are_taken(tmp_path: Path) -> None:
+    table = read_folder(make(tmp_path, "鳥 と 空/ä b/1.jpg", "дрон/2.webp"))
+    assert table.labels == ("дрон", "鳥 と 空")
+    assert [row.file for row in table.rows] == ["дрон/2.webp", "鳥 と 空/ä b/1.jpg"]
+
+
+def test_notes_and_hidden_folders_are_no_images_and_no_classes(tmp_path: Path) -> None:
+    table = read_folder(make(tmp_path, "a/1.jpg", "b/1.jpg", "b/notes.txt", ".git/x.jpg", "n.csv"))
+    assert table.counts() == {"a": 1, "b": 1}
+
+
+@pytest.mark.parametrize(
+    ("files", "complaint"),
+    [
+        ((), "has no images in class folders"),
+        (("1.jpg", "2.jpg"), "has no images in class folders"),
+        (("a/1.jpg",), "one class only, 'a'"),
+        (("a/1.jpg", "b/notes.txt"), "b has no images"),
+    ],
+    ids=["empty", "no class folders", "one class", "a class without images"],
+)
+def test_a_folder_that_will_not_do_says_why(
+    tmp_path: Path, files: tuple[str, ...], complaint: str
+) -> None:
+    with pytest.raises(TrainingError, match=complaint):
+        read_folder(make(tmp_path, *files))
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="There is no folder .*nothing"):
+        read_folder(tmp_path / "nothing")
+
+
+def test_groups_come_from_a_table(tmp_path: Path) -> None:
+    make(tmp_path, "a/1.jpg", "b/1.jpg")
+    groups = tmp_path / "groups.csv"
+    groups.write_text("\ufefffile,source,group\na/1.jpg,x,clip 7\nb/1.jpg,y,\n", encoding="utf-8")
+    table = read_folder(tmp_path, groups)
+    assert [row.group for row in table.rows] == ["clip 7", None]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("file,group\na/1.jpg,1\n", "no row for 1 of 2 images, the first is 'b/1.jpg'"),
+        ("name,clip\na/1.jpg,1\n", "columns name, clip; it needs 'file' and 'group'"),
+        ("", "it needs 'file' and 'group'"),
+    ],
+)
+def test_a_table_of_groups_that_does_not_fit_says_why(
+    tmp_path: Path, text: str, complaint: str
+) -> None:
+    make(tmp_path, "a/1.jpg", "b/1.jpg")
+    groups = tmp_path / "groups.csv"
+    groups.write_text(text)
+    with pytest.raises(TrainingError, match=complaint):
+        read_folder(tmp_path, groups)
+
+
+def test_a_missing_table_of_groups_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"groups in .*none.csv cannot be read"):
+        read_folder(make(tmp_path, "a/1.jpg", "b/1.jpg"), tmp_path / "none.csv")
+
+
+def test_the_fingerprint_changes_with_names_labels_and_bytes(tmp_path: Path) -> None:
+    first = read_folder(make(tmp_path / "1", "a/1.jpg", "b/1.jpg")).fingerprint()
+    same = read_folder(make(tmp_path / "2", "a/1.jpg", "b/1.jpg"))
+    renamed = read_folder(make(tmp_path / "3", "a/2.jpg", "b/1.jpg")).fingerprint()
+    assert same.fingerprint() == first
+    assert renamed != first
+    (tmp_path / "2" / "a" / "1.jpg").write_bytes(b"other bytes")
+    assert same.fingerprint() != first

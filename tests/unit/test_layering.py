@@ -1,0 +1,52 @@
+"""The one-way doors: handler → model_loader ← training, and what each may import."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = ("torch", "torchvision", "onnxruntime", "boto3", "lightning", "matplotlib", "sklearn")
+
+
+@pytest.mark.parametrize("module", ["model_loader", "handler"])
+def test_importing_what_serves_imports_nothing_heavy(module: str) -> None:
+    code = f"import sys, {module}; print(*[m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("package", "forbidden"),
+    [
+        ("model_loader", {"training", "handler", "service", "torchvision", "flask", "werkzeug"}),
+        ("service", {"training", "handler", "torchvision", "torch", "boto3"}),
+        ("training", {"handler", "service"}),
+    ],
+)
+def test_a_package_imports_nothing_behind_its_doors(package: str, forbidden: set[str]) -> None:
+    for path in (ROOT / package).rglob("*.py"):
+        assert _imported(path) & forbidden == set(), path
+
+
+def test_torchvision_is_imported_in_one_place() -> None:
+    importing = {
+        path.name for path in (ROOT / "training").rglob("*.py") if "torchvision" in _imported(path)
+    }
+    assert importing == {"torchvision_import.py"}
+
+
+def _imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names

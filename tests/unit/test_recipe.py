@@ -1,0 +1,81 @@
+"""A recipe is checked when it is read; what is wrong is named with the nearest right thing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from training.errors import TrainingError
+from training.recipe import load_recipe, shipped_recipes
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_every_shipped_recipe_is_valid_and_named_as_its_file(name: str) -> None:
+    assert load_recipe(name).name == name
+
+
+def test_a_resolved_recipe_is_read_back(tmp_path: Path) -> None:
+    recipe = load_recipe("flying-objects", ["batch_size=7"])
+    path = tmp_path / "recipe.yaml"
+    path.write_text(recipe.to_yaml())
+    assert load_recipe(str(path)) == recipe
+    assert recipe.batch_size == 7
+
+
+def test_every_value_can_be_overridden() -> None:
+    recipe = load_recipe(
+        "flying-objects", ["seed=5", "stages.0.epochs=3", "split.test=0.2", "transform.0.width=96"]
+    )
+    assert recipe.seed == 5
+    assert recipe.stages[0].epochs == 3
+    assert recipe.split.test == 0.2
+    assert recipe.transform[0]["width"] == 96
+
+
+@pytest.mark.parametrize(
+    ("override", "complaint"),
+    [
+        ("batchsize=3", "unknown key 'batchsize'; did you mean 'batch_size'?"),
+        ("stages.0.epoch=3", "unknown key 'stages.0.epoch'; did you mean 'epochs'?"),
+        ("split.tests=0.1", "unknown key 'split.tests'; did you mean 'test'?"),
+        ("zzz=1", "unknown key 'zzz'; valid keys are name, model"),
+        ("batch_size=0", "batch_size: Input should be greater than 0 (it is 0)"),
+        ("batch_size=many", "batch_size: "),
+        ("stages.0.thaw=most", "stages.0.thaw: Input should be 'head' or 'all'"),
+        ("stages=[]", "stages: "),
+        ("name=a/b", "name: "),
+        ("transform.0.op=sharpen", "transform: model.json's transform has the operation 'sharpen'"),
+        ("batch_size", "write --set KEY=VALUE"),
+        ("stages.7.epochs=3", "write --set KEY=VALUE"),
+        ("seed.x.y=3", "write --set KEY=VALUE"),
+        ("seed=[", "write --set KEY=VALUE"),
+    ],
+)
+def test_a_wrong_override_is_explained(override: str, complaint: str) -> None:
+    with pytest.raises(TrainingError) as error:
+        load_recipe("flying-objects", [override])
+    assert complaint in str(error.value)
+
+
+def test_a_missing_key_is_named(tmp_path: Path) -> None:
+    document = load_recipe("flying-objects").model_dump()
+    del document["batch_size"]
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(document))
+    with pytest.raises(TrainingError, match="mine.yaml: the key 'batch_size' is missing"):
+        load_recipe(str(path))
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "a: [", "\x00"])
+def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(TrainingError, match="mine.yaml"):
+        load_recipe(str(path))
+
+
+def test_an_unknown_recipe_names_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no recipe 'flying'. Give one of .*flying-objects"):
+        load_recipe("flying")
