@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import serverless_wsgi
@@ -23,7 +24,8 @@ from service.uploads import read_uploads
 
 log = logging.getLogger(__name__)
 
-ROUTES = "POST /classify, GET /model and GET /ping"
+ROUTES = "POST /classify, GET /model, GET /ping and GET / (a page to drop pictures on)"
+PAGE = Path(__file__).parent / "service" / "page.html"
 
 
 def create_app(model: SharedModel) -> Flask:
@@ -44,6 +46,10 @@ def create_app(model: SharedModel) -> Flask:
     def describe_model() -> Response:
         loaded = model.get()
         return jsonify({**loaded.metadata.describe(), "engine": loaded.engine})
+
+    @app.get("/")
+    def page() -> Response:
+        return Response(PAGE.read_bytes(), mimetype="text/html")
 
     @app.get("/ping")
     def ping() -> Response:

@@ -56,7 +56,7 @@ def read_uploads(request: Request) -> list[Upload]:
         ) from error
     if request.mimetype == "multipart/form-data":
         return _read_multipart(body, request.headers["Content-Type"])
-    if request.mimetype.startswith("image/"):
+    if request.mimetype.startswith("image/") or request.mimetype == "application/octet-stream":
         return [Upload(RAW_FIELD, None, body)]
     raise UnsupportedImageError(
         f"The content type {request.mimetype or '(none)'} is not taken. Send multipart/form-data "

@@ -87,7 +87,9 @@ def test_a_file_of_another_content_type_is_judged_by_its_content(
     assert response.status_code == 200
 
 
-@pytest.mark.parametrize("content_type", ["image/jpeg", "image/png", "IMAGE/JPEG; q=1"])
+@pytest.mark.parametrize(
+    "content_type", ["image/jpeg", "image/png", "IMAGE/JPEG; q=1", "application/octet-stream"]
+)
 def test_a_raw_image_is_answered(client: FlaskClient, photo: bytes, content_type: str) -> None:
     response = client.post("/classify", data=photo, content_type=content_type)
     assert response.status_code == 200
@@ -303,6 +305,14 @@ def test_the_model_describes_itself(client: FlaskClient) -> None:
 def test_ping_needs_no_model(tmp_path: Path) -> None:
     client = create_app(SharedModel(str(tmp_path))).test_client()
     assert client.get("/ping").get_json() == {"status": "ok"}
+
+
+def test_the_page_is_whole_and_loads_nothing_from_elsewhere(client: FlaskClient) -> None:
+    response = client.get("/")
+    assert response.mimetype == "text/html"
+    page = response.get_data(as_text=True)
+    assert page.rstrip().endswith("</html>")
+    assert "://" not in page
 
 
 def test_any_origin_may_ask_but_not_with_credentials(client: FlaskClient) -> None:
