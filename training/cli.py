@@ -71,7 +71,11 @@ def train(
         "flying-objects"
     ),
     weights: Annotated[
-        str, typer.Option(help="Where to start from: imagenet (a download), none, or a file.")
+        str,
+        typer.Option(
+            help="Where to start from: imagenet (a download), flying-objects (comes with the "
+            "project), none (random), or the path of a state dict."
+        ),
     ] = "imagenet",
     groups: Annotated[
         Path | None, typer.Option(help="CSV with 'file' and 'group': a group is never split.")

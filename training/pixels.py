@@ -62,6 +62,18 @@ def load_pixels(
     return PixelDataset(pixels, torch.tensor([index[row.label] for row in rows]), transform)
 
 
+def check_images(root: Path, rows: Sequence[LabelledImage], title: str) -> None:
+    """Decode images and keep nothing, so that a damaged one is found before hours of training.
+
+    Raises:
+        TrainingError: An image cannot be decoded; the message names it.
+    """
+    with progress(title, len(rows)) as advance:
+        for row in rows:
+            read_image(root / row.file)
+            advance("")
+
+
 def read_image(path: Path) -> Image.Image:
     """Decode an image file to an upright RGB picture.
 

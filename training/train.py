@@ -16,7 +16,7 @@ from training.export import Provenance, export_version, write_metadata
 from training.fit import Epoch, fit
 from training.image_table import ImageTable, read_folder
 from training.models import Classifier, build_model
-from training.pixels import load_pixels
+from training.pixels import check_images, load_pixels
 from training.recipe import Recipe, load_recipe
 from training.run import Run, new_run, open_run
 from training.split import Split, read_split, split_table, write_split
@@ -63,8 +63,9 @@ def train(
     torch.manual_seed(recipe.seed)
     model = build_model(recipe.model, len(table.labels), find_weights(weights, recipe.model))
     transform = Transform.from_json(recipe.transform)
-    training = load_pixels(data, split.train, table.labels, transform, "Reading images")
-    validation = load_pixels(data, split.validation, table.labels, transform, "Reading images")
+    training = load_pixels(data, split.train, table.labels, transform, "Reading training")
+    validation = load_pixels(data, split.validation, table.labels, transform, "Reading validation")
+    check_images(data, split.test, "Checking test")
     history = fit(model, recipe, training, validation)
     _write_run(run, recipe, table, split, history, model)
     metadata = export_run(run)

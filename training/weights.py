@@ -1,4 +1,4 @@
-"""Where a model's first weights come from: ImageNet, a file, or chance."""
+"""Where a model's first weights come from: ImageNet, this project, a file, or chance."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ from training.torchvision_import import torchvision
 IMAGENET = "imagenet"
 NONE = "none"
 
+MODELS = Path(__file__).parents[1] / "models"
+"""The models that come with the project; see the MODEL_CARD.md of each."""
+
 
 def find_weights(source: str, model: str) -> State | None:
     """Return the state dict to start from, or None for random weights.
 
     Args:
-        source: ``imagenet`` (torchvision's download), ``none``, or the path of a state dict.
+        source: ``imagenet`` (torchvision's download), ``none``, the name of a model that comes
+            with the project, or the path of a state dict.
         model: The architecture's name in torchvision.
 
     Raises:
@@ -29,7 +33,14 @@ def find_weights(source: str, model: str) -> State | None:
     """
     if source == NONE:
         return None
-    return _download(model) if source == IMAGENET else _read(Path(source))
+    if source == IMAGENET:
+        return _download(model)
+    return _read(MODELS / source / "weights.pt" if source in shipped_weights() else Path(source))
+
+
+def shipped_weights() -> list[str]:
+    """Return the names of the weights that come with the project."""
+    return sorted(path.parent.name for path in MODELS.glob("*/weights.pt"))
 
 
 def _download(model: str) -> State:
@@ -40,7 +51,7 @@ def _download(model: str) -> State:
         raise TrainingError(
             f"The ImageNet weights of {model} cannot be downloaded ({error}). Give "
             "--weights PATH with a state dict in torchvision's names, or --weights none to start "
-            "from random weights."
+            f"from random weights; {' or '.join(shipped_weights())} comes with the project."
         ) from error
     return state
 
@@ -50,8 +61,8 @@ def _read(path: Path) -> State:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise TrainingError(
-            f"There are no weights at {path}. Give --weights imagenet, none, or the path of a "
-            "state dict."
+            f"There are no weights at {path}. Give --weights imagenet, none, "
+            f"{', '.join(shipped_weights())}, or the path of a state dict."
         ) from error
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         reason = str(error).strip().splitlines()[0]

@@ -54,6 +54,11 @@ def test_a_models_own_state_is_in_torchvisions_names() -> None:
     assert torch.equal(theirs.eval()(images), ours.eval()(images))
 
 
+def test_the_weights_that_come_with_the_project_are_found_by_name() -> None:
+    weights = find_weights("flying-objects", "mobilenet_v2")
+    assert build_model("mobilenet_v2", 7, weights)(torch.randn(2, 3, 64, 64)).shape == (2, 7)
+
+
 def test_a_backbone_alone_will_do(tmp_path: Path) -> None:
     state = torchvision.models.mobilenet_v2().state_dict()
     backbone = {key: value for key, value in state.items() if key.startswith("features.")}

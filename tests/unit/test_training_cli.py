@@ -1,0 +1,262 @@
+"""``python -m training``: a whole round, and one line for every mistake."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.images import encode, noise
+from training.cli import main
+from training.sample_data import CLASSES, draw_image
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = (
+    "--weights=none",
+    "--set=transform.0.height=64",
+    "--set=transform.0.width=64",
+    "--set=stages.0.epochs=2",
+)
+
+
+def run(*arguments: object) -> int:
+    """Run a verb in this process; return its exit code."""
+    try:
+        sys.argv = ["training", *map(str, arguments)]
+        main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve drawn images of each class."""
+    folder = tmp_path_factory.mktemp("data") / "sample"
+    assert run("sample-data", folder, "--per-class", 12) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run's folder."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    assert run("train", "--data", data, "--save", folder, *SMALL) == 0
+    return folder
+
+
+def test_sample_data_has_a_folder_for_each_class(data: Path) -> None:
+    assert {path.name for path in data.iterdir()} == set(CLASSES)
+    assert len(list(data.rglob("*.jpg"))) == 12 * len(CLASSES)
+
+
+def test_a_run_writes_everything_into_its_folder(trained: Path) -> None:
+    files = {path.relative_to(trained).as_posix() for path in trained.rglob("*") if path.is_file()}
+    assert files == {
+        "recipe.yaml",
+        "data.json",
+        "split.csv",
+        "history.csv",
+        "checkpoints/best.pt",
+        "model/model.json",
+        "model/model.pt",
+        "model/model.onnx",
+    }
+
+
+def test_a_run_keeps_the_figures_of_each_epoch(trained: Path) -> None:
+    header, *epochs = (trained / "history.csv").read_text().splitlines()
+    assert header == "stage,epoch,train_loss,validation_loss,validation_accuracy,seconds"
+    assert len(epochs) == 2
+
+
+def test_the_exported_version_says_how_it_was_trained_and_how_well_it_does(trained: Path) -> None:
+    document = json.loads((trained / "model" / "model.json").read_text())
+    assert document["labels"] == list(CLASSES)
+    assert document["recipe"]["stages"][0]["epochs"] == 2
+    assert document["data"]["images"] == dict.fromkeys(CLASSES, 12)
+    assert len(document["data"]["fingerprint"]) == 64
+    test = document["metrics"]["test"]
+    assert test["n"] == sum(row["n"] for row in test["classes"]) == document["data"]["test"]
+    right = sum(test["confusion"][i][i] for i in range(len(CLASSES)))
+    assert test["accuracy"] == pytest.approx(right / test["n"])
+
+
+def test_the_same_seed_gives_the_same_weights(trained: Path, data: Path, tmp_path: Path) -> None:
+    assert run("train", "--data", data, "--save", tmp_path / "run", *SMALL) == 0
+    first, second = (
+        torch.load(folder / "checkpoints" / "best.pt", weights_only=True)
+        for folder in (trained, tmp_path / "run")
+    )
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_a_runs_checkpoint_serves_as_weights(trained: Path, data: Path, tmp_path: Path) -> None:
+    weights = f"--weights={trained / 'checkpoints' / 'best.pt'}"
+    assert run("train", "--data", data, "--save", tmp_path / "run", *SMALL[1:], weights) == 0
+
+
+def test_all_layers_can_be_trained(data: Path, tmp_path: Path) -> None:
+    before = run(
+        "train", "--data", data, "--save", tmp_path / "run", *SMALL, "--set=stages.0.thaw=all"
+    )
+    assert before == 0
+    state = torch.load(tmp_path / "run" / "checkpoints" / "best.pt", weights_only=True)
+    assert int(state["features.0.1.num_batches_tracked"]) > 0
+
+
+@pytest.mark.parametrize("engine", ["torchscript", "onnx"])
+def test_evaluating_a_run_gives_the_figures_of_its_version(
+    trained: Path, data: Path, engine: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("evaluate", trained, "--data", data, "--engine", engine, "--json") == 0
+    document = json.loads((trained / "model" / "model.json").read_text())
+    assert json.loads(capsys.readouterr().out) == document["metrics"]["test"]
+
+
+def test_evaluating_a_model_takes_all_of_the_data(
+    trained: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("evaluate", trained / "model", "--data", data, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["n"] == 12 * len(CLASSES)
+
+
+def test_a_run_is_published_and_answers(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "a picture.jpg"
+    picture.write_bytes(encode(draw_image("Flying Birds", seed=9), "JPEG"))
+    assert run("publish", trained, tmp_path / "store") == 0
+    model = tmp_path / "store" / "flying-objects"
+    assert f"MODEL_URI={model}" in capsys.readouterr().err
+    assert run("predict", picture, picture, "--model", model, "--json") == 0
+    first, second = json.loads(capsys.readouterr().out)
+    assert first == second
+    assert first["image"] == str(picture)
+    assert set(first["scores"]) == set(CLASSES)
+
+
+def test_a_run_is_exported_again_as_a_new_version(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("train", "--data", data, "--save", tmp_path / "run", *SMALL) == 0
+    path = tmp_path / "run" / "model" / "model.json"
+    before = json.loads(path.read_text())
+    assert run("export", tmp_path / "run") == 0
+    after = json.loads(path.read_text())
+    assert after["version"] != before["version"]
+    assert after["self_test"]["probabilities"] == pytest.approx(
+        before["self_test"]["probabilities"]
+    )
+
+
+def mistake(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """Run a verb that must fail; return its one line."""
+    assert run(*arguments) == 2
+    error = capsys.readouterr().err
+    last = error.strip().splitlines()[-1]
+    assert last.startswith("Error: ")
+    assert "Traceback" not in error
+    return last
+
+
+def test_an_empty_folder_is_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save = tmp_path / "run"
+    (tmp_path / "data").mkdir()
+    line = mistake(capsys, "train", "--data", tmp_path / "data", "--save", save, *SMALL)
+    assert "has no images in class folders" in line
+    assert not save.exists()
+
+
+def test_one_class_is_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "data" / "birds"
+    folder.mkdir(parents=True)
+    (folder / "1.png").write_bytes(encode(noise(40, 40), "PNG"))
+    line = mistake(capsys, "train", "--data", tmp_path / "data", *SMALL)
+    assert "one class only, 'birds'" in line
+
+
+@pytest.mark.parametrize("content", [b"", b"not an image", b"\xff\xd8\xff\xe0 cut short"])
+def test_an_unreadable_image_is_named_and_nothing_is_written(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    for label in CLASSES:
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for path in (data / label).iterdir():
+            (tmp_path / "data" / label / path.name).symlink_to(path)
+    (tmp_path / "data" / CLASSES[0] / "bad one.jpg").write_bytes(content)
+    save = tmp_path / "run"
+    line = mistake(capsys, "train", "--data", tmp_path / "data", "--save", save, *SMALL)
+    assert "bad one.jpg" in line
+    assert "cannot be used" in line
+    assert not save.exists()
+
+
+def test_an_unknown_recipe_key_is_a_mistake(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = mistake(
+        capsys, "train", "--data", data, "--set", "batchsize=3", "--save", tmp_path / "r"
+    )
+    assert "did you mean 'batch_size'?" in line
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_folder_in_use_is_never_written_into(
+    data: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = mistake(capsys, "train", "--data", data, "--save", trained, *SMALL)
+    assert "exists already" in line
+    assert "exists already" in mistake(capsys, "sample-data", data)
+
+
+@pytest.mark.parametrize("verb", ["export", "publish", "evaluate", "predict"])
+def test_a_folder_that_is_no_run_is_a_mistake(
+    verb: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options: dict[str, list[object]] = {
+        "export": [tmp_path],
+        "publish": [tmp_path, tmp_path / "store"],
+        "evaluate": [tmp_path, "--data", data],
+        "predict": [next(data.rglob("*.jpg")), "--model", tmp_path],
+    }
+    line = mistake(capsys, verb, *options[verb])
+    assert str(tmp_path) in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_data_of_other_classes_is_a_mistake(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for label in ("Flying Birds", "Kites"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "1.png").write_bytes(encode(noise(40, 40), "PNG"))
+    line = mistake(capsys, "evaluate", trained / "model", "--data", tmp_path)
+    assert "'Kites', which the model does not know" in line
+
+
+def test_an_image_that_cannot_be_predicted_is_named(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.jpg").write_text("hello")
+    line = mistake(capsys, "predict", tmp_path / "notes.jpg", "--model", trained)
+    assert "notes.jpg" in line
+    line = mistake(capsys, "predict", tmp_path / "none.jpg", "--model", trained)
+    assert "none.jpg cannot be read" in line
+
+
+def test_help_teaches_without_importing_torch() -> None:
+    code = (
+        "import sys; from typer.testing import CliRunner; from training.cli import app;"
+        "result = CliRunner().invoke(app, ['--help']); print(result.output);"
+        "assert 'torch' not in sys.modules and 'lightning' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for verb in ("sample-data", "train", "evaluate", "export", "publish", "predict"):
+        assert verb in done.stdout
