@@ -1,0 +1,156 @@
+"""Build the Lambda zip of the ONNX flavour, without Docker.
+
+    python deploy/build_zip.py --runtime python3.13 --architecture x86_64
+
+pip resolves wheels for the *target* (never for this machine) into
+`.build/<runtime>-<architecture>/package/`, the project's own files join them, and
+`package.zip` beside that folder holds the same files: equal input gives equal bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIREMENTS = ("constraints.txt", "requirements.txt", "requirements-onnx.txt")
+SOURCES = ("handler.py", "service", "model_loader")
+UNZIPPED_LIMIT_BYTES = 250 * 1024 * 1024
+"""Lambda's own limit on what a function and its layers unpack to."""
+
+WHEEL_MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
+GLIBC_MINORS = (28, 27, 17)
+"""The manylinux_2_N that our wheels come in; all load on Amazon Linux 2023 (glibc 2.34)."""
+AMAZON_LINUX_2_RUNTIMES = ("python3.10", "python3.11")
+"""Lambda runtimes that still have glibc 2.26."""
+
+MISSING_WHEEL = re.compile(r"(?:No matching distribution found for|Cannot install) (\S+)")
+"""How pip says that a requirement, pinned or not, has no wheel for the target."""
+
+EARLIEST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+class BuildError(Exception):
+    """The zip cannot be built; the message is one line for the person who asked for it."""
+
+
+def pip_command(runtime: str, architecture: str, target: Path) -> list[str]:
+    """Return the pip command that installs the wheels of a target into a folder."""
+    machine = WHEEL_MACHINES[architecture]
+    platforms = [f"manylinux_2_{minor}_{machine}" for minor in GLIBC_MINORS]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command += ["--no-compile", "--target", str(target), "--only-binary=:all:"]
+    command += ["--implementation", "cp", "--python-version", runtime.removeprefix("python")]
+    for platform in [*platforms, f"manylinux2014_{machine}"]:
+        command += ["--platform", platform]
+    return [*command, "-r", str(ROOT / "requirements-onnx.txt")]
+
+
+def install_dependencies(runtime: str, architecture: str, build: Path) -> None:
+    """Fill `build/package` with the dependencies, unless those of the last build still fit.
+
+    Raises:
+        BuildError: pip found no wheel of a requirement for this target, or failed otherwise.
+    """
+    package, stamp = build / "package", build / "dependencies.sha256"
+    command = pip_command(runtime, architecture, package)
+    fingerprint = hashlib.sha256(repr(command).encode())
+    for name in REQUIREMENTS:
+        fingerprint.update((ROOT / name).read_bytes())
+    if stamp.exists() and stamp.read_text() == fingerprint.hexdigest():
+        return
+    shutil.rmtree(build, ignore_errors=True)
+    package.mkdir(parents=True)
+    print(f"Installing the dependencies for {runtime} on {architecture} …", flush=True)
+    pip = subprocess.run(command, capture_output=True, text=True)
+    if pip.returncode:
+        shutil.rmtree(build)
+        missing = MISSING_WHEEL.search(pip.stderr)
+        if missing:
+            target = f"{runtime} on {architecture}"
+            raise BuildError(f"No wheel of {missing[1]} for {target}: choose another version.")
+        raise BuildError(f"pip failed: {(pip.stderr.strip() or 'without a word').splitlines()[-1]}")
+    shutil.rmtree(package / "bin", ignore_errors=True)
+    stamp.write_text(fingerprint.hexdigest())
+
+
+def copy_sources(package: Path) -> None:
+    """Put the project's own files into the package, in place of those of the last build."""
+    for name in SOURCES:
+        source, destination = ROOT / name, package / name
+        if source.is_dir():
+            shutil.rmtree(destination, ignore_errors=True)
+            shutil.copytree(source, destination, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(source, destination)
+
+
+def check_size(files: list[Path]) -> None:
+    """Raise a BuildError where the files are more than Lambda unpacks."""
+    size = sum(file.stat().st_size for file in files)
+    if size > UNZIPPED_LIMIT_BYTES:
+        raise BuildError(
+            f"The package unpacks to {size / 2**20:.0f} MB; Lambda takes 250 MB. "
+            "Remove a requirement, or deploy the image: --param engine=torchscript."
+        )
+
+
+def write_zip(package: Path, files: list[Path], archive: Path) -> None:
+    """Write the files, world-readable and without their times, under a temporary name first."""
+    partial = archive.with_suffix(".partial")
+    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as out:
+        for file in files:
+            entry = zipfile.ZipInfo(file.relative_to(package).as_posix(), EARLIEST_ZIP_TIME)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o100644 << 16
+            out.writestr(entry, file.read_bytes())
+    partial.replace(archive)
+
+
+def build_zip(runtime: str, architecture: str) -> Path:
+    """Build the package of a target and return the path of its zip.
+
+    Raises:
+        BuildError: a wheel is missing, or the package is too large for Lambda.
+    """
+    build = ROOT / ".build" / f"{runtime}-{architecture}"
+    package, archive = build / "package", build / "package.zip"
+    install_dependencies(runtime, architecture, build)
+    copy_sources(package)
+    files = sorted(file for file in package.rglob("*") if file.is_file())
+    check_size(files)
+    write_zip(package, files, archive)
+    return archive
+
+
+def main() -> int:
+    """Build the zip that the command line asks for; return the exit status."""
+    parser = argparse.ArgumentParser(description="Build the Lambda zip of the ONNX flavour.")
+    parser.add_argument("--runtime", default="python3.13", help="python3.X (default: %(default)s)")
+    parser.add_argument("--architecture", default="x86_64", choices=WHEEL_MACHINES)
+    args = parser.parse_args()
+    if not re.fullmatch(r"python3\.\d+", args.runtime):
+        parser.error(f"--runtime {args.runtime}: must be python3.X, for example python3.13")
+    if args.runtime in AMAZON_LINUX_2_RUNTIMES:
+        print(
+            f"Warning: AWS runs {args.runtime} on Amazon Linux 2, whose glibc 2.26 cannot load "
+            "these wheels (2.27 and later). Deploy python3.12 or newer there.",
+            file=sys.stderr,
+        )
+    try:
+        archive = build_zip(args.runtime, args.architecture)
+    except BuildError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{archive.relative_to(ROOT)}: {archive.stat().st_size / 2**20:.1f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

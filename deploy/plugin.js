@@ -1,0 +1,100 @@
+'use strict';
+
+// What this service adds to `osls`: it checks the parameters, builds the zip before packaging,
+// and empties the model bucket before removal (CloudFormation deletes no bucket that has objects).
+
+const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const { createRequire } = require('node:module');
+const path = require('node:path');
+
+const fromOsls = createRequire(require.resolve('osls/package.json'));
+const { CloudFormationClient, DescribeStacksCommand, DescribeStackResourceCommand } = fromOsls(
+  '@aws-sdk/client-cloudformation'
+);
+const { S3Client, DeleteObjectsCommand, ListObjectVersionsCommand } =
+  fromOsls('@aws-sdk/client-s3');
+
+// What `custom.settings` of serverless.yml may hold; the framework says what does not fit.
+const SETTINGS = {
+  properties: {
+    settings: {
+      type: 'object',
+      properties: {
+        engine: { enum: ['torchscript', 'onnx'] },
+        runtime: { type: 'string', pattern: '^python3\\.\\d+$' },
+        timeout: { type: 'integer', minimum: 1, maximum: 29 },
+      },
+    },
+  },
+};
+
+module.exports = class FlyingObjectsPlugin {
+  constructor(serverless, options, { log, progress }) {
+    this.serverless = serverless;
+    this.log = log;
+    this.progress = progress;
+    this.provider = serverless.getProvider('aws');
+    serverless.configSchemaHandler.defineCustomProperties(SETTINGS);
+    this.hooks = {
+      'before:package:createDeploymentArtifacts': () => this.buildZip(),
+      'before:package:function:package': () => this.buildZip(),
+      'before:remove:remove': () => this.emptyModelBucket(),
+    };
+  }
+
+  error(message) {
+    return new this.serverless.classes.Error(message, 'FLYING_OBJECTS');
+  }
+
+  buildZip() {
+    const { engine, runtime, architecture } = this.serverless.service.custom.settings;
+    if (engine !== 'onnx') return;
+    this.progress.get('main').notice(`Building the zip for ${runtime} on ${architecture}`);
+    const root = this.serverless.serviceDir;
+    const inVenv = path.join(root, '.venv', 'bin', 'python');
+    const { status, error } = spawnSync(
+      fs.existsSync(inVenv) ? inVenv : 'python3',
+      ['deploy/build_zip.py', '--runtime', runtime, '--architecture', architecture],
+      { cwd: root, stdio: 'inherit' }
+    );
+    if (error) throw this.error(`Python could not be started: ${error.message}`);
+    if (status !== 0) throw this.error('The zip was not built; the reason stands above.');
+  }
+
+  async emptyModelBucket() {
+    const bucket = await this.modelBucket();
+    if (!bucket) return;
+    this.log.notice(`Deleting every model in s3://${bucket}`);
+    const client = new S3Client(await this.provider.getAwsSdkV3Config());
+    for (;;) {
+      const page = await client.send(new ListObjectVersionsCommand({ Bucket: bucket }));
+      const found = [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])];
+      if (found.length === 0) return;
+      const { Errors: errors = [] } = await client.send(
+        new DeleteObjectsCommand({
+          Bucket: bucket,
+          Delete: { Objects: found.map(({ Key, VersionId }) => ({ Key, VersionId })), Quiet: true },
+        })
+      );
+      if (errors.length) throw this.error(`${bucket}/${errors[0].Key}: ${errors[0].Message}`);
+    }
+  }
+
+  /** The bucket's name; undefined where there is no stack, or a protected one, which osls refuses. */
+  async modelBucket() {
+    const client = new CloudFormationClient(await this.provider.getAwsSdkV3Config());
+    const StackName = this.provider.naming.getStackName();
+    try {
+      const { Stacks: stacks } = await client.send(new DescribeStacksCommand({ StackName }));
+      if (stacks[0].EnableTerminationProtection) return undefined;
+      const { StackResourceDetail: resource } = await client.send(
+        new DescribeStackResourceCommand({ StackName, LogicalResourceId: 'ModelBucket' })
+      );
+      return resource.PhysicalResourceId;
+    } catch (error) {
+      if (error.name === 'ValidationError') return undefined;
+      throw error;
+    }
+  }
+};
