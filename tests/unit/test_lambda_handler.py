@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from requests_toolbelt import MultipartEncoder
 
 import handler
 from model_loader import SharedModel
-
-EVENTS = Path(__file__).parent.parent / "events"
+from tests.gateway_events import http_api_event, rest_event
 
 
 @pytest.fixture(autouse=True)
@@ -22,22 +20,12 @@ def app_with_a_model(published: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handler, "app", handler.create_app(SharedModel(published)))
 
 
-@pytest.fixture(params=["rest_api_v1", "http_api_v2"])
-def event(request: pytest.FixtureRequest, photo: bytes) -> dict[str, Any]:
+@pytest.fixture(params=[rest_event, http_api_event], ids=["rest-v1", "http-api-v2"])
+def event(request: pytest.FixtureRequest, photo: bytes, tmp_path: Path) -> dict[str, Any]:
     """The seed's curl, as a REST or an HTTP API hands it over."""
-    event: dict[str, Any] = json.loads((EVENTS / f"{request.param}.json").read_text())
-    form = MultipartEncoder(fields={"file1": ("photo.jpg", photo, "image/jpeg")})
-    _set_header(event, "content-type", form.content_type)
-    event["body"] = base64.b64encode(form.read()).decode()
-    event["isBase64Encoded"] = True
+    (tmp_path / "photo.jpg").write_bytes(photo)
+    event: dict[str, Any] = request.param(tmp_path / "photo.jpg")
     return event
-
-
-def _set_header(event: dict[str, Any], name: str, value: str) -> None:
-    for headers, wrap in (("headers", lambda v: v), ("multiValueHeaders", lambda v: [v])):
-        if event.get(headers):
-            kept = {key: v for key, v in event[headers].items() if key.lower() != name}
-            event[headers] = {**kept, name: wrap(value)}
 
 
 def answer(event: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -78,13 +66,15 @@ def test_bad_base64_is_a_malformed_request(event: dict[str, Any]) -> None:
     assert "marked as base64" in body["detail"]
 
 
-@pytest.mark.parametrize("stage", ["$default", "dev"])
-def test_a_named_stage_is_no_part_of_an_http_apis_path(stage: str) -> None:
-    event = json.loads((EVENTS / "http_api_v2.json").read_text())
+@pytest.mark.parametrize(("stage", "path"), [("$default", "/ping"), ("dev", "/dev/ping")])
+def test_a_named_stage_is_no_part_of_an_http_apis_path(
+    stage: str, path: str, photo: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "photo.jpg").write_bytes(photo)
+    event = http_api_event(tmp_path / "photo.jpg")
     event["requestContext"]["stage"] = stage
     event["requestContext"]["http"]["method"] = "GET"
-    event["rawPath"] = "/ping" if stage == "$default" else f"/{stage}/ping"
-    event["body"], event["isBase64Encoded"] = None, False
+    event["rawPath"] = path
     assert answer(event) == (200, {"status": "ok"})
 
 

@@ -1,0 +1,46 @@
+# How people work on this. Everything is installed inside the checkout.
+PYTHON ?= python3
+MODEL_URI ?= .demo/run/model
+MODEL_ENGINE ?= torchscript
+PORT ?= 8000
+
+BIN := .venv/bin
+NODE_READY := node_modules/.package-lock.json
+REQUIREMENTS := constraints.txt $(wildcard requirements*.txt)
+
+.PHONY: help setup demo serve test lint clean
+
+help: ## Say what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+
+setup: $(BIN)/ready $(NODE_READY) ## Install everything: .venv and node_modules
+
+demo: $(BIN)/ready ## Train, export, publish to a local S3, serve, and ask: under five minutes
+	@$(BIN)/python demo.py
+
+serve: $(BIN)/ready ## Serve a model at http://127.0.0.1:8000 (MODEL_URI=… MODEL_ENGINE=… PORT=…)
+	@MODEL_URI=$(MODEL_URI) MODEL_ENGINE=$(MODEL_ENGINE) \
+		$(BIN)/python -m flask --app handler run --host 127.0.0.1 --port $(PORT)
+
+test: setup ## Run every test, the end-to-end ones included
+	@$(BIN)/python -m tests.e2e.install_tools
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(BIN)/ready ## ruff and mypy --strict
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+clean: ## Remove what building and the demo wrote (runs and environments stay)
+	rm -rf .build .demo .serverless .mypy_cache .pytest_cache .ruff_cache
+
+$(BIN)/ready: $(REQUIREMENTS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --requirement requirements-dev.txt
+	@touch $@
+
+$(NODE_READY): package.json package-lock.json
+	@node -e 'const [a, b] = process.versions.node.split("."); if (a * 100 + +b < 2019) { console.error("Node 20.19 or newer is needed."); process.exit(1) }'
+	npm ci --no-audit --no-fund
+	@touch $@

@@ -1,0 +1,66 @@
+"""What the end-to-end tests share: tools, a local AWS, a model version, photographs."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.e2e.install_tools import ROOT, install_tools, lambda_architecture
+from tests.e2e.ministack import Ministack, run_ministack
+from tests.e2e.service import RUNTIME
+from tests.versions import build_version
+
+
+@pytest.fixture(scope="session")
+def tools() -> None:
+    """The programs that the tests run, for a machine that can run them."""
+    if lambda_architecture() is None:
+        pytest.skip("Lambda's packages and its emulator run on Linux x86_64 and arm64 only")
+    install_tools()
+
+
+@pytest.fixture(scope="session")
+def aws(tools: None) -> Iterator[Ministack]:
+    """A local AWS that ends with the tests, and leaves none of the packages that it unpacked."""
+    with tempfile.TemporaryDirectory() as folder, run_ministack(Path(folder)) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def package(tools: None) -> Path:
+    """The unzipped package of the onnx flavour for this machine."""
+    target = ["--runtime", RUNTIME, "--architecture", str(lambda_architecture())]
+    subprocess.run([sys.executable, ROOT / "deploy" / "build_zip.py", *target], check=True)
+    return ROOT / ".build" / f"{RUNTIME}-{lambda_architecture()}" / "package"
+
+
+@pytest.fixture(scope="session")
+def version(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny but real model version."""
+    folder = tmp_path_factory.mktemp("models") / "version"
+    build_version(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A JPEG."""
+    path = tmp_path_factory.mktemp("photos") / "photo.jpg"
+    Image.linear_gradient("L").convert("RGB").save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A PNG of noise: it does not compress, and its checksums give away a changed byte."""
+    path = tmp_path_factory.mktemp("photos") / "noise.png"
+    pixels = random.Random(0).randbytes(256 * 256 * 3)
+    Image.frombytes("RGB", (256, 256), pixels).save(path)
+    return path

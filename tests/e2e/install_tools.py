@@ -1,0 +1,95 @@
+"""Install what the end-to-end tests run, into the checkout: `python -m tests.e2e.install_tools`.
+
+- `.ministack/`: ministack, the local AWS, in a virtual environment of its own. It runs functions
+  with its own interpreter, so that one is this Python.
+- `.tools/aws-lambda-rie`: Lambda's Runtime Interface Emulator, one file out of a large wheel.
+- `.tools/awslambdaric/`: Lambda's runtime client for Python, and nothing else.
+
+What is there already, in the pinned version, is left alone.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+MINISTACK = ROOT / ".ministack"
+RIE = ROOT / ".tools" / "aws-lambda-rie"
+RUNTIME_CLIENT = ROOT / ".tools" / "awslambdaric"
+
+MINISTACK_PACKAGES = ("ministack==1.5.33", "boto3==1.43.106", "botocore==1.43.106")
+RIE_PACKAGE = "aws-sam-cli==1.170.0"
+RUNTIME_CLIENT_PACKAGE = "awslambdaric==4.2.2"
+
+_ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64"}
+
+
+def lambda_architecture() -> str | None:
+    """Return Lambda's name for this machine's architecture; None where its packages cannot run."""
+    return _ARCHITECTURES.get(platform.machine()) if platform.system() == "Linux" else None
+
+
+def install_tools() -> None:
+    """Install what is missing; nothing on a machine that the tools do not run on."""
+    if lambda_architecture() is None:
+        return
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    _once(MINISTACK, f"{python} {MINISTACK_PACKAGES}", _install_ministack)
+    _once(RIE, RIE_PACKAGE, _extract_emulator)
+    _once(RUNTIME_CLIENT, f"{python} {RUNTIME_CLIENT_PACKAGE}", _install_runtime_client)
+
+
+def _once(target: Path, wanted: str, install: Callable[[], None]) -> None:
+    """Install a target, unless the stamp beside it says that it is what is wanted."""
+    stamp = ROOT / ".tools" / f"{target.name.lstrip('.')}.installed"
+    if target.exists() and stamp.exists() and stamp.read_text() == wanted:
+        return
+    if target.is_dir():
+        shutil.rmtree(target)
+    print(f"Installing {target.relative_to(ROOT)} …", flush=True)
+    stamp.parent.mkdir(exist_ok=True)
+    install()
+    stamp.write_text(wanted)
+
+
+def _install_ministack() -> None:
+    _run(sys.executable, "-m", "venv", MINISTACK)
+    _run(MINISTACK / "bin" / "python", "-m", "pip", "install", *MINISTACK_PACKAGES)
+
+
+def _extract_emulator() -> None:
+    member = f"samcli/local/rapid/aws-lambda-rie-{lambda_architecture()}"
+    with tempfile.TemporaryDirectory() as folder:
+        _run(sys.executable, "-m", "pip", "download", "--no-deps", "--dest", folder, RIE_PACKAGE)
+        (wheel,) = Path(folder).glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            RIE.write_bytes(archive.read(member))
+    RIE.chmod(0o755)
+
+
+def _install_runtime_client() -> None:
+    _run(sys.executable, "-m", "pip", "install", "--target", RUNTIME_CLIENT, RUNTIME_CLIENT_PACKAGE)
+
+
+def _run(*command: str | Path) -> None:
+    """Run a command; its output is shown only where it fails."""
+    done = subprocess.run(
+        command,
+        env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")
+
+
+if __name__ == "__main__":
+    install_tools()

@@ -1,0 +1,80 @@
+"""Lambda's Runtime Interface Emulator, around the function as Lambda would start it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.install_tools import RIE, ROOT, RUNTIME_CLIENT
+from tests.e2e.process import free_port, running
+
+_INVOKE_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """A function that waits for events."""
+
+    port: int
+
+    def invoke(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Return what the handler answers to an event."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/2015-03-31/functions/function/invocations",
+            data=json.dumps(event).encode(),
+        )
+        with urllib.request.urlopen(request, timeout=_INVOKE_SECONDS) as response:
+            answer: dict[str, Any] = json.load(response)
+        return answer
+
+
+@contextmanager
+def run_package(package: Path, folder: Path, settings: dict[str, str]) -> Iterator[Emulator]:
+    """Run an unzipped package: `-S` hides the site-packages, so that it must bring all it needs."""
+    with _run([sys.executable, "-S"], package, folder, settings) as emulator:
+        yield emulator
+
+
+@contextmanager
+def run_checkout(folder: Path, settings: dict[str, str]) -> Iterator[Emulator]:
+    """Run the checkout's handler in the virtual environment of the tests."""
+    with _run([sys.executable], ROOT, folder, settings) as emulator:
+        yield emulator
+
+
+@contextmanager
+def _run(
+    python: Sequence[str], code: Path, folder: Path, settings: dict[str, str]
+) -> Iterator[Emulator]:
+    port = free_port()
+    emulator = [RIE, "--runtime-interface-emulator-address", f"127.0.0.1:{port}"]
+    emulator += ["--runtime-api-address", f"127.0.0.1:{free_port()}"]
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "PYTHONPATH": f"{code}{os.pathsep}{RUNTIME_CLIENT}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **settings,
+    }
+    with running(
+        [*emulator, *python, "-m", "awslambdaric", "handler.lambda_handler"],
+        env=env,
+        cwd=code,
+        log=folder / "emulator.log",
+        is_ready=lambda: _listens(port),
+    ):
+        yield Emulator(port)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

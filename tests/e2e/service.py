@@ -1,0 +1,122 @@
+"""The service as its users meet it: deployed by osls, asked by curl."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.install_tools import ROOT, lambda_architecture
+from tests.e2e.ministack import Ministack
+
+STACK = "flying-objects-dev"
+FUNCTION = f"{STACK}-classifier"
+RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
+"""The runtime that ministack can run: that of the tests' own interpreter."""
+
+_OSLS_SECONDS = 240
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back over HTTP."""
+
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+@dataclass(frozen=True)
+class Service:
+    """The onnx flavour on a ministack."""
+
+    aws: Ministack
+
+    def osls(self, command: str) -> None:
+        """Run an osls command, such as `deploy`."""
+        params = ["engine=onnx", f"runtime={RUNTIME}", f"architecture={lambda_architecture()}"]
+        run_osls(command, *params, env={**self.aws.env, "SLS_AWS_MONITORING_FREQUENCY": "200"})
+
+    def outputs(self) -> dict[str, str]:
+        """Return the outputs of the stack."""
+        (stack,) = self.aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    @cached_property
+    def url(self) -> str:
+        """Where the deployed API answers."""
+        return self.outputs()["ServiceEndpoint"]
+
+    @property
+    def api(self) -> str:
+        """The id of the deployed REST API: the first label of its host name."""
+        return self.url.removeprefix("https://").partition(".")[0]
+
+    def publish(self, version: Path) -> None:
+        """Publish a model to the stack's bucket."""
+        publish(version, self.outputs()["ModelStore"], self.aws)
+
+    def restart(self) -> None:
+        """Make the function's next start a cold one, as any change of its environment does."""
+        client = self.aws.client("lambda")
+        current = client.get_function_configuration(FunctionName=FUNCTION)
+        client.update_function_configuration(
+            FunctionName=FUNCTION, Environment=current["Environment"]
+        )
+
+    def classify(self, photo: Path) -> Answer:
+        """Send a photograph with the seed's own command."""
+        no_cache, multipart = "cache-control: no-cache", "content-type: multipart/form-data"
+        return self.curl(
+            *("-X", "POST", f"{self.url}/classify"),
+            *("-H", no_cache, "-H", multipart),
+            *("-F", f"file1=@{photo}"),
+        )
+
+    def curl(self, *arguments: str) -> Answer:
+        """Run curl with every host led to ministack."""
+        lead = ["--connect-to", f"::127.0.0.1:{self.aws.port}", "--cacert", self.aws.certificate]
+        done = subprocess.run(
+            ["curl", "--silent", "--dump-header", "/dev/stderr", *lead, *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        status_line, *lines = done.stderr.strip().split("\n\n")[-1].splitlines()
+        headers = dict(line.split(": ", 1) for line in lines)
+        return Answer(
+            status=int(status_line.split()[1]),
+            headers={name.lower(): value for name, value in headers.items()},
+            body=json.loads(done.stdout),
+        )
+
+
+def publish(version: Path, store: str, aws: Ministack) -> None:
+    """Publish a model with the project's own command."""
+    _check([sys.executable, "-m", "training", "publish", str(version), store], aws.env)
+
+
+def run_osls(command: str, *params: str, env: dict[str, str] | None = None) -> str:
+    """Run an osls command with the parameters given as `name=value`; return what it prints."""
+    arguments = [argument for param in params for argument in ("--param", param)]
+    return _check(["npx", "--no-install", "osls", *command.split(), *arguments], env)
+
+
+def _check(command: list[str], env: dict[str, str] | None) -> str:
+    """Run a command in the checkout and return its output; raise with all of it on failure."""
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=env or dict(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=_OSLS_SECONDS,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout

@@ -1,0 +1,78 @@
+"""The function under Lambda's own Runtime Interface Emulator, with either engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model_loader import load_model
+from tests.e2e.ministack import Ministack
+from tests.e2e.rie import Emulator, run_checkout, run_package
+from tests.e2e.service import publish
+from tests.gateway_events import http_api_event, rest_event
+
+pytestmark = pytest.mark.e2e
+
+MakeEvent = Callable[[Path], dict[str, Any]]
+both_gateways = pytest.mark.parametrize(
+    "make_event", [rest_event, http_api_event], ids=["rest-v1", "http-api-v2"]
+)
+
+
+@pytest.fixture(scope="module")
+def packaged(
+    package: Path, version: Path, aws: Ministack, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Emulator]:
+    """The unzipped package, with nothing else on its path and its model in S3."""
+    aws.client("s3").create_bucket(Bucket="packaged")
+    publish(version, "s3://packaged/models", aws)
+    settings = {name: value for name, value in aws.env.items() if name.startswith("AWS_")}
+    settings |= {"MODEL_URI": "s3://packaged/models/flying-objects", "MODEL_ENGINE": "onnx"}
+    with run_package(package, tmp_path_factory.mktemp("package"), settings) as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def torchscript(
+    tools: None, version: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Emulator]:
+    """The checkout with the TorchScript engine, from the virtual environment."""
+    settings = {"MODEL_URI": str(version), "MODEL_ENGINE": "torchscript"}
+    with run_checkout(tmp_path_factory.mktemp("torchscript"), settings) as emulator:
+        yield emulator
+
+
+@both_gateways
+def test_the_package_brings_all_that_it_needs(
+    packaged: Emulator, make_event: MakeEvent, noise: Path, version: Path
+) -> None:
+    check_answer(packaged.invoke(make_event(noise)), version, "onnx", noise)
+
+
+@both_gateways
+def test_the_torchscript_engine_answers_the_same_events(
+    torchscript: Emulator, make_event: MakeEvent, noise: Path, version: Path
+) -> None:
+    check_answer(torchscript.invoke(make_event(noise)), version, "torchscript", noise)
+
+
+def test_the_package_holds_no_tests_no_training_and_no_bytecode(package: Path) -> None:
+    assert {"handler.py", "service", "model_loader"} <= {path.name for path in package.iterdir()}
+    assert not (package / "training").exists()
+    assert not (package / "tests").exists()
+    assert not list(package.rglob("*.pyc"))
+
+
+def check_answer(response: dict[str, Any], version: Path, engine: str, photo: Path) -> None:
+    """Check a proxy response against what the same model says without a gateway."""
+    expected = load_model(str(version), engine).classify(photo.read_bytes())
+    assert response["statusCode"] == 200
+    answer = json.loads(response["body"])
+    assert answer["file"] == "file1"
+    assert answer["predicted"] == f"That seems to be {expected.label}"
+    assert answer["filename"] == photo.name
+    assert answer["scores"] == pytest.approx(expected.scores, abs=1e-4)

@@ -1,0 +1,41 @@
+"""The events that API Gateway makes of `POST /classify` with one file, from `tests/events/`."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+from requests_toolbelt import MultipartEncoder
+
+_TEMPLATES = Path(__file__).resolve().parent / "events"
+
+
+def rest_event(photo: Path) -> dict[str, Any]:
+    """Return the event of a REST API: payload 1.0, the path without the stage."""
+    event, content_type = _event("rest_api_v1.json", photo)
+    event["headers"]["Content-Type"] = content_type
+    event["multiValueHeaders"]["Content-Type"] = [content_type]
+    return event
+
+
+def http_api_event(photo: Path) -> dict[str, Any]:
+    """Return the event of an HTTP API with a named stage: payload 2.0, the path with the stage."""
+    event, content_type = _event("http_api_v2.json", photo)
+    event["headers"]["content-type"] = content_type
+    return event
+
+
+def multipart(photo: Path) -> tuple[bytes, str]:
+    """Return a body that holds the file as the field `file1`, and its content type."""
+    form = MultipartEncoder({"file1": (photo.name, photo.read_bytes(), "image/png")})
+    return form.to_string(), form.content_type
+
+
+def _event(template: str, photo: Path) -> tuple[dict[str, Any], str]:
+    event: dict[str, Any] = json.loads((_TEMPLATES / template).read_text())
+    body, content_type = multipart(photo)
+    event["body"] = base64.b64encode(body).decode()
+    event["isBase64Encoded"] = True
+    return event, content_type
