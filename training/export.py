@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 from PIL import Image
@@ -126,6 +127,16 @@ def _write_onnx(network: nn.Module, images: Tensor, path: Path) -> None:
             external_data=False,
             verbose=False,
         )
+    _forget_source_lines(path)
+
+
+def _forget_source_lines(path: Path) -> None:
+    """Drop the stack traces that the exporter leaves at each node: they name local paths."""
+    model = onnx.load(path)
+    for entry in (model.graph, *model.graph.node, *model.graph.value_info):
+        del entry.metadata_props[:]
+        entry.doc_string = ""
+    onnx.save(model, path)
 
 
 def _check_parity(network: nn.Module, folder: Path, images: Tensor) -> None:

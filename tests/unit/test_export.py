@@ -60,6 +60,12 @@ def test_an_earlier_export_is_replaced(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
+def test_exported_files_name_no_path_of_the_machine_that_made_them(tmp_path: Path) -> None:
+    build_version(tmp_path / "model")
+    for file in (tmp_path / "model").iterdir():
+        assert str(Path.cwd()).encode() not in file.read_bytes(), file.name
+
+
 class Unsteady(nn.Module):
     """A network that answers differently once it is asked for more than one picture."""
 
