@@ -55,7 +55,7 @@ def sample_data(
 ) -> None:
     """Draw a small labelled set: birds, quadcopters and winged drones over skies."""
     from training.progress import progress
-    from training.sample_data import CLASSES, draw_sample_data
+    from training.samples.draw import CLASSES, draw_sample_data
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise TrainingError(f"{folder} exists already. Give a new or empty folder.")
@@ -109,8 +109,8 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Measure an exported version: a run on its own test images, a model on all of --data."""
+    from training.data.table import read_folder
     from training.evaluate import evaluate as evaluate_images
-    from training.image_table import read_folder
     from training.run import is_run
     from training.train import evaluate_run
 

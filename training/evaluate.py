@@ -10,8 +10,8 @@ from typing import Any
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from model_loader import Model
+from training.data.table import LabelledImage
 from training.errors import TrainingError
-from training.image_table import LabelledImage
 from training.predict import classify_file
 from training.progress import progress
 

@@ -10,17 +10,17 @@ from pathlib import Path
 import torch
 
 from model_loader import Metadata, Transform, load_model
+from training.data.pixels import check_images, load_pixels
+from training.data.split import Split, read_split, split_table, write_split
+from training.data.table import ImageTable, read_folder
 from training.errors import TrainingError
 from training.evaluate import Evaluation, evaluate
 from training.export import Provenance, export_version, write_metadata
-from training.fit import Epoch, fit
-from training.image_table import ImageTable, read_folder
-from training.models import Classifier, build_model
-from training.pixels import check_images, load_pixels
+from training.fitting.fit import Epoch, fit
+from training.models.classifier import Classifier, build_model
+from training.models.weights import find_weights
 from training.recipe import Recipe, load_recipe
 from training.run import Run, new_run, open_run
-from training.split import Split, read_split, split_table, write_split
-from training.weights import find_weights
 
 
 @dataclass(frozen=True)

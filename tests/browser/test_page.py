@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.versions import LABELS
-from training.sample_data import draw_image
+from training.samples.draw import draw_image
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from tests.images import encode, noise
 from tests.versions import TRANSFORM, TinyNetwork, build_version
 from training.errors import TrainingError
 from training.export import export_version
-from training.models import build_model
-from training.sample_data import CLASSES, draw_image
+from training.models.classifier import build_model
+from training.samples.draw import CLASSES, draw_image
 
 
 def test_torchscript_onnx_and_eager_mobilenet_give_the_same_probabilities(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from training.data.split import PARTS, read_split, split_table, write_split
+from training.data.table import ImageTable, LabelledImage
 from training.errors import TrainingError
-from training.image_table import ImageTable, LabelledImage
-from training.split import PARTS, read_split, split_table, write_split
 
 
 def table(**classes: list[str | None]) -> ImageTable:

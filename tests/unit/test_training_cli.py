@@ -12,7 +12,7 @@ import torch
 
 from tests.images import encode, noise
 from training.cli import main
-from training.sample_data import CLASSES, draw_image
+from training.samples.draw import CLASSES, draw_image
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = (

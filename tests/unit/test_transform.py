@@ -17,8 +17,8 @@ from model_loader import (
     decode_image,
 )
 from tests.images import encode, halves, noise
-from training.sample_data import CLASSES, draw_image
-from training.torchvision_import import torchvision
+from training.models.torchvision_import import torchvision
+from training.samples.draw import CLASSES, draw_image
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 NORMALIZE = {"op": "normalize", "mean": list(MEAN), "std": list(STD)}

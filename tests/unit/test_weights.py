@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from training.errors import TrainingError
-from training.models import build_model
-from training.torchvision_import import torchvision
-from training.weights import find_weights
+from training.models.classifier import build_model
+from training.models.torchvision_import import torchvision
+from training.models.weights import find_weights
 
 
 def test_imagenet_is_torchvisions_download(monkeypatch: pytest.MonkeyPatch) -> None:

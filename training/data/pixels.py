@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from model_loader import InputError, Transform, decode_image
+from training.data.table import LabelledImage
 from training.errors import TrainingError
-from training.image_table import LabelledImage
 from training.progress import progress
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from torch import Tensor, nn
 
 from training.errors import TrainingError
-from training.torchvision_import import torchvision
+from training.models.torchvision_import import torchvision
 
 State = Mapping[str, Tensor]
 

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from training.errors import TrainingError
-from training.models import State
-from training.torchvision_import import torchvision
+from training.models.classifier import State
+from training.models.torchvision_import import torchvision
 
 IMAGENET = "imagenet"
 NONE = "none"
 
-MODELS = Path(__file__).parents[1] / "models"
+MODELS = Path(__file__).parents[2] / "models"
 """The models that come with the project; see the MODEL_CARD.md of each."""
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from training.sample_solids import (
+from training.samples.solids import (
     Array,
     Chance,
     Colour,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from training.data.table import LabelledImage, read_folder
 from training.errors import TrainingError
-from training.image_table import LabelledImage, read_folder
 
 
 def make(root: Path, *files: str) -> Path:

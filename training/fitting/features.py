@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from training.models import Classifier
-from training.pixels import PixelDataset
+from training.data.pixels import PixelDataset
+from training.models.classifier import Classifier
 from training.progress import progress
 
 _BATCH = 16

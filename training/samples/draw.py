@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
-from training.sample_birds import bird, choose_bird
-from training.sample_drones import large_quadcopter, small_quadcopter, winged_drone
-from training.sample_skies import Sky, draw_sky
-from training.sample_solids import Array, Chance, Colour, Light, Livery, View, paint
+from training.samples.birds import bird, choose_bird
+from training.samples.drones import large_quadcopter, small_quadcopter, winged_drone
+from training.samples.skies import Sky, draw_sky
+from training.samples.solids import Array, Chance, Colour, Light, Livery, View, paint
 
 CLASSES = ("Flying Birds", "Large QuadCopters", "Small QuadCopters", "Winged Drones")
 

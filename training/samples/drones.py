@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.sample_solids import (
+from training.samples.solids import (
     Array,
     Chance,
     Colour,

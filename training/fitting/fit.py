@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset
 
-from training.torchvision_import import torchvision  # noqa: F401  Lightning imports it too
+from training.models.torchvision_import import torchvision  # noqa: F401  Lightning imports it too
 
 import lightning  # isort: skip
 from torchmetrics.classification import MulticlassAccuracy  # isort: skip
 
-from training.features import compute_features
-from training.models import Classifier, State
-from training.pixels import PixelDataset
+from training.data.pixels import PixelDataset
+from training.fitting.features import compute_features
+from training.models.classifier import Classifier, State
 from training.progress import Advance, progress
 from training.recipe import Recipe, Stage
 

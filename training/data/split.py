@@ -11,8 +11,8 @@ from typing import Literal
 
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
+from training.data.table import ImageTable, LabelledImage
 from training.errors import TrainingError
-from training.image_table import ImageTable, LabelledImage
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")

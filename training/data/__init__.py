@@ -1,0 +1,1 @@
+"""The data: a folder as a table, its split, its pixels."""

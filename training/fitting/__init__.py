@@ -1,0 +1,1 @@
+"""Fitting: stages, and what they are fed with."""

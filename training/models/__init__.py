@@ -1,0 +1,1 @@
+"""The architectures, and where their first weights come from."""

@@ -1,0 +1,1 @@
+"""Drawn pictures to try things on: birds, quadcopters and winged drones over skies."""
