@@ -1,0 +1,126 @@
+"""The verbs that make a run, measure it and hand it over."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from training.verbs.output import print_evaluation, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from model_loader import Model
+
+DataFolder = Annotated[
+    Path, typer.Option(help="Folder with one folder of images for each class.", show_default=False)
+]
+Engine = Annotated[str, typer.Option(help="What runs the network: torchscript or onnx.")]
+
+
+def train(
+    data: DataFolder,
+    recipe: Annotated[str, typer.Option(help="Name of a shipped recipe, or a YAML file.")] = (
+        "flying-objects"
+    ),
+    weights: Annotated[
+        str,
+        typer.Option(
+            help="Where to start from: imagenet (a download), flying-objects (comes with the "
+            "project), none (random), or the path of a state dict."
+        ),
+    ] = "imagenet",
+    groups: Annotated[
+        Path | None, typer.Option(help="CSV with 'file' and 'group': a group is never split.")
+    ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(help="The run's folder.", show_default="runs/RECIPE/TIME"),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change the recipe: --set stages.0.epochs=3", metavar="K=V"),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Short for --set seed=…")] = None,
+) -> None:
+    """Train, export and evaluate a model."""
+    from training.recipe import load_recipe
+    from training.train import train as run_training
+
+    changes = list(overrides or ()) + ([] if seed is None else [f"seed={seed}"])
+    trained = run_training(data, load_recipe(recipe, changes), weights, groups, save)
+    print_evaluation(trained.evaluation, "Test images, exported file")
+    say(f"Run {trained.run.folder}, version {trained.metadata.version}")
+    say(f"Next: python -m training publish {trained.run.folder} s3://BUCKET/models")
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A run's folder, or a model's or version's address")],
+    data: DataFolder,
+    engine: Engine = "torchscript",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Measure an exported version: a run on its own test images, a model on all of --data."""
+    from training.data.table import read_folder
+    from training.evaluate import evaluate as evaluate_images
+    from training.run import is_run
+    from training.train import evaluate_run
+
+    if is_run(Path(model)):
+        evaluation = evaluate_run(Path(model), data, engine)
+    else:
+        evaluation = evaluate_images(_load_model(model, engine), data, read_folder(data).rows)
+    if as_json:
+        print_json(evaluation.to_json())
+    else:
+        print_evaluation(evaluation, f"{evaluation.n} images, engine {engine}")
+
+
+def export(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
+    """Export a run's best weights again, as a new version in its folder `model`."""
+    from training.run import open_run
+    from training.train import export_run
+
+    metadata = export_run(open_run(run))
+    say(f"Version {metadata.version} in {run / 'model'}")
+
+
+def publish(
+    run: Annotated[Path, typer.Argument(help="A run's or an exported version's folder.")],
+    store: Annotated[str, typer.Argument(help="s3://BUCKET/PREFIX, or a local directory.")],
+) -> None:
+    """Copy an exported version into a store, and make it the one that is served."""
+    from training.publish import publish as publish_version
+    from training.run import Run, is_run
+
+    address = publish_version(Run(run).model if is_run(run) else run, store)
+    say(f"Published. Serve it with MODEL_URI={address}")
+
+
+def predict(
+    images: Annotated[list[Path], typer.Argument(help="Image files.", metavar="IMAGE...")],
+    model: Annotated[str, typer.Option(help="A run's folder, or a model's or version's address.")],
+    engine: Engine = "torchscript",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Classify images."""
+    from training.predict import predict_files
+
+    answers = predict_files(_load_model(model, engine), images)
+    if as_json:
+        print_json([{"image": str(path), **asdict(answer)} for path, answer in answers])
+        return
+    table = Table("image", "label", "confidence")
+    for path, answer in answers:
+        table.add_row(escape(str(path)), escape(answer.label), f"{answer.confidence:.1%}")
+    print_table(table)
+
+
+def _load_model(model: str, engine: str) -> Model:
+    from model_loader import load_model
+    from training.run import Run, is_run
+
+    return load_model(str(Run(Path(model)).model) if is_run(Path(model)) else model, engine)
