@@ -18,13 +18,14 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from model_loader import ClassifierError, ModelUnavailableError, SharedModel
-from service.answers import PROBLEM_TYPE, answer, answer_or_problem, problem, problem_of
+from service.answers import PROBLEM_TYPE, answer, answer_all, problem, problem_of
 from service.lambda_events import checked_event, problem_response
 from service.uploads import read_uploads
 
 log = logging.getLogger(__name__)
 
 ROUTES = "POST /classify, GET /model, GET /ping and GET / (a page to drop pictures on)"
+ALLOWED_HEADERS = "Content-Type, Cache-Control, Authorization, X-Api-Key"
 PAGE = Path(__file__).parent / "service" / "page.html"
 
 
@@ -40,7 +41,7 @@ def create_app(model: SharedModel) -> Flask:
         loaded = model.get()
         if len(uploads) == 1:
             return jsonify(answer(loaded, uploads[0]))
-        return jsonify({"predictions": [answer_or_problem(loaded, upload) for upload in uploads]})
+        return jsonify(answer_all(loaded, uploads))
 
     @app.get("/model")
     def describe_model() -> Response:
@@ -74,7 +75,7 @@ def _on_http_exception(error: HTTPException) -> Response:
     status = error.code or 500
     detail = error.description or error.name
     if isinstance(error, NotFound):
-        detail = f"There is no {request.path} here; there is {ROUTES}."
+        detail = f"There is no {request.path[:100]} here; there is {ROUTES}."
     elif isinstance(error, MethodNotAllowed):
         allowed = ", ".join(sorted(error.valid_methods or ()))
         detail = f"{request.path} does not take {request.method}; it takes {allowed}."
@@ -101,7 +102,7 @@ def _allow_any_origin(response: Response) -> Response:
     response.headers["Access-Control-Allow-Origin"] = "*"
     if request.method == "OPTIONS":
         response.headers["Access-Control-Allow-Methods"] = response.headers.get("Allow", "")
-        response.headers["Access-Control-Allow-Headers"] = "Content-Type"
+        response.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
         response.headers["Access-Control-Max-Age"] = "86400"
     return response
 

@@ -22,13 +22,14 @@ from model_loader.errors import (
     UndecodableImageError,
     UnsupportedImageError,
 )
-from model_loader.image import decode_image
+from model_loader.image import MAX_PIXELS, count_pixels, decode_image
 from model_loader.metadata import FileInfo, Metadata, SelfTest
 from model_loader.model import UNKNOWN, Model, Prediction, load_model
 from model_loader.shared import SharedModel
 from model_loader.transform import Normalize, Resize, Transform
 
 __all__ = [
+    "MAX_PIXELS",
     "UNKNOWN",
     "ClassifierError",
     "FileInfo",
@@ -49,6 +50,7 @@ __all__ = [
     "Transform",
     "UndecodableImageError",
     "UnsupportedImageError",
+    "count_pixels",
     "decode_image",
     "load_model",
 ]

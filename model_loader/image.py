@@ -5,17 +5,19 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from model_loader.errors import (
+    InputError,
     MalformedRequestError,
     TooLargeError,
     UndecodableImageError,
     UnsupportedImageError,
 )
 
-MAX_PIXELS = 80_000_000
-"""Pixels of the largest picture that is decoded: 80 megapixels are 240 MB as RGB."""
+MAX_PIXELS = 50_000_000
+"""Pixels of the largest picture that is decoded. 50 megapixels are 150 MB as RGB; a transparent
+one takes three times as much for a moment."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """The formats that are taken, by Pillow's names."""
@@ -29,6 +31,20 @@ _SIGNATURES = {
 }
 
 _ORIENTATION_TAG = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture of each EXIF orientation upright."""
+
+_BITS_PER_SAMPLE_TAG = 258
+_PHOTOMETRIC_TAG = 262
+_WHITE_IS_ZERO = 0
 _SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
 _THIRTY_TWO_BIT_MODES = ("I", "F")
 
@@ -56,8 +72,10 @@ def decode_image(data: bytes) -> Image.Image:
     image = _open(data)
     _check_pixels(image.width, image.height)
     try:
+        turn = _turn(image)
         image.load()
-        return _to_rgb(_upright(image))
+        image = _to_rgb(image)
+        return image if turn is None else image.transpose(turn)
     except UndecodableImageError:
         raise
     except Exception as error:
@@ -67,6 +85,15 @@ def decode_image(data: bytes) -> Image.Image:
             f"The {image.format} image of {image.width} × {image.height} pixels is damaged or cut "
             f"short ({error}). Send the file again, or save it anew in an image editor."
         ) from error
+
+
+def count_pixels(data: bytes) -> int:
+    """Return the number of pixels that a file's header promises; 0 where it cannot be read."""
+    try:
+        width, height = _open(data).size
+    except InputError:
+        return 0
+    return width * height
 
 
 def _open(data: bytes) -> Image.Image:
@@ -114,13 +141,12 @@ def _too_many_pixels(found: str) -> str:
     )
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _turn(image: Image.Image) -> Image.Transpose | None:
     try:
-        orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+        return _TURNS.get(image.getexif().get(_ORIENTATION_TAG, 1))
     except Exception:
         # Damaged EXIF data says nothing about the pixels, which are whole.
-        return image
-    return ImageOps.exif_transpose(image) if orientation in range(2, 9) else image
+        return None
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -134,12 +160,30 @@ def _to_rgb(image: Image.Image) -> Image.Image:
             "not defined. Save it with 8 or 16 bits a channel."
         )
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
+        return _on_white(image.convert("RGBA"))
     return image.convert("RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image, mask=image.getchannel("A"))
+    return white
 
 
 def _from_sixteen_bits(image: Image.Image) -> Image.Image:
     levels = np.asarray(image).astype(np.uint16)
-    return Image.fromarray((levels >> 8).astype(np.uint8)).convert("RGB")
+    bits, white_is_zero = _tiff_levels(image)
+    grey = (levels >> (bits - 8)).astype(np.uint8)
+    if white_is_zero:
+        grey = 255 - grey
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        grey[levels == transparent] = 255
+    return Image.fromarray(grey).convert("RGB")
+
+
+def _tiff_levels(image: Image.Image) -> tuple[int, bool]:
+    """Return the bits that are used of 16, and whether 0 is white: TIFF leaves both open."""
+    tags = getattr(image, "tag_v2", {})
+    bits = tags.get(_BITS_PER_SAMPLE_TAG, (16,))
+    return int(bits[0]), tags.get(_PHOTOMETRIC_TAG) == _WHITE_IS_ZERO

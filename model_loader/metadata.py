@@ -131,7 +131,14 @@ class Metadata:
             )
         try:
             return _from_document(document)
-        except (KeyError, TypeError, ValueError, binascii.Error) as error:
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            OverflowError,
+            binascii.Error,
+        ) as error:
             reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise ModelCorruptError(f"model.json: {reason}. Export the model again.") from error
 
@@ -144,7 +151,7 @@ def read_object(text: bytes, name: str) -> dict[str, Any]:
     """
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelCorruptError(
             f"{name} is not JSON ({error}). Publish the model again."
         ) from error

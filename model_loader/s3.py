@@ -132,12 +132,17 @@ class S3Store:
 def _make_client() -> S3Client:
     import boto3
     from botocore.config import Config
+    from botocore.exceptions import BotoCoreError
 
-    return boto3.client(
-        "s3",
-        config=Config(
-            connect_timeout=_CONNECT_SECONDS,
-            read_timeout=_READ_SECONDS,
-            retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"},
-        ),
+    config = Config(
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
+        retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"},
     )
+    try:
+        return boto3.client("s3", config=config)
+    except (BotoCoreError, ValueError) as error:
+        raise ModelUnavailableError(
+            f"The AWS settings of the environment do not fit: {str(error).rstrip('.')}. Correct "
+            "AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL or the credentials."
+        ) from error

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from model_loader import UNKNOWN, ClassifierError, InputError, Metadata, Model, Prediction
+from model_loader import (
+    MAX_PIXELS,
+    UNKNOWN,
+    ClassifierError,
+    InputError,
+    Metadata,
+    Model,
+    Prediction,
+    TooLargeError,
+    count_pixels,
+)
 from service.uploads import Upload
 
 PROBLEM_TYPE = "application/problem+json"
@@ -27,12 +38,28 @@ def answer(model: Model, upload: Upload) -> dict[str, Any]:
     }
 
 
-def answer_or_problem(model: Model, upload: Upload) -> dict[str, Any]:
-    """Classify one file of several: what is wrong with it stands in its place."""
-    try:
-        return answer(model, upload)
-    except InputError as error:
-        return {"file": upload.field, "filename": upload.filename, **problem_of(error)}
+def answer_all(model: Model, uploads: Sequence[Upload]) -> dict[str, Any]:
+    """Classify several files: what is wrong with one stands in its place.
+
+    Together they may have as many pixels as one alone, or a small request could outlast the
+    gateway's patience.
+    """
+    answers = []
+    left = MAX_PIXELS
+    for upload in uploads:
+        pixels = count_pixels(upload.data)
+        try:
+            if left < pixels <= MAX_PIXELS:
+                raise TooLargeError(
+                    f"With this file the request has more than {MAX_PIXELS / 1e6:.0f} million "
+                    "pixels. Send it in another request."
+                )
+            answers.append(answer(model, upload))
+            left -= pixels
+        except InputError as error:
+            problem = {"file": upload.field, "filename": upload.filename, **problem_of(error)}
+            answers.append(problem)
+    return {"predictions": answers}
 
 
 def problem(status: int, title: str, detail: str) -> dict[str, Any]:

@@ -21,6 +21,8 @@ def checked_event(event: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         MalformedRequestError: It is no HTTP event, or its body is not the base64 that it claims.
     """
+    if not isinstance(event, Mapping):
+        raise MalformedRequestError("The event is not an HTTP request of API Gateway.")
     checked = dict(event)
     context = event.get("requestContext") or {}
     if event.get("version") == "2.0" and "http" in context:
@@ -30,7 +32,12 @@ def checked_event(event: Mapping[str, Any]) -> dict[str, Any]:
             "The event is not an HTTP request of API Gateway (payload 1.0 or 2.0). "
             "Call the function through its URL."
         )
-    checked["headers"] = event.get("headers") or {}
+    # The gateway hands over whole bodies: what it says of their transfer holds no more.
+    checked["headers"] = _without(event.get("headers"), "transfer-encoding")
+    checked["multiValueHeaders"] = _without(event.get("multiValueHeaders"), "transfer-encoding")
+    checked["requestContext"] = context
+    checked["cookies"] = event.get("cookies") or []
+    checked["body"] = event.get("body") or ""
     if event.get("isBase64Encoded"):
         _check_base64(event.get("body") or "")
     return checked
@@ -51,6 +58,10 @@ def _without_stage(path: str, stage: str | None) -> str:
     if stage in (None, "", "$default") or not (path + "/").startswith(prefix + "/"):
         return path
     return path.removeprefix(prefix) or "/"
+
+
+def _without(headers: Mapping[str, Any] | None, name: str) -> dict[str, Any]:
+    return {key: value for key, value in (headers or {}).items() if key.lower() != name}
 
 
 def _check_base64(body: str) -> None:

@@ -46,14 +46,7 @@ def read_uploads(request: Request) -> list[Upload]:
         MalformedRequestError: The body is not the multipart that it claims to be, or has no file.
         UnsupportedImageError: The body's media type is not taken.
     """
-    request.max_content_length = MAX_BYTES
-    try:
-        body = request.get_data(cache=False)
-    except RequestEntityTooLarge as error:
-        raise TooLargeError(
-            f"The request is larger than {MAX_BYTES / 1e6:.1f} MB, which is what AWS Lambda lets "
-            "through. Scale the image down, or save it as JPEG."
-        ) from error
+    body = _read_body(request)
     if request.mimetype == "multipart/form-data":
         return _read_multipart(body, request.headers["Content-Type"])
     if request.mimetype.startswith("image/") or request.mimetype == "application/octet-stream":
@@ -62,6 +55,21 @@ def read_uploads(request: Request) -> list[Upload]:
         f"The content type {request.mimetype or '(none)'} is not taken. Send multipart/form-data "
         f"with a file, or the image itself as image/*. {_CURL}"
     )
+
+
+def _read_body(request: Request) -> bytes:
+    # One byte more is let through: a body without a length is not refused but cut at the limit.
+    request.max_content_length = MAX_BYTES + 1
+    try:
+        body = request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        body = None
+    if body is None or len(body) > MAX_BYTES:
+        raise TooLargeError(
+            f"The request is larger than {MAX_BYTES / 1e6:.1f} MB, which is what AWS Lambda lets "
+            "through. Scale the image down, or save it as JPEG."
+        )
+    return body
 
 
 def _read_multipart(body: bytes, content_type: str) -> list[Upload]:
@@ -77,8 +85,8 @@ def _read_multipart(body: bytes, content_type: str) -> list[Upload]:
         raise TooLargeError(f"The request has more than {MAX_PARTS} parts; send fewer.") from error
     except ValueError as error:
         raise MalformedRequestError(
-            f"The body is not whole multipart/form-data with the boundary {boundary!r} that the "
-            f"content type names: its parts or its end are missing. {_CURL}"
+            f"The body is not whole multipart/form-data with the boundary {boundary[:70]!r} that "
+            f"the content type names: its parts, their headers or its end are missing. {_CURL}"
         ) from error
     if files:
         return files

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from PIL import Image
 from requests_toolbelt import MultipartEncoder
-from werkzeug.test import TestResponse
+from werkzeug.test import EnvironBuilder, TestResponse
 
 from handler import create_app
 from model_loader import SharedModel, load_model
@@ -121,6 +122,21 @@ def test_several_files_are_answered_in_order_and_a_bad_one_spoils_none(
     assert predictions[0]["label"] == predictions[4]["label"]
 
 
+def test_files_that_have_too_many_pixels_together_are_refused_one_by_one(
+    client: FlaskClient, photo: bytes
+) -> None:
+    large = encode(Image.new("1", (6000, 5000)), "PNG")
+    response = post(
+        client,
+        ("1", ("1.png", large, "image/png")),
+        ("2", ("2.png", large, "image/png")),
+        ("3", ("3.jpg", photo, "image/jpeg")),
+    )
+    predictions = response.get_json()["predictions"]
+    assert [p.get("status") for p in predictions] == [None, 413, None]
+    assert "Send it in another request" in predictions[1]["detail"]
+
+
 def test_no_body_is_no_file(client: FlaskClient) -> None:
     detail = problem(client.post("/classify"), 415)
     assert "-F file1=@photo.jpg" in detail
@@ -191,7 +207,7 @@ def test_a_form_that_is_cut_short_is_malformed(
     response = client.post(
         "/classify", data=body[: int(len(body) * kept)], content_type=form.content_type
     )
-    assert "its parts or its end are missing" in problem(response, 400)
+    assert "their headers or its end are missing" in problem(response, 400)
 
 
 def test_line_feeds_alone_and_a_preamble_are_taken(client: FlaskClient, photo: bytes) -> None:
@@ -221,13 +237,13 @@ def test_a_body_over_the_limit_says_the_limit(client: FlaskClient) -> None:
 
 
 def test_a_body_of_unknown_length_is_limited_too(client: FlaskClient) -> None:
-    response = client.post(
-        "/classify",
-        input_stream=io.BytesIO(bytes(MAX_BYTES + 1)),
-        content_type="image/jpeg",
-        environ_overrides={"wsgi.input_terminated": True},
-    )
-    assert "4.5 MB" in problem(response, 413)
+    for size in (MAX_BYTES + 1, 2 * MAX_BYTES):
+        request = EnvironBuilder(
+            "/classify", method="POST", content_type="image/jpeg"
+        ).get_environ()
+        request |= {"wsgi.input": io.BytesIO(bytes(size)), "wsgi.input_terminated": True}
+        request.pop("CONTENT_LENGTH", None)
+        assert "4.5 MB" in problem(client.open(request), 413)
 
 
 def test_a_body_just_under_the_limit_is_taken(client: FlaskClient, photo: bytes) -> None:
@@ -239,7 +255,7 @@ def test_a_body_just_under_the_limit_is_taken(client: FlaskClient, photo: bytes)
 def test_a_bomb_is_too_large(client: FlaskClient) -> None:
     bomb = png_that_claims(20_000, 20_000)
     detail = problem(post(client, ("f", ("a.png", bomb, "image/png"))), 413)
-    assert "at most 80 million" in detail
+    assert "at most 50 million" in detail
 
 
 def test_too_many_parts_are_too_large(client: FlaskClient) -> None:

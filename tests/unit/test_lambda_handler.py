@@ -88,8 +88,19 @@ def test_null_headers_and_body_are_taken_as_none(event: dict[str, Any]) -> None:
     assert "content type (none)" in body["detail"]
 
 
-@pytest.mark.parametrize("event", [{}, {"Records": []}, {"version": "2.0"}, {"httpMethod": "GET"}])
-def test_an_event_that_is_no_request_is_refused(event: dict[str, Any]) -> None:
+def test_a_body_that_came_in_chunks_is_taken(event: dict[str, Any]) -> None:
+    event["headers"]["transfer-encoding"] = "chunked"
+    if "multiValueHeaders" in event:
+        event["multiValueHeaders"]["transfer-encoding"] = ["chunked"]
+    assert answer(event)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "event",
+    [{}, {"Records": []}, {"version": "2.0"}, {"httpMethod": "GET"}, [], None, 5],
+    ids=str,
+)
+def test_an_event_that_is_no_request_is_refused(event: Any) -> None:
     status, body = answer(event)
     assert status == 400
     assert "not an HTTP request of API Gateway" in body["detail"]

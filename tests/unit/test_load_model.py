@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -103,9 +104,33 @@ def test_many_threads_share_one_download(
     assert len(fetched) == 1
 
 
-def test_a_failed_load_is_shared_by_those_who_wait_and_tried_again_later(
-    tmp_path: Path, version: Path
+def test_those_who_wait_for_a_load_that_fails_share_its_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    tried = []
+    arrived = threading.Barrier(9)
+
+    def fail(*_: Any) -> None:
+        tried.append(1)
+        arrived.wait()  # until all eight are at the door …
+        time.sleep(0.2)  # … and through it
+        raise ModelNotFoundError("nothing there")
+
+    def ask(_: int) -> BaseException:
+        threading.Thread(target=arrived.wait).start()
+        with pytest.raises(ModelNotFoundError) as error:
+            model.get()
+        return error.value
+
+    monkeypatch.setattr("model_loader.shared.load_model", fail)
+    model = SharedModel(str(tmp_path))
+    with ThreadPoolExecutor(8) as pool:
+        errors = list(pool.map(ask, range(8)))
+    assert tried == [1]
+    assert len({id(error) for error in errors}) == 1
+
+
+def test_a_load_that_failed_is_tried_again_later(tmp_path: Path, version: Path) -> None:
     model = SharedModel(str(tmp_path / "store" / "flying-objects"))
     with pytest.raises(ModelNotFoundError):
         model.get()
@@ -163,6 +188,18 @@ def test_an_s3_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     with pytest.raises(ModelUnavailableError, match="AWS_ENDPOINT_URL"):
+        load_model("s3://bucket/models/flying-objects")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("AWS_PROFILE", "ghost"), ("AWS_ENDPOINT_URL", "garbage")]
+)
+def test_aws_settings_that_do_not_fit_are_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ModelUnavailableError, match=f"{value}.*Correct AWS_PROFILE"):
         load_model("s3://bucket/models/flying-objects")
 
 

@@ -37,7 +37,7 @@ def test_another_schema_asks_for_another_handler(document: dict[str, Any]) -> No
         Metadata.from_json(json.dumps(document).encode())
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"\xff\xfe", b"[]", b"3"])
+@pytest.mark.parametrize("text", [b"", b"{", b"\xff\xfe", b"[]", b"3", b"[" * 100_000])
 def test_what_is_no_json_object_is_refused(text: bytes) -> None:
     with pytest.raises(ModelCorruptError, match="model.json"):
         Metadata.from_json(text)
@@ -55,6 +55,12 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "a threshold above one": (lambda d: d.update(threshold=1.5), "between 0 and 1"),
     "a hash that is none": (lambda d: d["files"]["model.pt"].update(sha256="x"), "64 digits"),
     "a file without a size": (lambda d: d["files"]["model.pt"].pop("size"), "'size' is missing"),
+    "files that are a list": (lambda d: d.update(files=[]), "model.json"),
+    "a temperature beyond numbers": (lambda d: d.update(temperature=10**400), "model.json"),
+    "a size beyond numbers": (
+        lambda d: d["files"]["model.pt"].update(size=float("inf")),
+        "model.json",
+    ),
     "a self-test that is no base64": (lambda d: d["self_test"].update(image="?"), "model.json"),
 }
 
