@@ -19,6 +19,8 @@ demo: $(BIN)/ready ## Train, export, publish to a local S3, serve, and ask: unde
 	@$(BIN)/python demo.py
 
 serve: $(BIN)/ready ## Serve a model at http://127.0.0.1:8000 (MODEL_URI=… MODEL_ENGINE=… PORT=…)
+	@test -n "$(findstring ://,$(MODEL_URI))" || test -d "$(MODEL_URI)" || \
+		{ echo "There is no model at $(MODEL_URI): run make demo, or give MODEL_URI=…"; exit 2; }
 	@MODEL_URI=$(MODEL_URI) MODEL_ENGINE=$(MODEL_ENGINE) \
 		$(BIN)/python -m flask --app handler run --host 127.0.0.1 --port $(PORT)
 

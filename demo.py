@@ -27,6 +27,7 @@ FOLDER = Path(".demo")
 DATA, NEW, RUN = FOLDER / "data", FOLDER / "new", FOLDER / "run"
 BUCKET = "demo"
 STORE = f"s3://{BUCKET}/models"
+START = ("--weights", "flying-objects")
 PHOTO = NEW / "Flying Birds" / "000.jpg"
 
 _SECONDS_TO_START = 30
@@ -47,6 +48,9 @@ def main() -> int:
     except subprocess.CalledProcessError as error:
         console.print(f"[red]The step failed:[/] {shlex.join(error.cmd)}")
         return 1
+    except KeyboardInterrupt:
+        console.print("\nStopped. make demo starts anew.")
+        return 130
     say_what_next(time.monotonic() - began)
     return 0
 
@@ -57,11 +61,11 @@ def show_everything(environment: dict[str, str]) -> None:
     training("sample-data", DATA, "--per-class", "60")
     training("sample-data", NEW, "--per-class", "1", "--seed", "2026")
     step("2. Train a classifier on it, starting from the weights that come with the project")
-    training("train", "--data", DATA, "--weights", "flying-objects", "--save", RUN)
+    training("train", "--data", DATA, "--recipe", "flying-objects-head", *START, "--save", RUN)
     step("3. Publish the exported model to S3 (here a local one, in memory)")
     training("publish", RUN, STORE, environment=environment)
     step("4. Serve it, and ask about an image that it was not trained on")
-    with service({**environment, "MODEL_URI": f"{STORE}/flying-objects"}) as url:
+    with service({**environment, "MODEL_URI": f"{STORE}/flying-objects-head"}) as url:
         run(
             ["curl", "-sS", "-X", "POST", f"{url}/classify"]
             + ["-H", "cache-control: no-cache", "-H", "content-type: multipart/form-data"]
@@ -116,9 +120,11 @@ def local_s3() -> Iterator[dict[str, str]]:
             "AWS_SECRET_ACCESS_KEY": "demo",
             "AWS_DEFAULT_REGION": "us-east-1",
         }
-        os.environ.update(aws)
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            del os.environ[name]  # a profile or an endpoint of the user's would lead elsewhere
+        os.environ.update(aws, NO_PROXY="127.0.0.1", no_proxy="127.0.0.1")
         boto3.client("s3").create_bucket(Bucket=BUCKET)
-        yield {**os.environ, **aws}
+        yield dict(os.environ)
     finally:
         server.stop()
 
@@ -133,7 +139,7 @@ def service(environment: dict[str, str]) -> Iterator[str]:
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        wait_for(f"{url}/ping")
+        wait_for(f"{url}/ping", process)
         yield url
     finally:
         process.terminate()
@@ -147,15 +153,15 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def wait_for(url: str) -> None:
-    """Return once the service answers."""
+def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    """Return once the service answers; raise where its process ends instead."""
     deadline = time.monotonic() + _SECONDS_TO_START
     while True:
         try:
             urllib.request.urlopen(url).close()
         except urllib.error.URLError:
-            if time.monotonic() > deadline:
-                raise
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise subprocess.CalledProcessError(1, map(str, process.args)) from None
             time.sleep(0.1)
         else:
             return

@@ -11,9 +11,9 @@ import typer
 from rich.markup import escape
 
 from model_loader import ModelUnavailableError
-from training.errors import TrainingError
+from training.errors import InterruptedRunError, TrainingError
 from training.progress import console
-from training.verbs import data, runs
+from training.verbs import data, models, preview, runs
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,7 +33,14 @@ A first round:
 )
 
 app.command("sample-data")(data.sample_data)
+app.command()(data.inspect)
+app.command()(data.clean)
+app.command()(data.split)
+app.command("tiny-imagenet")(data.tiny_imagenet)
+app.command()(preview.preview)
+app.command()(models.models)
 app.command()(runs.train)
+app.command("lr-find")(runs.lr_find)
 app.command()(runs.evaluate)
 app.command()(runs.export)
 app.command()(runs.publish)
@@ -44,6 +51,10 @@ def main() -> None:
     """Run the command line; a user's mistake is one line on standard error and exit code 2."""
     try:
         app()
-    except (TrainingError, ModelUnavailableError) as error:
-        console.print(f"[red]Error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+    except InterruptedRunError as error:
+        console.print(escape(str(error)), soft_wrap=True, highlight=False)
+        sys.exit(130)
+    except (TrainingError, ModelUnavailableError, OSError) as error:
+        line = " ".join(str(error).split())
+        console.print(f"[red]Error:[/] {escape(line)}", soft_wrap=True, highlight=False)
         sys.exit(2)

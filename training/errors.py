@@ -8,3 +8,7 @@ class TrainingError(Exception):
 
     The message says what happened, where, and what to do.
     """
+
+
+class InterruptedRunError(TrainingError):
+    """Ctrl-C; the message says how to go on. The command line exits with 130."""

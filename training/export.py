@@ -31,6 +31,8 @@ from training.errors import TrainingError
 _LIBRARIES = ("torch", "torchvision", "lightning", "onnx", "onnxruntime", "numpy", "pillow")
 _PARITY = 1e-4
 """Largest difference of a probability between the exported files and the network itself."""
+_SMALLEST = 32
+"""The smallest height and width of an exported network that takes any size."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ def export_version(
 
     Args:
         network: From images, float32 [B, 3, H, W], normalised, to logits, float32 [B, classes].
+            Where its attribute ``any_size`` is true, so are the files'; otherwise the ONNX file
+            takes the size that the transform makes.
         folder: Where to write; an earlier export there is replaced, at the very end.
         name: The model's name.
         labels: The class names in index order.
@@ -113,7 +117,12 @@ def _write_torchscript(network: nn.Module, path: Path) -> None:
 
 
 def _write_onnx(network: nn.Module, images: Tensor, path: Path) -> None:
-    batch = torch.export.Dim("batch", min=1)
+    shape: dict[int, Any] = {0: torch.export.Dim("batch", min=1)}
+    if _any_size(network):
+        sides = {2: "height", 3: "width"}
+        shape |= {axis: torch.export.Dim(side, min=_SMALLEST) for axis, side in sides.items()}
+        # An example whose maps were 1 high or wide would fix that size in the graph.
+        images = images.new_zeros(1, 3, 192, 256)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="torch|onnxscript|copyreg")
         torch.onnx.export(
@@ -122,7 +131,7 @@ def _write_onnx(network: nn.Module, images: Tensor, path: Path) -> None:
             path,
             input_names=["images"],
             output_names=["logits"],
-            dynamic_shapes=({0: batch},),
+            dynamic_shapes=(shape,),
             dynamo=True,
             external_data=False,
             verbose=False,
@@ -140,23 +149,37 @@ def _forget_source_lines(path: Path) -> None:
 
 
 def _check_parity(network: nn.Module, folder: Path, images: Tensor) -> None:
+    """Compare the files with the network on noise of the transform's size, or of several."""
     generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(2, *images.shape[1:], generator=generator)
+    shapes = [(2, *images.shape[1:])]
+    if _any_size(network):
+        shapes += [(1, 3, _SMALLEST, _SMALLEST), (3, 3, 33, 150), (2, 3, 197, _SMALLEST)]
+    noises = [torch.randn(shape, generator=generator) for shape in shapes]
     with torch.inference_mode():
-        wanted = network(noise).softmax(1).numpy()
+        wanted = [network(noise).softmax(1).numpy() for noise in noises]
     for engine in ENGINES:
         try:
-            found: NDArray[np.float64] = load_model(str(folder), engine).probabilities(
-                noise.numpy()
-            )
+            model = load_model(str(folder), engine)
+            for noise, answer in zip(noises, wanted, strict=True):
+                _compare(engine, model.probabilities(noise.numpy()), answer, noise.shape)
         except ModelUnavailableError as error:
             raise TrainingError(f"The exported {engine} file does not run: {error}") from error
-        difference = float(np.abs(found - wanted).max())
-        if not difference <= _PARITY:
-            raise TrainingError(
-                f"The exported {engine} file answers differently from the network: a probability "
-                f"is off by {difference:.2g}, at most {_PARITY:g} is taken."
-            )
+
+
+def _compare(
+    engine: str, found: NDArray[np.float64], wanted: NDArray[np.float32], shape: torch.Size
+) -> None:
+    difference = float(np.abs(found - wanted).max())
+    if not difference <= _PARITY:
+        raise TrainingError(
+            f"The exported {engine} file answers differently from the network: a probability "
+            f"is off by {difference:.2g} for images of {shape[2]} × {shape[3]}, at most "
+            f"{_PARITY:g} is taken."
+        )
+
+
+def _any_size(network: nn.Module) -> bool:
+    return bool(getattr(network, "any_size", False))
 
 
 def _version(created: datetime, files: Mapping[str, FileInfo]) -> str:

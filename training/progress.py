@@ -14,6 +14,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 console = Console(stderr=True)
 """Where progress and messages go; standard output is left to results."""
@@ -25,37 +26,42 @@ _LINES = 4
 
 
 @contextmanager
-def progress(title: str, steps: int) -> Iterator[Advance]:
-    """Show the progress of ``steps`` steps, each reported by a call of the yielded function."""
-    shown = _bar(title, steps) if console.is_terminal else _lines(title, steps)
+def progress(title: str, steps: int, done: int = 0) -> Iterator[Advance]:
+    """Show the progress of ``steps`` steps, each reported by a call of the yielded function.
+
+    Args:
+        title: What is going on, in a few words.
+        steps: How many there are.
+        done: How many were done before.
+    """
+    shown = _bar(title, steps, done) if console.is_terminal else _lines(title, steps, done)
     with shown as advance:
         yield advance
 
 
 @contextmanager
-def _bar(title: str, steps: int) -> Iterator[Advance]:
+def _bar(title: str, steps: int, done: int) -> Iterator[Advance]:
     columns = (
-        TextColumn("{task.description:<18}"),
-        BarColumn(bar_width=30),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=20)),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),
+        TextColumn("left", table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[note]}", table_column=Column(ratio=1, no_wrap=True)),
     )
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task(title, total=steps, note="")
+    with Progress(*columns, console=console, expand=True) as bar:
+        task = bar.add_task(title, total=steps, completed=done, note="")
         yield lambda note: bar.update(task, advance=1, note=note)
 
 
 @contextmanager
-def _lines(title: str, steps: int) -> Iterator[Advance]:
-    done = 0
-
+def _lines(title: str, steps: int, done: int) -> Iterator[Advance]:
     def advance(note: str) -> None:
         nonlocal done
         done += 1
         if done == steps or done * _LINES // steps > (done - 1) * _LINES // steps:
-            console.print(f"{title}: {done}/{steps} {note}".rstrip(), highlight=False)
+            line = f"{title}: {done}/{steps} {note}".rstrip()
+            console.print(line, highlight=False, soft_wrap=True)
 
     yield advance

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Protocol
 
-from model_loader import Metadata, ModelUnavailableError
+from model_loader import Metadata, ModelUnavailableError, load_model
+from model_loader.engine import ENGINES
 from model_loader.store import check, file_info
 from training.errors import TrainingError
 from training.progress import progress
@@ -61,7 +62,7 @@ def publish(version: Path, store: str) -> str:
 
 
 def read_version(folder: Path) -> Metadata:
-    """Read a version's folder and check that its files are whole.
+    """Read a version's folder and check that its files are whole, and that it can be served.
 
     Raises:
         TrainingError: The folder is not that of a version, or a file is missing or changed.
@@ -71,6 +72,9 @@ def read_version(folder: Path) -> Metadata:
         metadata = Metadata.from_json(path.read_bytes())
         for file, info in metadata.files.items():
             check(file_info(folder / file), info, str(folder / file))
+        for engine, (file, _) in ENGINES.items():
+            if file in metadata.files:
+                load_model(str(folder), engine)
     except OSError as error:
         raise TrainingError(
             f"{folder} is not the folder of a model version: {error.filename} cannot be read "
@@ -111,10 +115,17 @@ class S3Destination:
     def __init__(self, bucket: str, prefix: str) -> None:
         """Make the client; nothing is written yet."""
         import boto3
+        from botocore.exceptions import BotoCoreError
 
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
-        self._client = boto3.client("s3")
+        try:
+            self._client = boto3.client("s3")
+        except (BotoCoreError, ValueError) as error:
+            raise TrainingError(
+                f"The AWS settings of the environment do not fit: {error}. Correct AWS_PROFILE, "
+                "AWS_REGION, AWS_ENDPOINT_URL or the credentials."
+            ) from error
 
     def read(self, key: str) -> bytes | None:
         """Return an object's bytes, or None where there is none."""
@@ -152,6 +163,6 @@ def _open(store: str) -> Destination:
         if not bucket:
             raise TrainingError(f"The store {store!r} names no bucket; write s3://bucket/prefix.")
         return S3Destination(bucket, prefix.strip("/"))
-    if "://" in store:
+    if not store or "://" in store:
         raise TrainingError(f"The store {store!r} must be s3://bucket/prefix or a directory.")
     return LocalDestination(Path(store))

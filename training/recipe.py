@@ -8,13 +8,26 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from model_loader import ModelUnavailableError, Transform
+from model_loader import Normalize, Transform
+from training.data.strategies import Strategy, get_strategy
 from training.errors import TrainingError
 
 SHIPPED = Path(__file__).parent / "recipes"
 """The folder of the recipes that come with the project."""
+
+
+_HIGHEST_RATE = 1000
+
+Optimizers = Literal["adamw", "adam", "sgd"]
 
 
 class _Strict(BaseModel):
@@ -28,20 +41,69 @@ class SplitFractions(_Strict):
     test: float = Field(gt=0, le=0.4)
 
 
-class Stage(_Strict):
-    """One stage of training.
+class Sizing(_Strict):
+    """How pictures of any size reach the network.
 
     Attributes:
-        thaw: What is trained: the ``head`` on a frozen backbone, or ``all`` layers.
-        epochs: Passes over the training images.
-        learning_rate: The peak of a one-cycle schedule.
-        weight_decay: AdamW's.
+        strategy: ``squash``, ``pad_crop`` or ``variable``; see ``training.data.strategies``.
+        size: The side of the network's input in pixels; of ``variable``, the square root of the
+            largest area.
     """
 
-    thaw: Literal["head", "all"]
+    strategy: Literal["squash", "pad_crop", "variable"]
+    size: int = Field(default=224, ge=32, le=1792)
+
+
+class Channels(_Strict):
+    """What pixels are normalised by; ImageNet's unless told otherwise."""
+
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+
+class Stage(_Strict):
+    """One stage of training, with an optimizer and a schedule of its own.
+
+    Attributes:
+        thaw: What is trained: the ``head`` (the last layer), a number (the last so many blocks
+            and what follows them), or ``all``.
+        epochs: Passes over the training images.
+        learning_rate: The highest of the schedule; ``auto`` finds it by a range test.
+        weight_decay: The optimizer's.
+        schedule: ``one_cycle``, ``cosine`` or ``constant``.
+        augment: Whether the recipe's augmentation counts in this stage.
+        size: In place of the recipe's, for training at a lower resolution first.
+        views: How many augmented views of an image are computed ahead while layers are frozen; 0
+            computes them anew in each epoch. Without augmentation any number but 0 stands for 1.
+    """
+
+    thaw: Literal["head", "all"] | int
     epochs: int = Field(gt=0)
-    learning_rate: float = Field(gt=0)
-    weight_decay: float = Field(ge=0)
+    learning_rate: Literal["auto"] | float
+    weight_decay: float = Field(default=0.0, ge=0, le=1000)
+    schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
+    augment: bool = True
+    size: int | None = Field(default=None, ge=32, le=1792)
+    views: int = Field(default=1, ge=0)
+
+    @field_validator("thaw", mode="before")
+    @classmethod
+    def _known_thaw(cls, thaw: object) -> object:
+        if thaw in ("head", "all") or (isinstance(thaw, int) and thaw > 0):
+            return thaw
+        raise ValueError("must be head, all, or a number of blocks")
+
+    @field_validator("learning_rate", mode="before")
+    @classmethod
+    def _known_rate(cls, rate: object) -> object:
+        if rate == "auto" or (isinstance(rate, int | float) and 0 < rate <= _HIGHEST_RATE):
+            return rate
+        raise ValueError(f"must be auto, or a number above 0 and up to {_HIGHEST_RATE}")
+
+    @property
+    def name(self) -> str:
+        """What is trained, in words."""
+        return f"last {self.thaw} blocks" if isinstance(self.thaw, int) else self.thaw
 
 
 class Recipe(_Strict):
@@ -52,33 +114,55 @@ class Recipe(_Strict):
         model: The architecture; see ``training.models``.
         seed: Of the split, the initial weights and the order of the images.
         split: The fractions of validation and test.
-        transform: The test transform, as in ``model.json``.
+        sizing: How pictures are brought to the network's size.
+        normalize: Mean and standard deviation of each channel, in R, G, B order, of 0…1.
+        augment: Random changes of the training images, after the random crop of the sizing
+            strategy; see ``training.data.augment``. None changes nothing and does not crop.
         batch_size: Images in one step.
+        optimizer: ``adamw``, ``adam`` or ``sgd`` (momentum 0.9).
+        loss: ``cross_entropy``, or ``nll``: log-softmax and negative log-likelihood, its equal.
+        label_smoothing: The share of a label that is spread over all classes.
         class_weights: Whether rare classes weigh more in the loss, so that all weigh the same.
         stages: In order.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
     model: str
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=1_000_000)
     split: SplitFractions
-    transform: list[dict[str, Any]]
+    sizing: Sizing
+    normalize: Channels = Channels()
+    augment: list[dict[str, Any]] | None = None
     batch_size: int = Field(gt=0)
-    class_weights: bool
+    optimizer: Optimizers = "adamw"
+    loss: Literal["cross_entropy", "nll"] = "cross_entropy"
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    class_weights: bool = False
     stages: list[Stage] = Field(min_length=1)
 
-    @field_validator("transform")
-    @classmethod
-    def _known_operations(cls, ops: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    @model_validator(mode="after")
+    def _known_operations(self) -> Recipe:
         try:
-            Transform.from_json(ops)
-        except ModelUnavailableError as error:
-            raise ValueError(str(error)) from error
-        return ops
+            for stage in self.stages:
+                self.strategy(stage).augmentation(self.augment or [])
+            self.transform()
+        except (TrainingError, ValueError) as error:
+            raise ValueError(str(error).rstrip(".")) from error
+        return self
+
+    def strategy(self, stage: Stage | None = None) -> Strategy:
+        """Return how pictures are sized: in a stage, or in the test."""
+        size = self.sizing.size if stage is None or stage.size is None else stage.size
+        return get_strategy(self.sizing.strategy, size)
+
+    def transform(self, stage: Stage | None = None) -> Transform:
+        """Return the test transform; that of a stage has the stage's size."""
+        normalize = Normalize(self.normalize.mean, self.normalize.std)
+        return self.strategy(stage).transform(normalize)
 
     def to_yaml(self) -> str:
         """Return the text that ``load_recipe`` takes."""
-        return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
 def shipped_recipes() -> list[str]:
@@ -104,7 +188,7 @@ def load_recipe(recipe: str, overrides: Iterable[str] = ()) -> Recipe:
             f"There is no recipe {recipe!r}. Give one of {', '.join(shipped_recipes())}, or the "
             "path of a YAML file."
         ) from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise TrainingError(f"The recipe {path} cannot be read: {reason}.") from error
     if not isinstance(document, dict):
@@ -123,7 +207,8 @@ def _override(document: dict[str, Any], override: str) -> None:
     target: Any = document
     try:
         for key in parents:
-            target = target[int(key)] if isinstance(target, list) else target[key]
+            in_list = isinstance(target, list)
+            target = target[int(key)] if in_list else target.setdefault(key, {})
         value = yaml.safe_load(text)
         if not equals:
             raise KeyError(dotted)
@@ -131,7 +216,7 @@ def _override(document: dict[str, Any], override: str) -> None:
             target[int(last)] = value
         else:
             target[last] = value
-    except (KeyError, IndexError, TypeError, ValueError, yaml.YAMLError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
         raise TrainingError(
             f"--set {override}: write --set KEY=VALUE with a key of the recipe, for example "
             "--set stages.0.epochs=3."
@@ -153,6 +238,11 @@ def _explain(error: ValidationError) -> str:
 
 
 def _valid_keys(location: tuple[int | str, ...]) -> list[str]:
-    sections: Mapping[object, type[BaseModel]] = {"split": SplitFractions, "stages": Stage}
+    sections: Mapping[object, type[BaseModel]] = {
+        "split": SplitFractions,
+        "sizing": Sizing,
+        "normalize": Channels,
+        "stages": Stage,
+    }
     section = sections[location[0]] if len(location) > 1 else Recipe
     return list(section.model_fields)

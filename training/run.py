@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,6 +42,15 @@ class Run:
         return self.folder / "checkpoints" / "best.pt"
 
     @property
+    def last(self) -> Path:
+        """What an interrupted run is resumed from."""
+        return self.folder / "checkpoints" / "last.ckpt"
+
+    def range_test(self, stage: int) -> Path:
+        """The learning-rate curve of a stage, which is counted from 0."""
+        return self.folder / "lr-find" / f"stage-{stage + 1}.csv"
+
+    @property
     def model(self) -> Path:
         """The exported version."""
         return self.folder / "model"
@@ -54,10 +64,16 @@ def new_run(recipe: str, save: Path | None = None) -> Run:
         save: The folder to use; None for ``runs/<recipe>/<UTC time>``.
 
     Raises:
-        TrainingError: The folder exists and is not empty.
+        TrainingError: The folder exists and is not empty, or it cannot be made.
     """
     folder = save or Path("runs") / recipe / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    try:
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+    except OSError as error:
+        raise TrainingError(f"{folder} cannot be a folder: {error.strerror}.") from error
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise TrainingError(f"{folder} cannot be made: {existing} is no folder to write to.")
+    if folder == existing and any(folder.iterdir()):
         raise TrainingError(f"{folder} exists already. Give --save a new or empty folder.")
     return Run(folder)
 

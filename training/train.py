@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from dataclasses import asdict, dataclass, fields, replace
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from model_loader import Metadata, Transform, load_model
-from training.data.pixels import check_images, load_pixels
-from training.data.split import Split, read_split, split_table, write_split
-from training.data.table import ImageTable, read_folder
+from model_loader import Metadata, load_model
+from training.data.source import DataSource
+from training.data.split import read_split, write_split
 from training.errors import TrainingError
 from training.evaluate import Evaluation, evaluate
 from training.export import Provenance, export_version, write_metadata
-from training.fitting.fit import Epoch, fit
-from training.models.classifier import Classifier, build_model
+from training.fitting.checkpoint import Progress, read_progress
+from training.fitting.feed import Material
+from training.fitting.fit import Fitting
+from training.fitting.hardware import Hardware
+from training.fitting.lr_find import RangeTest
+from training.fitting.tracker import make_loggers
+from training.material import Images, read_images, reread_images
+from training.models.classifier import backbone, build_model
 from training.models.weights import find_weights
-from training.recipe import Recipe, load_recipe
+from training.recipe import Recipe, Stage, load_recipe
 from training.run import Run, new_run, open_run
 
 
@@ -39,40 +46,86 @@ class Trained:
 
 
 def train(
-    data: Path,
+    source: DataSource,
     recipe: Recipe,
     weights: str,
-    groups: Path | None = None,
     save: Path | None = None,
-) -> Trained:
-    """Train, export and evaluate a model; nothing is written before training has ended.
+    hardware: Hardware | None = None,
+    tracker: str = "none",
+) -> Trained | None:
+    """Train, export and evaluate a model; nothing is written before every file was read.
 
     Args:
-        data: The folder of class folders.
+        source: The images, and how they are split.
         recipe: How to train.
-        weights: ``imagenet``, ``none`` or the path of a state dict.
-        groups: A CSV of groups that a split must not tear apart.
+        weights: ``imagenet``, ``none``, the name of shipped weights, or a state dict's path.
         save: The run's folder; None for ``runs/<recipe>/<time>``.
+        hardware: What to run on.
+        tracker: ``none``, ``tensorboard`` or ``wandb``.
+
+    Returns:
+        What the run ended with; None in all processes but the first.
 
     Raises:
         TrainingError: The data, the weights or the folder are not usable; see the message.
+        InterruptedRunError: Ctrl-C.
     """
-    run = new_run(recipe.name, save)
-    table = read_folder(data, groups)
-    split = split_table(table, recipe.split.validation, recipe.split.test, recipe.seed)
+    hardware = hardware or Hardware()
+    if hardware.world > 1 and save is None:
+        raise TrainingError("Several processes need one folder to write to: give --save DIR.")
+    run = Run(save) if save and hardware.rank else new_run(recipe.name, save)
+    images = read_images(source, recipe)
+    labels = images.table.labels
     torch.manual_seed(recipe.seed)
-    model = build_model(recipe.model, len(table.labels), find_weights(weights, recipe.model))
-    transform = Transform.from_json(recipe.transform)
-    training = load_pixels(data, split.train, table.labels, transform, "Reading training")
-    validation = load_pixels(data, split.validation, table.labels, transform, "Reading validation")
-    check_images(data, split.test, "Checking test")
-    history = fit(model, recipe, training, validation)
-    _write_run(run, recipe, table, split, history, model)
-    metadata = export_run(run)
-    evaluation = evaluate(load_model(str(run.model)), data, split.test)
-    metadata = replace(metadata, metrics={"test": evaluation.to_json()})
-    write_metadata(metadata, run.model)
-    return Trained(run, metadata, evaluation)
+    model = build_model(recipe.model, len(labels), find_weights(weights, backbone(recipe.model)))
+    images.check_test()
+    loggers = make_loggers(tracker, run, recipe)
+    first = images.material(recipe, recipe.stages[0])
+    if hardware.rank == 0:
+        _begin(run, recipe, images)
+    fitting = Fitting(model, recipe, _materials(images, recipe, first), run, hardware, loggers)
+    fitting.go_on(Progress(labels))
+    return _finish(run, images, hardware)
+
+
+def resume(folder: Path, hardware: Hardware | None = None, tracker: str = "none") -> Trained | None:
+    """Go on with a run that was interrupted, to the same end as if it had not been.
+
+    Raises:
+        TrainingError: The folder is not that of a run, or its images are not those of its start.
+        InterruptedRunError: Ctrl-C.
+    """
+    hardware = hardware or Hardware()
+    run = Run(folder)
+    made = read_progress(run)
+    recipe, data = load_recipe(str(run.recipe)), _read_data(run)
+    images = reread_images(Path(data["root"]), made.labels, read_split(run.split))
+    if images.fingerprint() != data["fingerprint"]:
+        raise TrainingError(f"The images in {data['root']} are not those that {folder} began with.")
+    model = build_model(recipe.model, len(made.labels))
+    loggers = make_loggers(tracker, run, recipe)
+    first = images.material(recipe, recipe.stages[made.stage])
+    materials = _materials(images, recipe, first, made.stage)
+    Fitting(model, recipe, materials, run, hardware, loggers).go_on(made)
+    return _finish(run, images, hardware)
+
+
+def find_rate(source: DataSource, recipe: Recipe, weights: str, stage: int) -> RangeTest:
+    """Run the range test of one stage on the model's first weights.
+
+    Raises:
+        TrainingError: The recipe has no such stage, or the data or weights are not usable.
+    """
+    if stage >= len(recipe.stages):
+        raise TrainingError(f"The recipe {recipe.name} has {len(recipe.stages)} stages.")
+    images = read_images(source, recipe)
+    torch.manual_seed(recipe.seed)
+    state = find_weights(weights, backbone(recipe.model))
+    model = build_model(recipe.model, len(images.table.labels), state)
+    first = images.material(recipe, recipe.stages[stage])
+    with tempfile.TemporaryDirectory() as folder:
+        materials = _materials(images, recipe, first, stage)
+        return Fitting(model, recipe, materials, Run(Path(folder)), Hardware()).find_rate(stage)
 
 
 def export_run(run: Run) -> Metadata:
@@ -81,21 +134,21 @@ def export_run(run: Run) -> Metadata:
     Raises:
         TrainingError: The run's files cannot be read, or the export fails its checks.
     """
-    recipe = load_recipe(str(run.recipe))
+    recipe, data = load_recipe(str(run.recipe)), _read_data(run)
     try:
-        data = json.loads(run.data.read_text(encoding="utf-8"))
         state = torch.load(run.checkpoint, map_location="cpu", weights_only=True)
         model = build_model(recipe.model, len(data["labels"]))
         model.load_state_dict(state)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, RuntimeError) as error:
         raise TrainingError(f"The run {run.folder} cannot be read: {error}.") from error
+    shown = {key: value for key, value in data.items() if key != "root"}
     return export_version(
         model,
         run.model,
         name=recipe.name,
         labels=tuple(data["labels"]),
-        transform=Transform.from_json(recipe.transform),
-        provenance=Provenance(recipe=recipe.model_dump(), data=data),
+        transform=recipe.transform(),
+        provenance=Provenance(recipe=recipe.model_dump(mode="json"), data=shown),
     )
 
 
@@ -109,34 +162,57 @@ def evaluate_run(folder: Path, data: Path, engine: str | None) -> Evaluation:
     return evaluate(load_model(str(run.model), engine), data, read_split(run.split).test)
 
 
-def _write_run(
-    run: Run,
-    recipe: Recipe,
-    table: ImageTable,
-    split: Split,
-    history: list[Epoch],
-    model: Classifier,
-) -> None:
+def _materials(
+    images: Images, recipe: Recipe, first: Material, stage: int = 0
+) -> Callable[[Stage], Material]:
+    """Return what each stage is trained on; stages that agree in size and augmentation share it."""
+    last, loaded = recipe.stages[stage], first
+
+    def material(of: Stage) -> Material:
+        nonlocal last, loaded
+        if (of.size, of.augment) != (last.size, last.augment):
+            last, loaded = of, images.material(recipe, of)
+        return loaded
+
+    return material
+
+
+def _begin(run: Run, recipe: Recipe, images: Images) -> None:
+    split = images.split
+    data = {
+        "root": str(images.table.root.resolve()),
+        "labels": list(images.table.labels),
+        "images": images.table.counts(),
+        "train": len(split.train),
+        "validation": len(split.validation),
+        "test": len(split.test),
+        "skipped": [{"file": image.file, "reason": image.reason} for image in images.skips.images],
+        "fingerprint": images.fingerprint(),
+    }
     try:
         run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         run.recipe.write_text(recipe.to_yaml(), encoding="utf-8")
-        run.data.write_text(json.dumps(_describe(table, split), indent=2, ensure_ascii=False))
+        run.data.write_text(json.dumps(data, indent=2, ensure_ascii=False), encoding="utf-8")
         write_split(split, run.split)
-        with run.history.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(field.name for field in fields(Epoch))
-            writer.writerows(asdict(epoch).values() for epoch in history)
-        torch.save(model.state_dict(), run.checkpoint)
     except OSError as error:
         raise TrainingError(f"The run {run.folder} cannot be written: {error}.") from error
 
 
-def _describe(table: ImageTable, split: Split) -> dict[str, object]:
-    return {
-        "labels": list(table.labels),
-        "images": table.counts(),
-        "train": len(split.train),
-        "validation": len(split.validation),
-        "test": len(split.test),
-        "fingerprint": table.fingerprint(),
-    }
+def _finish(run: Run, images: Images, hardware: Hardware) -> Trained | None:
+    if hardware.rank:
+        return None
+    metadata = export_run(run)
+    skipped = {image.file for image in images.skips.images}
+    rows = [row for row in images.split.test if row.file not in skipped]
+    evaluation = evaluate(load_model(str(run.model)), images.table.root, rows)
+    metadata = replace(metadata, metrics={"test": evaluation.to_json()})
+    write_metadata(metadata, run.model)
+    return Trained(run, metadata, evaluation)
+
+
+def _read_data(run: Run) -> dict[str, Any]:
+    try:
+        data: dict[str, Any] = json.loads(run.data.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"The run {run.folder} cannot be read: {error}.") from error
+    return data

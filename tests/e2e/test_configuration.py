@@ -58,7 +58,8 @@ def test_every_route_allows_any_origin_without_credentials(either: dict[str, Any
 
 
 def test_the_gateway_passes_uploads_on_as_bytes(either: dict[str, Any]) -> None:
-    formats = {f"image/{name}" for name in ("jpeg", "png", "webp", "gif", "bmp", "tiff")}
+    names = ("jpeg", "jpg", "png", "webp", "gif", "bmp", "x-ms-bmp", "tiff")
+    formats = {f"image/{name}" for name in names}
     types = set(either["provider"]["apiGateway"]["binaryMediaTypes"])
     assert types == formats | {"multipart/form-data", "application/octet-stream"}
 

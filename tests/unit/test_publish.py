@@ -90,6 +90,28 @@ def test_a_damaged_version_is_not_published(version: Path, tmp_path: Path) -> No
     assert not (tmp_path / "store").exists()
 
 
+def test_a_version_that_could_not_be_served_is_not_published(version: Path, tmp_path: Path) -> None:
+    changed = Path(shutil.copytree(version, tmp_path / "changed"))
+    document = json.loads((changed / "model.json").read_text())
+    document["self_test"]["image"] = ""
+    (changed / "model.json").write_text(json.dumps(document))
+    with pytest.raises(TrainingError, match="cannot run its self-test"):
+        publish(changed, str(tmp_path / "store"))
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("AWS_PROFILE", "ghost"), ("AWS_ENDPOINT_URL", "garbage")]
+)
+def test_aws_settings_that_do_not_fit_are_named(
+    version: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(TrainingError, match=f"{value}.*Correct AWS_PROFILE"):
+        publish(version, "s3://bucket/models")
+
+
 def test_a_folder_that_is_no_version_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="not the folder of a model version"):
         publish(tmp_path, str(tmp_path / "store"))
@@ -100,7 +122,7 @@ def test_a_bucket_that_does_not_exist_is_named(s3: S3Client, version: Path) -> N
         publish(version, "s3://no-such-bucket/models")
 
 
-@pytest.mark.parametrize("store", ["s3://", "http://host/store"])
+@pytest.mark.parametrize("store", ["", "s3://", "http://host/store"])
 def test_a_store_that_is_none_is_refused(version: Path, store: str) -> None:
     with pytest.raises(TrainingError, match="The store"):
         publish(version, store)

@@ -26,12 +26,12 @@ def test_a_resolved_recipe_is_read_back(tmp_path: Path) -> None:
 
 def test_every_value_can_be_overridden() -> None:
     recipe = load_recipe(
-        "flying-objects", ["seed=5", "stages.0.epochs=3", "split.test=0.2", "transform.0.width=96"]
+        "flying-objects", ["seed=5", "stages.0.epochs=3", "split.test=0.2", "sizing.size=96"]
     )
     assert recipe.seed == 5
     assert recipe.stages[0].epochs == 3
     assert recipe.split.test == 0.2
-    assert recipe.transform[0]["width"] == 96
+    assert recipe.transform().to_json()[0] == {"op": "resize", "height": 96, "width": 96}
 
 
 @pytest.mark.parametrize(
@@ -43,10 +43,17 @@ def test_every_value_can_be_overridden() -> None:
         ("zzz=1", "unknown key 'zzz'; valid keys are name, model"),
         ("batch_size=0", "batch_size: Input should be greater than 0 (it is 0)"),
         ("batch_size=many", "batch_size: "),
-        ("stages.0.thaw=most", "stages.0.thaw: Input should be 'head' or 'all'"),
+        ("stages.0.thaw=most", "stages.0.thaw: must be head, all, or a number of blocks"),
+        ("stages.0.thaw=0", "stages.0.thaw: must be head, all, or a number of blocks"),
+        ("stages.0.learning_rate=.inf", "stages.0.learning_rate: must be auto, or a number"),
+        ("seed=5000000000", "seed: Input should be less than 1000000"),
         ("stages=[]", "stages: "),
         ("name=a/b", "name: "),
-        ("transform.0.op=sharpen", "transform: model.json's transform has the operation 'sharpen'"),
+        ("augment=[{op: sharpen}]", "sharpen"),
+        ("augment=[{op: cutout, scael: 1}]", "scael"),
+        ("sizing.strategy=stretch", "sizing.strategy: Input should be 'squash', 'pad_crop'"),
+        ("normalize.std=[0,1,1]", "std must be above zero"),
+        ("normalise.std=[1,1,1]", "unknown key 'normalise'; did you mean 'normalize'?"),
         ("batch_size", "write --set KEY=VALUE"),
         ("stages.7.epochs=3", "write --set KEY=VALUE"),
         ("seed.x.y=3", "write --set KEY=VALUE"),

@@ -10,6 +10,7 @@ import pytest
 from training.data.split import PARTS, read_split, split_table, write_split
 from training.data.table import ImageTable, LabelledImage
 from training.errors import TrainingError
+from training.verbs import data as verbs
 
 
 def table(**classes: list[str | None]) -> ImageTable:
@@ -71,14 +72,114 @@ def test_it_survives_a_file(tmp_path: Path) -> None:
     assert read_split(tmp_path / "split.csv") == split
 
 
-@pytest.mark.parametrize("text", ["", "file,label\na,b\n", "file,label,group,part\na,b,,other\n"])
-def test_a_file_that_is_no_split_is_refused(tmp_path: Path, text: str) -> None:
+HEAD = "file,label,group,part\n"
+WHOLE = """\
+a/1,a,,train
+a/2,a,,validation
+a/3,a,,test
+b/1,b,g,train
+b/2,b,h,validation
+b/3,b,i,test
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "split.csv is empty"),
+        (HEAD, "split.csv is empty"),
+        ("file,label\na,b\n", "has the columns file, label; it needs file, label, group, part"),
+        (HEAD + WHOLE + "a/4,a,,tests\n", "line 8: there is no part 'tests'"),
+        (HEAD + WHOLE + "a/4,a\n", "line 8: a cell is missing"),
+        (HEAD + WHOLE + ",a,,test\n", "line 8: a cell is missing"),
+        (HEAD + WHOLE + "b/4,b,g,test\n", "group 'g' stands in the train and in the test part"),
+        (HEAD + WHOLE + "a/1,a,,test\n", "'a/1' twice, in the train and in the test part"),
+        (HEAD + WHOLE + "a/1,a,,train\n", "'a/1' twice, in the train and in the train part"),
+        (HEAD + WHOLE.replace("b/2,b,h", "a/9,a,h"), "class 'b' is missing from the validation"),
+        (HEAD + WHOLE + "c/1,c,,test\nd/1,d,,test\n", "class 'c' .and 1 more. is missing from the"),
+    ],
+)
+def test_a_file_that_is_no_split_is_refused_by_name(
+    tmp_path: Path, text: str, complaint: str
+) -> None:
     (tmp_path / "split.csv").write_text(text)
-    if not text:
-        assert read_split(tmp_path / "split.csv").test == ()
-        return
-    with pytest.raises(TrainingError, match=r"split.csv cannot be read"):
+    with pytest.raises(TrainingError, match=complaint):
         read_split(tmp_path / "split.csv")
+
+
+def test_a_file_that_is_a_split_is_read(tmp_path: Path) -> None:
+    (tmp_path / "split.csv").write_text("\ufeff" + HEAD + WHOLE, encoding="utf-8")
+    assert len(read_split(tmp_path / "split.csv").test) == 2
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"nothing.csv cannot be read"):
+        read_split(tmp_path / "nothing.csv")
+
+
+def test_an_image_that_is_not_below_the_data_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "split.csv").write_text(HEAD + WHOLE)
+    for file in ("a/1", "a/2", "b/1", "b/2", "b/3"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_bytes(b"")
+    with pytest.raises(TrainingError, match=r"1 of 6 images that are not below .* first is 'a/3'"):
+        read_split(tmp_path / "split.csv", tmp_path)
+    (tmp_path / "a" / "3").write_bytes(b"")
+    assert len(read_split(tmp_path / "split.csv", tmp_path).train) == 2
+
+
+@pytest.mark.parametrize(("validation", "test"), [(0, 0.2), (0.2, 0), (0.5, 0.5), (0.2, 1)])
+def test_fractions_that_leave_a_part_empty_are_refused(validation: float, test: float) -> None:
+    with pytest.raises(TrainingError, match="each must be above 0, and both together below 1"):
+        split_table(SINGLES, validation, test, seed=0)
+
+
+def photographs(root: Path, per_class: int = 20) -> Path:
+    for label in ("鳥 と 空", "дрон"):
+        (root / label).mkdir(parents=True)
+        for i in range(per_class):
+            (root / label / f"{i}.jpg").write_bytes(b"")
+    return root
+
+
+def test_the_verb_writes_one_file_and_prints_each_class(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = photographs(tmp_path / "data")
+    verbs.split(root, tmp_path / "new" / "split.csv", validation=0.25, test=0.25)
+    split = read_split(tmp_path / "new" / "split.csv", root)
+    assert [len(split.part(name)) for name in PARTS] == [20, 10, 10]
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["split.csv"]
+    assert "дрон" in capsys.readouterr().out
+
+
+def test_the_verb_keeps_groups_whole(tmp_path: Path) -> None:
+    root = photographs(tmp_path / "data")
+    clips = [
+        f"{label}/{i}.jpg,{label}{i // 4}" for label in ("鳥 と 空", "дрон") for i in range(20)
+    ]
+    (tmp_path / "g.csv").write_text("file,group\n" + "\n".join(clips), encoding="utf-8")
+    verbs.split(root, tmp_path / "s.csv", tmp_path / "g.csv", validation=0.25, test=0.25)
+    split = read_split(tmp_path / "s.csv", root)
+    assert {row.group for name in PARTS for row in split.part(name)} == {
+        line.split(",")[1] for line in clips
+    }
+
+
+def test_the_verb_does_not_overwrite_a_split(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("mine")
+    with pytest.raises(TrainingError, match="s.csv exists already"):
+        verbs.split(photographs(tmp_path / "data"), tmp_path / "s.csv")
+    assert (tmp_path / "s.csv").read_text() == "mine"
+
+
+def test_a_class_of_one_image_is_named_and_nothing_is_written(tmp_path: Path) -> None:
+    root = photographs(tmp_path / "data")
+    (root / "lonely").mkdir()
+    (root / "lonely" / "1.jpg").write_bytes(b"")
+    with pytest.raises(TrainingError, match="The class 'lonely' has too few images"):
+        verbs.split(root, tmp_path / "s.csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

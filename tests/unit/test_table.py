@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,32 @@ def test_the_fingerprint_changes_with_names_labels_and_bytes(tmp_path: Path) -> 
     assert renamed != first
     (tmp_path / "2" / "a" / "1.jpg").write_bytes(b"other bytes")
     assert same.fingerprint() != first
+
+
+def test_linked_class_folders_are_read_and_circles_left(tmp_path: Path) -> None:
+    make(tmp_path / "elsewhere", "1.jpg", "deep/2.jpg")
+    make(tmp_path / "data", "b/1.jpg", "b/._1.jpg")
+    (tmp_path / "data" / "a").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "circle").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "data" / "b" / "more").symlink_to(tmp_path / "elsewhere" / "deep")
+    (tmp_path / "data" / "b" / "gone.jpg").symlink_to(tmp_path / "nothing.jpg")
+    files = [row.file for row in read_folder(tmp_path / "data").rows]
+    assert files == ["a/1.jpg", "a/deep/2.jpg", "b/1.jpg", "b/more/2.jpg"]
+
+
+def test_an_image_that_disappears_is_named(tmp_path: Path) -> None:
+    table = read_folder(make(tmp_path, "a/1.jpg", "b/1.jpg"))
+    (tmp_path / "a" / "1.jpg").unlink()
+    with pytest.raises(TrainingError, match=r"a/1.jpg cannot be read: No such file"):
+        table.fingerprint()
+
+
+def test_names_that_are_no_unicode_are_taken(tmp_path: Path) -> None:
+    make(tmp_path, "a/1.jpg", "b/1.jpg")
+    try:
+        (tmp_path / "a" / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"")
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    table = read_folder(tmp_path)
+    assert table.counts() == {"a": 2, "b": 1}
+    assert table.fingerprint()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,8 +18,9 @@ from training.samples.draw import CLASSES, draw_image
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = (
     "--weights=none",
-    "--set=transform.0.height=64",
-    "--set=transform.0.width=64",
+    "--recipe=flying-objects-head",
+    "--set=name=flying-objects",
+    "--set=sizing.size=64",
     "--set=stages.0.epochs=2",
 )
 
@@ -61,6 +63,8 @@ def test_a_run_writes_everything_into_its_folder(trained: Path) -> None:
         "data.json",
         "split.csv",
         "history.csv",
+        "history-classes.csv",
+        "checkpoints/last.ckpt",
         "checkpoints/best.pt",
         "model/model.json",
         "model/model.pt",
@@ -70,7 +74,7 @@ def test_a_run_writes_everything_into_its_folder(trained: Path) -> None:
 
 def test_a_run_keeps_the_figures_of_each_epoch(trained: Path) -> None:
     header, *epochs = (trained / "history.csv").read_text().splitlines()
-    assert header == "stage,epoch,train_loss,validation_loss,validation_accuracy,seconds"
+    assert header.startswith("stage,epoch,learning_rate,step_loss,train_loss,train_accuracy,")
     assert len(epochs) == 2
 
 
@@ -180,19 +184,102 @@ def test_one_class_is_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "one class only, 'birds'" in line
 
 
+def with_bad_images(data: Path, folder: Path, content: bytes, count: int) -> Path:
+    """Return a copy of a data folder, with some files that are no images."""
+    for label in CLASSES:
+        (folder / label).mkdir(parents=True)
+        for path in (data / label).iterdir():
+            (folder / label / path.name).symlink_to(path)
+    for i in range(count):
+        (folder / CLASSES[0] / f"bad {i}.jpg").write_bytes(content)
+    return folder
+
+
 @pytest.mark.parametrize("content", [b"", b"not an image", b"\xff\xd8\xff\xe0 cut short"])
-def test_an_unreadable_image_is_named_and_nothing_is_written(
+def test_many_unreadable_images_are_a_mistake_and_nothing_is_written(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
 ) -> None:
-    for label in CLASSES:
-        (tmp_path / "data" / label).mkdir(parents=True)
-        for path in (data / label).iterdir():
-            (tmp_path / "data" / label / path.name).symlink_to(path)
-    (tmp_path / "data" / CLASSES[0] / "bad one.jpg").write_bytes(content)
     save = tmp_path / "run"
-    line = mistake(capsys, "train", "--data", tmp_path / "data", "--save", save, *SMALL)
-    assert "bad one.jpg" in line
+    broken = with_bad_images(data, tmp_path / "data", content, 6)
+    line = mistake(capsys, "train", "--data", broken, "--save", save, *SMALL)
+    assert "bad " in line
     assert "cannot be used" in line
+    assert not save.exists()
+
+
+def test_a_single_unreadable_image_is_named_left_out_and_counted(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = with_bad_images(data, tmp_path / "data", b"not an image", 1)
+    assert run("train", "--data", broken, "--save", tmp_path / "run", *SMALL) == 0
+    assert "bad 0.jpg" in capsys.readouterr().err
+    skipped = json.loads((tmp_path / "run" / "data.json").read_text())["skipped"]
+    assert [entry["file"] for entry in skipped] == [f"{CLASSES[0]}/bad 0.jpg"]
+
+
+def test_a_run_that_is_resumed_after_its_end_gives_the_same_figures(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = trained / "model" / "model.json"
+    before = json.loads(path.read_text())
+    assert run("train", "--resume", trained) == 0
+    after = json.loads(path.read_text())
+    assert after["metrics"] == before["metrics"]
+    assert after["self_test"] == before["self_test"]
+
+
+def test_training_needs_data_or_a_run_to_resume(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "Give --data DIR" in mistake(capsys, "train")
+    assert "no checkpoint" in mistake(capsys, "train", "--resume", tmp_path)
+
+
+def test_images_that_changed_since_cannot_be_resumed_on(
+    data: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copied = Path(shutil.copytree(trained, tmp_path / "run"))
+    described = json.loads((copied / "data.json").read_text())
+    other = with_bad_images(data, tmp_path / "data", b"", 0)
+    changed = next((other / CLASSES[1]).iterdir())
+    changed.unlink()
+    changed.write_bytes(encode(noise(50, 50), "JPEG"))
+    (copied / "data.json").write_text(json.dumps({**described, "root": str(other)}))
+    line = mistake(capsys, "train", "--resume", copied)
+    assert "are not those that" in line
+
+
+def test_a_range_test_suggests_a_rate(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    curve = tmp_path / "curve.csv"
+    options = ["--recipe", "flying-objects-head", "--set", "sizing.size=64"]
+    code = run(
+        *("lr-find", "--data", data, "--weights", "flying-objects"), *options, "--output", curve
+    )
+    assert code == 0
+    assert "Suggestion: --set stages.0.learning_rate=" in capsys.readouterr().err
+    assert curve.read_text().startswith("learning_rate,loss")
+
+
+def test_a_split_of_the_users_own_is_kept_to(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    split = tmp_path / "split.csv"
+    assert run("split", data, "--to", split, "--seed", 3) == 0
+    save = tmp_path / "run"
+    assert run("train", "--data", data, "--split", split, "--save", save, *SMALL) == 0
+    assert sorted((save / "split.csv").read_text().splitlines()) == sorted(
+        split.read_text().splitlines()
+    )
+
+
+def test_a_tracker_that_is_not_known_is_a_mistake(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save = tmp_path / "run"
+    line = mistake(capsys, "train", "--data", data, "--save", save, *SMALL, "--tracker", "notebook")
+    assert "no tracker 'notebook'; there is none, tensorboard, wandb" in line
     assert not save.exists()
 
 
@@ -258,5 +345,19 @@ def test_help_teaches_without_importing_torch() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    for verb in ("sample-data", "train", "evaluate", "export", "publish", "predict"):
+    for verb in (
+        "sample-data",
+        "inspect",
+        "clean",
+        "split",
+        "tiny-imagenet",
+        "preview",
+        "models",
+        "train",
+        "lr-find",
+        "evaluate",
+        "export",
+        "publish",
+        "predict",
+    ):
         assert verb in done.stdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -50,8 +50,14 @@ def split_table(table: ImageTable, validation: float, test: float, seed: int) ->
         seed: The same seed gives the same split.
 
     Raises:
-        TrainingError: A class has too few images or groups to stand in every part.
+        TrainingError: A class has too few images or groups to stand in every part, or the
+            fractions leave a part empty.
     """
+    if not (0 < validation < 1 and 0 < test < 1 and validation + test < 1):
+        raise TrainingError(
+            f"Validation {validation:g} and test {test:g} leave no split of three parts: each "
+            "must be above 0, and both together below 1."
+        )
     rest, tested = _divide(table.rows, test, seed)
     trained, validated = _divide(rest, validation / (1 - test), seed)
     split = Split(trained, validated, tested)
@@ -61,28 +67,114 @@ def split_table(table: ImageTable, validation: float, test: float, seed: int) ->
 
 def write_split(split: Split, path: Path) -> None:
     """Write a split as CSV with the columns file, label, group, part."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)
         for name in PARTS:
             writer.writerows((row.file, row.label, row.group, name) for row in split.part(name))
 
 
-def read_split(path: Path) -> Split:
-    """Read a split that ``write_split`` wrote.
+def read_split(path: Path, root: Path | None = None) -> Split:
+    """Read a split that ``write_split`` wrote, and hold it to what a split promises.
+
+    Args:
+        path: The CSV.
+        root: The data folder; where it is given, every file of the split must exist below it.
 
     Raises:
-        TrainingError: The file is missing or not of this form.
+        TrainingError: The file is missing, empty or not of this form; it names an image twice, a
+            part that is none, or an image that is not there; a group stands in two parts, or a
+            class is missing from one.
     """
     parts: dict[str, list[LabelledImage]] = {name: [] for name in PARTS}
+    for number, row in _read_rows(path):
+        if row["part"] not in parts:
+            raise TrainingError(
+                f"{path}, line {number}: there is no part {row['part']!r}. An image is in one of "
+                f"{', '.join(PARTS)}."
+            )
+        parts[row["part"]].append(LabelledImage(row["file"], row["label"], row["group"] or None))
+    split = Split(*(tuple(parts[name]) for name in PARTS))
+    _check_once(split, path)
+    _check_groups(split, path)
+    _check_parts(split, path)
+    if root is not None:
+        _check_files(split, path, root)
+    return split
+
+
+def _read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the number of each line of the CSV, and its cells."""
+    empty = True
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                image = LabelledImage(row["file"], row["label"], row["group"] or None)
-                parts[row["part"]].append(image)
-    except (OSError, KeyError, UnicodeDecodeError) as error:
+        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+            reader = csv.DictReader(file)
+            columns = list(reader.fieldnames or ())
+            if columns and not set(_COLUMNS) <= set(columns):
+                raise TrainingError(
+                    f"{path} is no split: it has the columns {', '.join(columns)}; it needs "
+                    f"{', '.join(_COLUMNS)}. Make one with `python -m training split`."
+                )
+            for row in reader:
+                empty = False
+                if None in row.values() or not row["file"] or not row["label"]:
+                    raise TrainingError(
+                        f"{path}, line {reader.line_num}: a cell is missing. Each line holds "
+                        f"{', '.join(_COLUMNS)}; only the group may be empty."
+                    )
+                yield reader.line_num, row
+    except (OSError, csv.Error) as error:
         raise TrainingError(f"The split in {path} cannot be read: {error}.") from error
-    return Split(*(tuple(parts[name]) for name in PARTS))
+    if empty:
+        raise TrainingError(
+            f"{path} is empty: it names no image. Make a split with `python -m training split`."
+        )
+
+
+def _check_once(split: Split, path: Path) -> None:
+    seen: dict[str, str] = {}
+    for name in PARTS:
+        for row in split.part(name):
+            if row.file in seen:
+                raise TrainingError(
+                    f"{path} names the image {row.file!r} twice, in the {seen[row.file]} and in "
+                    f"the {name} part. Keep one of the two lines."
+                )
+            seen[row.file] = name
+
+
+def _check_groups(split: Split, path: Path) -> None:
+    seen: dict[str, str] = {}
+    for name in PARTS:
+        for row in split.part(name):
+            if row.group is not None and seen.setdefault(row.group, name) != name:
+                raise TrainingError(
+                    f"{path}: the group {row.group!r} stands in the {seen[row.group]} and in the "
+                    f"{name} part ({row.file!r} is one of its images). Put the whole group on one "
+                    "side, or the figures measure what was trained on."
+                )
+
+
+def _check_parts(split: Split, path: Path) -> None:
+    labels = {row.label for name in PARTS for row in split.part(name)}
+    for name in PARTS:
+        missing = sorted(labels - {row.label for row in split.part(name)})
+        if missing:
+            more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+            raise TrainingError(
+                f"{path}: the class {missing[0]!r}{more} is missing from the {name} part. Every "
+                "part needs images of every class."
+            )
+
+
+def _check_files(split: Split, path: Path, root: Path) -> None:
+    files = [row.file for name in PARTS for row in split.part(name)]
+    missing = [file for file in files if not (root / file).is_file()]
+    if missing:
+        raise TrainingError(
+            f"{path} names {len(missing)} of {len(files)} images that are not below {root}, the "
+            f"first is {missing[0]!r}. Give the folder the split was made from, or split it anew."
+        )
 
 
 def _divide(
@@ -134,10 +226,12 @@ def _large_groups(groups: list[str], labels: list[str], fraction: float) -> set[
     They stay in training: one clip of near-duplicates would decide the class's figures by itself.
     A class that has little else keeps its groups free.
     """
-    sizes = Counter(zip(labels, groups, strict=True))
+    sizes: dict[str, Counter[str]] = {}
+    for label, group in zip(labels, groups, strict=True):
+        sizes.setdefault(label, Counter())[group] += 1
     large: set[str] = set()
-    for label, total in Counter(labels).items():
-        own = {group: n for (other, group), n in sizes.items() if other == label}
+    for own in sizes.values():
+        total = own.total()
         limit = total * fraction / 2
         if sum(n for n in own.values() if n <= limit) >= total / 2:
             large |= {group for group, n in own.items() if n > limit}

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from training.data.walk import class_folders, walk_files
 from training.errors import TrainingError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
@@ -49,16 +51,23 @@ class ImageTable:
         return {label: found[label] for label in self.labels}
 
     def fingerprint(self) -> str:
-        """Return a sha256 over every image's name, label and bytes."""
+        """Return a sha256 over every image's name, label and bytes.
+
+        Raises:
+            TrainingError: An image cannot be read, for it has disappeared, say.
+        """
         digest = hashlib.sha256()
         for row in self.rows:
-            content = hashlib.sha256((self.root / row.file).read_bytes()).hexdigest()
-            digest.update(f"{row.file}\n{row.label}\n{content}\n".encode())
+            content = hashlib.sha256(_read(self.root / row.file)).hexdigest()
+            line = f"{row.file}\n{row.label}\n{content}\n"
+            digest.update(line.encode(errors="surrogateescape"))
         return digest.hexdigest()
 
 
 def read_folder(root: Path, groups: Path | None = None) -> ImageTable:
     """Read ``root/<class>/…/<image>``; the folders' names are the classes.
+
+    Folders and images may be symbolic links; hidden ones (``.git``, ``._1.jpg``) are passed over.
 
     Args:
         root: The folder that holds one folder for each class.
@@ -71,20 +80,26 @@ def read_folder(root: Path, groups: Path | None = None) -> ImageTable:
     """
     if not root.is_dir():
         raise TrainingError(f"There is no folder {root}. Give --data a folder of class folders.")
-    folders = sorted(
-        path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")
-    )
+    folders = class_folders(root)
     rows = [
         LabelledImage(path.relative_to(root).as_posix(), folder.name)
         for folder in folders
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in SUFFIXES and path.is_file()
+        for path in walk_files(folder)
+        if path.suffix.lower() in SUFFIXES
     ]
     labels = tuple(folder.name for folder in folders)
     _check_classes(root, labels, rows)
-    if groups is not None:
-        rows = _with_groups(rows, groups)
-    return ImageTable(root, labels, tuple(rows))
+    table = ImageTable(root, labels, tuple(rows))
+    return table if groups is None else with_groups(table, groups)
+
+
+def with_groups(table: ImageTable, groups: Path) -> ImageTable:
+    """Give a table's images the groups of a CSV (columns ``file`` and ``group``).
+
+    Raises:
+        TrainingError: The CSV cannot be read, or has no row for an image.
+    """
+    return replace(table, rows=tuple(_with_groups(table.rows, groups)))
 
 
 def _check_classes(root: Path, labels: tuple[str, ...], rows: list[LabelledImage]) -> None:
@@ -104,7 +119,7 @@ def _check_classes(root: Path, labels: tuple[str, ...], rows: list[LabelledImage
         )
 
 
-def _with_groups(rows: list[LabelledImage], path: Path) -> list[LabelledImage]:
+def _with_groups(rows: Sequence[LabelledImage], path: Path) -> list[LabelledImage]:
     groups = _read_groups(path)
     missing = [row.file for row in rows if row.file not in groups]
     if missing:
@@ -118,7 +133,7 @@ def _with_groups(rows: list[LabelledImage], path: Path) -> list[LabelledImage]:
 
 def _read_groups(path: Path) -> dict[str, str]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             reader = csv.DictReader(file)
             if not {"file", "group"} <= set(reader.fieldnames or ()):
                 raise TrainingError(
@@ -126,5 +141,12 @@ def _read_groups(path: Path) -> dict[str, str]:
                     "it needs 'file' and 'group'."
                 )
             return {row["file"]: row["group"] or "" for row in reader}
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, csv.Error) as error:
         raise TrainingError(f"The groups in {path} cannot be read: {error}.") from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise TrainingError(f"The image {path} cannot be read: {error.strerror}.") from error

@@ -1,36 +1,105 @@
-"""The outputs of a frozen backbone, computed once for each image."""
+"""What a stage's frozen part gives, computed once for each image and kept in a file.
+
+Exact, not approximate: the frozen part runs in eval mode, so an image has one output. Where the
+recipe augments, K augmented views of each image are kept, and epoch e trains on view e mod K.
+"""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from collections.abc import Sequence
+from pathlib import Path
 
-from training.data.pixels import PixelDataset
-from training.models.classifier import Classifier
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Subset
+
+from training.errors import TrainingError
+from training.fitting.order import Examples
+from training.fitting.thaw import Trainee
 from training.progress import progress
 
-_BATCH = 16
+
+class CachedFeatures(Examples):
+    """The outputs of a frozen part; takes the numbers of ``EpochOrder``, and plain indices too."""
+
+    def __init__(self, rows: NDArray[np.generic], labels: Tensor) -> None:
+        """Keep ``rows`` [views · n, …], all images of a view together, and labels int64 [n]."""
+        self._rows = rows
+        self._labels = labels
+        self._views = len(rows) // len(labels)
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self._labels)
+
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
+        """Return the features and the label of one number."""
+        features, labels = self.__getitems__([number])
+        return features[0], labels[0]
+
+    def __getitems__(self, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Return a whole batch: features, float32 [B, …], and labels, int64 [B]."""
+        n = len(self)
+        rows = [(number // n % self._views) * n + number % n for number in numbers]
+        features = torch.from_numpy(np.asarray(self._rows[rows], dtype=np.float32))
+        return features, self._labels[[number % n for number in numbers]]
 
 
 def compute_features(
-    model: Classifier, images: PixelDataset, title: str
-) -> Dataset[tuple[Tensor, ...]]:
-    """Run all but the last part of a model over images.
+    trainee: Trainee,
+    views: Sequence[Examples],
+    labels: Tensor,
+    path: Path,
+    title: str,
+    batch: int,
+) -> CachedFeatures:
+    """Run the frozen part of a trainee over images.
 
     Args:
-        model: Run in eval mode, as what is frozen is.
-        images: The images; they are not augmented, so each has one output.
+        trainee: Set to eval mode, in which its frozen part is trained on always.
+        views: The same images, once for each view, augmented or not.
+        labels: int64 [n].
+        path: The file to keep them in (memory-mapped; float32 for feature vectors, float16 for
+            feature maps, whose last bits are worth less than their size).
         title: What the progress bar says.
+        batch: Images in one run of the frozen part; 1 where their sizes differ.
 
-    Returns:
-        Items of (features: float32 [F]; label: int64, its index).
+    Raises:
+        TrainingError: The file cannot be written.
     """
-    model.eval()
-    rows: list[Tensor] = []
-    with torch.no_grad(), progress(title, len(images)) as advance:
-        for batch, _ in DataLoader(images, batch_size=_BATCH):
-            rows.append(model.embed(batch.contiguous(memory_format=torch.channels_last)))
-            for _ in range(len(batch)):
-                advance("")
-    return TensorDataset(torch.cat(rows), images.labels)
+    trainee.eval()
+    rows: NDArray[np.generic] | None = None
+    done = 0
+    total = len(views) * len(labels)
+    with torch.inference_mode(), progress(title, total) as advance:
+        for view in views:
+            for images, _ in DataLoader(view, batch_size=batch):
+                output = trainee.frozen(images.contiguous(memory_format=torch.channels_last))
+                if rows is None:
+                    rows = _new_file(path, (total, *output.shape[1:]))
+                rows[done : done + len(output)] = output.numpy()
+                done += len(output)
+                for _ in range(len(output)):
+                    advance("")
+    assert rows is not None  # noqa: S101  a split has no empty part
+    return CachedFeatures(rows, labels)
+
+
+def first_images(numbered: Examples, n: int, epoch: int) -> Examples:
+    """Return all ``n`` images of a numbered data set as they are in one epoch."""
+    return Subset(numbered, range(epoch * n, (epoch + 1) * n))
+
+
+def _new_file(path: Path, shape: tuple[int, ...]) -> NDArray[np.generic]:
+    kind = np.float32 if len(shape) == 2 else np.float16
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)
+    except OSError as error:
+        size = np.prod(shape) * np.dtype(kind).itemsize / 1e9
+        raise TrainingError(
+            f"The features of the frozen layers ({size:.1f} GB) cannot be kept in {path.parent}: "
+            f"{error.strerror}. Make room, or set the stage's views to 0 to compute them each time."
+        ) from error

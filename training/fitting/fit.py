@@ -1,216 +1,218 @@
-"""Fitting a classifier to images, stage by stage, with Lightning."""
+"""Fitting a classifier stage by stage, each with an optimizer and a schedule of its own."""
 
 from __future__ import annotations
 
 import logging
-import time
+import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
-from torch.utils.data import DataLoader, Dataset
 
-from training.models.torchvision_import import torchvision  # noqa: F401  Lightning imports it too
+from training.errors import InterruptedRunError, TrainingError
+from training.fitting.checkpoint import Progress, Recorder
+from training.fitting.feed import Feed, Material, make_feed
+from training.fitting.hardware import Hardware
+from training.fitting.loss import Loss, balancing_weights, make_loss
+from training.fitting.lr_find import RangeTest, find_rate
+from training.fitting.order import EpochOrder, NumberedBuckets
+from training.fitting.task import StageTask, make_optimizer
+from training.fitting.thaw import Trainee
+from training.models.classifier import Classifier
+from training.progress import console, progress
+from training.recipe import Recipe, Stage
+from training.run import Run
 
 import lightning  # isort: skip
-from torchmetrics.classification import MulticlassAccuracy  # isort: skip
-
-from training.data.pixels import PixelDataset
-from training.fitting.features import compute_features
-from training.models.classifier import Classifier, State
-from training.progress import Advance, progress
-from training.recipe import Recipe, Stage
-
-Examples = Dataset[tuple[Tensor, ...]]
-"""Items of (input, label's index)."""
+from lightning.pytorch.loggers import Logger  # isort: skip
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """The figures of one epoch.
-
-    Attributes:
-        stage: From 0.
-        epoch: From 0, counted through all stages.
-        train_loss: Mean cross-entropy over the epoch's steps, dropout on.
-        validation_loss: Mean cross-entropy in eval mode.
-        validation_accuracy: Fraction of the validation images, in eval mode.
-        seconds: Wall time of training and validation.
-    """
-
-    stage: int
-    epoch: int
-    train_loss: float
-    validation_loss: float
-    validation_accuracy: float
-    seconds: float
-
-
-def fit(
-    model: Classifier, recipe: Recipe, training: PixelDataset, validation: PixelDataset
-) -> list[Epoch]:
-    """Train a model as its recipe says; leave it in eval mode with the best epoch's weights.
-
-    While only the head is trained, the frozen backbone's outputs are computed once.
-
-    Returns:
-        Each epoch, in order; the best is that of the lowest validation loss.
-    """
-    progress_made = _History(model)
-    weights = _class_weights(training.labels) if recipe.class_weights else None
-    for number, stage in enumerate(recipe.stages):
-        lightning.seed_everything(recipe.seed + number, verbose=False)
-        network, examples = _inputs(model, stage, training, validation)
-        network.train()  # Lightning keeps the mode that it finds
-        train_batches = DataLoader(examples[0], recipe.batch_size, shuffle=True)
-        validation_batches = DataLoader(examples[1], recipe.batch_size)
-        task = _StageTask(network, stage, stage.epochs * len(train_batches), weights)
-        with progress(f"Training {stage.thaw}", stage.epochs) as advance, _quiet():
-            recorder = _Recorder(progress_made, number, advance)
-            _trainer(stage, recorder).fit(task, train_batches, validation_batches)
-    model.load_state_dict(progress_made.best_state)
-    model.eval()
-    return progress_made.epochs
-
-
-def best_epoch(epochs: list[Epoch]) -> Epoch:
-    """Return the epoch of the lowest validation loss."""
-    return min(epochs, key=lambda epoch: epoch.validation_loss)
-
-
-def _inputs(
-    model: Classifier, stage: Stage, training: PixelDataset, validation: PixelDataset
-) -> tuple[nn.Module, tuple[Examples, Examples]]:
-    """Return the part of the model that a stage trains, and what it is fed with."""
-    if stage.thaw == "all":
-        return model, (training, validation)
-    return model.classifier, (
-        compute_features(model, training, "Training features"),
-        compute_features(model, validation, "Validation features"),
-    )
-
-
-def _class_weights(labels: Tensor) -> Tensor:
-    """Return float32 [classes]: the inverse of each class's share, 1 on average over images."""
-    counts = torch.bincount(labels).float()
-    return len(labels) / (len(counts) * counts)
-
-
-class _History:
-    """The epochs so far, and the weights of the best of them."""
-
-    def __init__(self, model: Classifier) -> None:
-        self.epochs: list[Epoch] = []
-        self.best_state: State = {}
-        self._model = model
-
-    def add(self, epoch: Epoch) -> None:
-        self.epochs.append(epoch)
-        if best_epoch(self.epochs) is epoch:
-            state = self._model.state_dict()
-            self.best_state = {key: value.clone() for key, value in state.items()}
-
-
-class _StageTask(lightning.LightningModule):
-    """One stage for Lightning: cross-entropy, AdamW, a one-cycle schedule."""
+class Fitting:
+    """Trains a model as its recipe says, stage by stage."""
 
     def __init__(
-        self, network: nn.Module, stage: Stage, steps: int, class_weights: Tensor | None
+        self,
+        model: Classifier,
+        recipe: Recipe,
+        material: Callable[[Stage], Material],
+        run: Run,
+        hardware: Hardware,
+        loggers: Sequence[Logger] = (),
     ) -> None:
-        super().__init__()
-        self.network = network
-        self.stage = stage
-        self.steps = steps
-        self.class_weights = class_weights
-        self.accuracy = MulticlassAccuracy(average="micro")
+        """Set up; nothing is trained yet.
 
-    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        inputs, labels = batch
-        loss = cross_entropy(self.network(inputs), labels, weight=self.class_weights)
-        self.log("train_loss", loss, on_epoch=True, on_step=False)
-        return loss
+        Args:
+            model: Left with the weights of the last epoch; those of the best are in the run.
+            recipe: How to train.
+            material: What to train on, in each stage.
+            run: Where to write.
+            hardware: What to run on.
+            loggers: Lightning's, for trackers.
+        """
+        self._model = model
+        self._recipe = recipe
+        self._material = material
+        self._run = run
+        self._hardware = hardware
+        self._loggers = list(loggers)
+        self._labels = torch.empty(0, dtype=torch.int64)
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
-        inputs, labels = batch
-        logits = self.network(inputs)
-        self.accuracy(logits, labels)
-        self.log("validation_loss", cross_entropy(logits, labels))
-        self.log("validation_accuracy", self.accuracy)
+    def go_on(self, made: Progress) -> None:
+        """Train from where ``made`` stands to the end; every epoch joins it.
 
-    def configure_optimizers(self) -> lightning.pytorch.utilities.types.OptimizerLRScheduler:
-        optimizer = torch.optim.AdamW(
-            self.network.parameters(),
-            lr=self.stage.learning_rate,
-            weight_decay=self.stage.weight_decay,
+        Raises:
+            TrainingError: The loss is no number any more, or a file cannot be written.
+            InterruptedRunError: Ctrl-C; the run can be resumed.
+        """
+        resumes = bool(made.learning_rates)
+        if resumes:
+            self._load_last_weights()
+        for number in range(made.stage, len(self._recipe.stages)):
+            made.stage = number
+            self._fit_stage(self._recipe.stages[number], made, resumes)
+            resumes = False
+
+    def find_rate(self, number: int) -> RangeTest:
+        """Run the range test of one stage, and leave everything as it was."""
+        stage = self._recipe.stages[number]
+        trainee = Trainee(self._model, stage.thaw)
+        return self._range_test(trainee, stage, self._feed(trainee, stage, number), number)
+
+    def _fit_stage(self, stage: Stage, made: Progress, resumes: bool) -> None:
+        number = made.stage
+        done = sum(epoch.stage == number for epoch in made.epochs)
+        if done == stage.epochs:
+            return
+        trainee = Trainee(self._model, stage.thaw)
+        feed = self._feed(trainee, stage, number)
+        if not resumes:
+            made.learning_rates.append(self._rate(trainee, stage, feed, number))
+        order = EpochOrder(
+            feed.counts[0], self._seed(number), self._hardware.rank, self._hardware.world
         )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, max_lr=self.stage.learning_rate, total_steps=self.steps
+        task = StageTask(
+            trainee,
+            stage,
+            self._recipe.optimizer,
+            self._loss(),
+            learning_rate=made.learning_rates[number],
+            seed=self._seed(number),
+            classes=len(made.labels),
+            takes_images=not feed.is_cached,
         )
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        batches = feed.batches(order, self._recipe.batch_size // self._hardware.world)
+        for sampler in (batches.sampler, batches.batch_sampler):
+            if isinstance(sampler, EpochOrder | NumberedBuckets):
+                sampler.set_epoch(done)  # Lightning does, but only from the second epoch on
+        images = len(order) * self._hardware.world
+        title = f"Stage {number + 1}, {stage.name}"
+        with progress(title, stage.epochs, done) as advance, _quiet():
+            recorder = Recorder(self._run, self._model, made, images, advance)
+            trainer = self._trainer(stage, recorder)
+            try:
+                trainer.fit(
+                    task,
+                    batches,
+                    feed.measured(self._hardware),
+                    ckpt_path=self._run.last if resumes else None,
+                    weights_only=True,
+                )
+            except SystemExit as error:  # how Lightning ends on Ctrl-C
+                raise InterruptedRunError(
+                    f"Interrupted in stage {number + 1}, after {len(made.epochs)} epochs. "
+                    f"Go on with: python -m training train --resume {self._run.folder}"
+                ) from error
+        shutil.rmtree(self._cache(number), ignore_errors=True)
 
+    def _feed(self, trainee: Trainee, stage: Stage, number: int) -> Feed:
+        material = self._material(stage)
+        if material.sizes is not None and self._hardware.world > 1:
+            raise TrainingError("Images of different sizes are trained on by one process only.")
+        self._labels = material.labels
+        return make_feed(trainee, stage, material, self._cache(number), self._seed(number))
 
-class _Recorder(lightning.Callback):
-    """Adds each epoch of a stage to the history and to the progress bar."""
+    def _cache(self, number: int) -> Path:
+        return self._run.folder / "cache" / f"stage-{number + 1}-process-{self._hardware.rank}"
 
-    def __init__(self, history: _History, stage: int, advance: Advance) -> None:
-        self._history = history
-        self._stage = stage
-        self._advance = advance
-        self._began = 0.0
-
-    def on_train_epoch_start(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
-    ) -> None:
-        self._began = time.perf_counter()
-
-    def on_train_epoch_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
-    ) -> None:
-        figures = {key: float(value) for key, value in trainer.callback_metrics.items()}
-        epoch = Epoch(
-            stage=self._stage,
-            epoch=len(self._history.epochs),
-            train_loss=figures["train_loss"],
-            validation_loss=figures["validation_loss"],
-            validation_accuracy=figures["validation_accuracy"],
-            seconds=time.perf_counter() - self._began,
+    def _rate(self, trainee: Trainee, stage: Stage, feed: Feed, number: int) -> float:
+        if stage.learning_rate != "auto":
+            return stage.learning_rate
+        found = self._range_test(trainee, stage, feed, number)
+        found.write(self._run.range_test(number))
+        if found.suggestion is None:
+            raise TrainingError(
+                f"The range test of stage {number + 1} found no rate at which the loss falls "
+                f"(see {self._run.range_test(number)}). Give the stage a learning_rate."
+            )
+        console.print(
+            f"Stage {number + 1}: learning rate {found.suggestion:.2g} by the range test",
+            highlight=False,
         )
-        self._history.add(epoch)
-        self._advance(
-            f"loss {epoch.train_loss:.3f}, validation loss {epoch.validation_loss:.3f}, "
-            f"accuracy {epoch.validation_accuracy:.1%}"
+        return found.suggestion
+
+    def _range_test(self, trainee: Trainee, stage: Stage, feed: Feed, number: int) -> RangeTest:
+        seed = self._seed(number)
+        return find_rate(
+            trainee,
+            lambda rate: make_optimizer(self._recipe.optimizer, trainee, rate, stage.weight_decay),
+            self._loss(),
+            feed.batches(EpochOrder(feed.counts[0], seed), self._recipe.batch_size),
+            are_images=not feed.is_cached,
+            seed=seed,
         )
 
+    def _loss(self) -> Loss:
+        labels = self._labels
+        weights = None
+        if self._recipe.class_weights:
+            weights = balancing_weights(labels, int(labels.max()) + 1)
+        return make_loss(self._recipe.loss, self._recipe.label_smoothing, weights)
 
-def _trainer(stage: Stage, recorder: _Recorder) -> lightning.Trainer:
-    return lightning.Trainer(
-        max_epochs=stage.epochs,
-        callbacks=[recorder],
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-    )
+    def _seed(self, number: int) -> int:
+        return self._recipe.seed * 100 + number
+
+    def _load_last_weights(self) -> None:
+        """Give the model its last weights before a frozen part's outputs are computed anew."""
+        state = torch.load(self._run.last, map_location="cpu", weights_only=True)["state_dict"]
+        prefix = "trainee.model."
+        self._model.load_state_dict(
+            {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+        )
+
+    def _trainer(self, stage: Stage, recorder: Recorder) -> lightning.Trainer:
+        hardware = self._hardware
+        precision: Any = hardware.precision  # Lightning checks it
+        return lightning.Trainer(
+            max_epochs=stage.epochs,
+            accelerator=hardware.accelerator,
+            precision=precision,
+            devices=hardware.local_world,
+            num_nodes=hardware.world // hardware.local_world,
+            strategy="ddp" if hardware.world > 1 else "auto",
+            callbacks=[recorder],
+            logger=self._loggers or False,
+            log_every_n_steps=1,
+            use_distributed_sampler=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Lightning's advice off the screen: the images are in memory, workers would not help."""
+    """Keep Lightning's advice off the screen: it is about loading, and images are in memory."""
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*does not have many workers")
+            warnings.filterwarnings("ignore", message=".*in eval mode at the start of training")
             warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
             yield
     finally:

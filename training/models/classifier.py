@@ -1,80 +1,79 @@
-"""The architectures."""
+"""The architectures by name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
-from torch import Tensor, nn
+from torch import nn
 
 from training.errors import TrainingError
-from training.models.torchvision_import import torchvision
+from training.models.from_torchvision import NOT_LOADED, build_from_torchvision, check_name
+from training.models.multiscale import NECK, MultiScale
+from training.models.network import Classifier, State
+from training.models.pyramid import SpatialPyramidMaxPool
 
-State = Mapping[str, Tensor]
+__all__ = ["MODELS", "Classifier", "State", "backbone", "build_model"]
 
+MODELS = ("mobilenet_v2", "mobilenet_v2_spp", "mobilenet_v2_multiscale", "alexnet")
+"""The seeds' architectures; any other of torchvision's classifiers works by its name."""
 
-class Classifier(nn.Module):
-    """A network whose last part can be trained alone, on the outputs of the rest.
-
-    Its state dict has torchvision's names: a checkpoint serves as ``--weights`` anywhere.
-
-    Attributes:
-        features: From images, float32 [B, 3, H, W], normalised, to feature maps.
-        pool: From feature maps to features, float32 [B, F]; it has no weights.
-        classifier: From features to logits, float32 [B, classes].
-    """
-
-    def __init__(self, features: nn.Module, pool: nn.Module, classifier: nn.Module) -> None:
-        """Join the three parts."""
-        super().__init__()
-        self.features = features
-        self.pool = pool
-        self.classifier = classifier
-
-    def embed(self, images: Tensor) -> Tensor:
-        """Return the features that the classifier works on, float32 [B, F]."""
-        features: Tensor = self.pool(self.features(images))
-        return features
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the logits, float32 [B, classes]."""
-        logits: Tensor = self.classifier(self.embed(images))
-        return logits
+_ON_MOBILENET = ("mobilenet_v2_spp", "mobilenet_v2_multiscale")
 
 
 def build_model(name: str, classes: int, weights: State | None = None) -> Classifier:
-    """Build an architecture.
+    """Build an architecture, its last layer new.
+
+    - ``mobilenet_v2``: Sandler et al. 2018, arXiv:1801.04381; 1,280 features.
+    - ``mobilenet_v2_spp``: its blocks, then spatial pyramid pooling (He et al. 2014,
+      arXiv:1406.4729) of 4 × 4, 2 × 2 and 1 × 1 bins, 26,880 features; images from 32 px a side,
+      of any aspect ratio.
+    - ``mobilenet_v2_multiscale``: see ``MultiScale``; 32 features.
+    - ``alexnet``: torchvision's form of Krizhevsky 2014, arXiv:1404.5997 (the one-tower version
+      of Krizhevsky, Sutskever, Hinton 2012); 4,096 features.
+    - Any other of torchvision's classifiers, by torchvision's name.
 
     Args:
-        name: One of ``MODELS``.
+        name: One of ``MODELS``, or of torchvision's classifiers.
         classes: Number of classes.
         weights: A state dict in torchvision's names; its last layer may be absent or of another
-            number of classes. None leaves the initial, random weights.
+            number of classes. Those of plain MobileNetV2 serve all three forms of it. None leaves
+            the initial, random weights.
 
     Raises:
-        TrainingError: There is no such architecture, or the weights do not belong to it.
+        TrainingError: There is no such classifier, or the weights do not belong to it.
     """
-    if name not in MODELS:
-        raise TrainingError(f"There is no model {name!r}; there is {', '.join(MODELS)}.")
-    return MODELS[name](classes, weights)
-
-
-def _mobilenet_v2(classes: int, weights: State | None) -> Classifier:
-    """MobileNetV2 (Sandler et al. 2018, arXiv:1801.04381), 1,280 features, its last layer new."""
-    network = torchvision.models.mobilenet_v2(num_classes=classes)
+    check_name(name, list(MODELS))
+    network, last_layer = build_from_torchvision(backbone(name), classes)
+    new_layers: tuple[str, ...] = ()
+    if name == "mobilenet_v2_spp":
+        pool = SpatialPyramidMaxPool((4, 2, 1))
+        head = nn.Sequential(nn.Linear(1280 * (16 + 4 + 1), classes))
+        network = Classifier(network.features, pool, head, any_size=True)
+    elif name == "mobilenet_v2_multiscale":
+        network, new_layers = MultiScale(network.features, classes), NECK
     if weights is not None:
-        _load(network, weights, last_layer="classifier.1.", name="mobilenet_v2")
-    pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(1))
-    return Classifier(network.features, pool, network.classifier)
+        _load(network, weights, f"{last_layer}.", new_layers, name)
+    return network
 
 
-MODELS: dict[str, Callable[[int, State | None], Classifier]] = {"mobilenet_v2": _mobilenet_v2}
-"""What builds each architecture."""
+def backbone(name: str) -> str:
+    """Return torchvision's name of the network whose weights a model starts from.
+
+    Raises:
+        TrainingError: There is no such classifier.
+    """
+    check_name(name, list(MODELS))
+    return "mobilenet_v2" if name in _ON_MOBILENET else name
 
 
-def _load(network: nn.Module, weights: State, last_layer: str, name: str) -> None:
-    body = {key: value for key, value in weights.items() if not key.startswith(last_layer)}
+def _load(
+    network: Classifier, weights: State, last_layer: str, new_layers: tuple[str, ...], name: str
+) -> None:
+    """Load all but the last layer; ``new_layers`` may be absent, but only together."""
+    left_out: tuple[str, ...] = (last_layer, *NOT_LOADED)
+    body = {key: value for key, value in weights.items() if not key.startswith(left_out)}
+    if not any(key.startswith(new_layers) for key in body):
+        left_out += new_layers
     wanted = {
-        key: value for key, value in network.state_dict().items() if not key.startswith(last_layer)
+        key: value for key, value in network.state_dict().items() if not key.startswith(left_out)
     }
     missing = sorted(wanted.keys() - body.keys())
     extra = sorted(body.keys() - wanted.keys())

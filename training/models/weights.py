@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from training.errors import TrainingError
-from training.models.classifier import State
+from training.models.classifier import backbone
+from training.models.network import State
 from training.models.torchvision_import import torchvision
 
 IMAGENET = "imagenet"
@@ -26,10 +27,11 @@ def find_weights(source: str, model: str) -> State | None:
     Args:
         source: ``imagenet`` (torchvision's download), ``none``, the name of a model that comes
             with the project, or the path of a state dict.
-        model: The architecture's name in torchvision.
+        model: The architecture; ``imagenet`` gives the weights of its backbone.
 
     Raises:
-        TrainingError: They cannot be downloaded, or the file is not a state dict.
+        TrainingError: They cannot be downloaded, the file is not a state dict, or ``imagenet`` is
+            asked for and there is no such architecture.
     """
     if source == NONE:
         return None
@@ -44,7 +46,7 @@ def shipped_weights() -> list[str]:
 
 
 def _download(model: str) -> State:
-    weights = torchvision.models.get_model_weights(model).DEFAULT
+    weights = torchvision.models.get_model_weights(backbone(model)).DEFAULT
     try:
         state: State = weights.get_state_dict(progress=True, check_hash=True)
     except (URLError, OSError, RuntimeError) as error:

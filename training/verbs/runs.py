@@ -10,51 +10,124 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from training.data.source import DataSource
+from training.errors import TrainingError
 from training.verbs.output import print_evaluation, print_json, print_table, say
 
 if TYPE_CHECKING:
     from model_loader import Model
 
+_EVERY = 8
+
 DataFolder = Annotated[
     Path, typer.Option(help="Folder with one folder of images for each class.", show_default=False)
+]
+RecipeName = Annotated[str, typer.Option(help="Name of a shipped recipe, or a YAML file.")]
+Weights = Annotated[
+    str,
+    typer.Option(
+        help="Where to start from: imagenet (a download), flying-objects (comes with the project), "
+        "none (random), or the path of a state dict."
+    ),
+]
+Groups = Annotated[
+    Path | None,
+    typer.Option(help="CSV with 'file' and 'group': a group is never split.", show_default=False),
+]
+SplitFile = Annotated[
+    Path | None,
+    typer.Option("--split", help="CSV that the verb split wrote.", show_default=False),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change the recipe: --set stages.0.epochs=3", metavar="K=V"),
 ]
 Engine = Annotated[str, typer.Option(help="What runs the network: torchscript or onnx.")]
 
 
 def train(
-    data: DataFolder,
-    recipe: Annotated[str, typer.Option(help="Name of a shipped recipe, or a YAML file.")] = (
-        "flying-objects"
-    ),
-    weights: Annotated[
-        str,
-        typer.Option(
-            help="Where to start from: imagenet (a download), flying-objects (comes with the "
-            "project), none (random), or the path of a state dict."
-        ),
-    ] = "imagenet",
-    groups: Annotated[
-        Path | None, typer.Option(help="CSV with 'file' and 'group': a group is never split.")
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder with one folder of images for each class.", show_default=False),
     ] = None,
+    recipe: RecipeName = "flying-objects",
+    weights: Weights = "imagenet",
+    groups: Groups = None,
+    split: SplitFile = None,
     save: Annotated[
         Path | None,
         typer.Option(help="The run's folder.", show_default="runs/RECIPE/TIME"),
     ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Change the recipe: --set stages.0.epochs=3", metavar="K=V"),
-    ] = None,
+    overrides: Overrides = None,
     seed: Annotated[int | None, typer.Option(help="Short for --set seed=…")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with this run's folder; give nothing else.")
+    ] = None,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu, mps …")] = "auto",
+    precision: Annotated[str, typer.Option(help="32-true, bf16-mixed, 16-mixed …")] = "32-true",
+    tracker: Annotated[
+        str, typer.Option(help="Where to log as well: none, tensorboard or wandb.")
+    ] = "none",
 ) -> None:
-    """Train, export and evaluate a model."""
+    """Train, export and evaluate a model.
+
+    On several processes or machines the same command runs under torchrun:
+    torchrun --nproc-per-node 2 -m training train --data DIR --save DIR
+    """
+    from training.allocator import keep_freed_memory
+    from training.fitting.hardware import Hardware
     from training.recipe import load_recipe
+    from training.train import resume as resume_training
     from training.train import train as run_training
 
-    changes = list(overrides or ()) + ([] if seed is None else [f"seed={seed}"])
-    trained = run_training(data, load_recipe(recipe, changes), weights, groups, save)
+    keep_freed_memory()
+    hardware = Hardware.from_environment(accelerator, precision)
+    if resume is not None:
+        trained = resume_training(resume, hardware, tracker)
+    elif data is None:
+        raise TrainingError("Give --data DIR to train, or --resume RUN to go on with a run.")
+    else:
+        changes = list(overrides or ()) + ([] if seed is None else [f"seed={seed}"])
+        chosen = load_recipe(recipe, changes)
+        source = DataSource(data, groups, split)
+        trained = run_training(source, chosen, weights, save, hardware, tracker)
+    if trained is None:  # a process of torchrun's that is not the first
+        return
     print_evaluation(trained.evaluation, "Test images, exported file")
     say(f"Run {trained.run.folder}, version {trained.metadata.version}")
     say(f"Next: python -m training publish {trained.run.folder} s3://BUCKET/models")
+
+
+def lr_find(
+    data: DataFolder,
+    recipe: RecipeName = "flying-objects",
+    weights: Weights = "imagenet",
+    groups: Groups = None,
+    split: SplitFile = None,
+    stage: Annotated[int, typer.Option(min=1, help="Which stage of the recipe.")] = 1,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the curve as CSV.", show_default=False)
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Try learning rates on a stage's first weights, and suggest one."""
+    from training.recipe import load_recipe
+    from training.train import find_rate
+
+    chosen = load_recipe(recipe, overrides or ())
+    found = find_rate(DataSource(data, groups, split), chosen, weights, stage - 1)
+    table = Table("learning rate", "loss", title=f"Range test of stage {stage}")
+    for rate, loss in list(zip(found.rates, found.losses, strict=True))[:: max(1, _EVERY)]:
+        table.add_row(f"{rate:.2g}", f"{loss:.4f}")
+    print_table(table)
+    if output is not None:
+        found.write(output)
+    if found.suggestion is None:
+        raise TrainingError(
+            "There is no suggestion: the loss falls at none of these rates. Look at the data and "
+            "the weights, or choose a rate by hand."
+        )
+    say(f"Suggestion: --set stages.{stage - 1}.learning_rate={found.suggestion:.2g}")
 
 
 def evaluate(

@@ -1,0 +1,139 @@
+"""A small network and a small problem that it can learn, for the tests of fitting."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import TensorDataset
+
+from training.fitting.checkpoint import Progress, read_progress
+from training.fitting.feed import Material
+from training.fitting.fit import Fitting
+from training.fitting.hardware import Hardware
+from training.fitting.order import Examples
+from training.models.network import Classifier
+from training.recipe import Recipe, load_recipe
+from training.run import Run
+
+LABELS = ("a", "b", "c")
+N, VALIDATION = 48, 24
+
+
+def network(dropout: float = 0.2) -> Classifier:
+    """Return three blocks with BatchNorm and a head, always with the same first weights."""
+    torch.manual_seed(7)
+    blocks = [
+        nn.Sequential(nn.Conv2d(i, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU())
+        for i in (3, 8, 8)
+    ]
+    pool = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(1))
+    head = nn.Sequential(nn.Dropout(dropout), nn.Linear(32, len(LABELS)))
+    return Classifier(nn.Sequential(*blocks), pool, head)
+
+
+class Jittered(Examples):
+    """Adds noise to each image, as an augmentation: a matter of chance."""
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        self._images, self._labels = images, labels
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        image = self._images[index]
+        return image + 0.1 * torch.randn(image.shape), self._labels[index]
+
+
+class DeadlyAt(Examples):
+    """Kills its own process when an image is asked for the so-many-th time."""
+
+    def __init__(self, examples: Examples, asked: int) -> None:
+        self._examples, self._left = examples, asked
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        self._left -= 1
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self._examples[index]
+
+
+def material(augments: bool = False) -> Material:
+    """Return images whose label is the place of a bright band, in noise."""
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.arange(N + VALIDATION) % len(LABELS)
+    images = torch.randn(N + VALIDATION, 3, 9, 9, generator=generator)
+    for i, label in enumerate(labels.tolist()):
+        images[i, :, label * 3 : label * 3 + 3] += 1.0
+    train, rest = slice(0, N), slice(N, None)
+    plain = TensorDataset(images[train], labels[train])
+    return Material(
+        training=Jittered(images[train], labels[train]) if augments else plain,
+        plain=plain,
+        validation=TensorDataset(images[rest], labels[rest]),
+        labels=labels[train],
+        validation_labels=labels[rest],
+        augments=augments,
+    )
+
+
+def recipe(*stages: str, changes: Sequence[str] = ()) -> Recipe:
+    """Return a recipe with these stages, each as YAML: ``thaw: head, epochs: 2``."""
+    defaults = "learning_rate: 0.01"
+    written = ", ".join(f"{{{defaults}, {stage}}}" for stage in stages)
+    return load_recipe(
+        "flying-objects", [f"stages=[{written}]", "batch_size=16", "class_weights=false", *changes]
+    )
+
+
+def fit(
+    folder: Path,
+    recipe: Recipe,
+    material: Material,
+    model: Classifier | None = None,
+    hardware: Hardware | None = None,
+) -> tuple[Classifier, Progress]:
+    """Train the small network from the start."""
+    model = model or network()
+    run, made = Run(folder), Progress(LABELS)
+    run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    Fitting(model, recipe, lambda _: material, run, hardware or Hardware("cpu")).go_on(made)
+    return model, made
+
+
+def go_on(folder: Path, recipe: Recipe, material: Material) -> tuple[Classifier, Progress]:
+    """Resume the small network's training."""
+    model, run = network(), Run(folder)
+    made = read_progress(run)
+    Fitting(model, recipe, lambda _: material, run, Hardware("cpu")).go_on(made)
+    return model, made
+
+
+STAGES = ("thaw: head, epochs: 2", "thaw: 1, epochs: 2, views: 0", "thaw: all, epochs: 2")
+
+
+def die(folder: Path, asked: int) -> None:
+    """Train, and be killed in the middle of it."""
+    images = material(augments=True)
+    deadly = replace(images, training=DeadlyAt(images.training, asked))
+    fit(folder, recipe(*STAGES), deadly)
+
+
+def share(folder: Path) -> None:
+    """Train as one of the processes that torchrun started."""
+    hardware = Hardware.from_environment("cpu", "32-true")
+    fit(folder, recipe("thaw: head, epochs: 3"), material(), network(0), hardware)
+
+
+if __name__ == "__main__":  # python -m tests.fitting_material die DIR N | share DIR
+    if sys.argv[1] == "die":
+        die(Path(sys.argv[2]), int(sys.argv[3]))
+    else:
+        share(Path(sys.argv[2]))

@@ -1,0 +1,213 @@
+"""Which images to keep, and why not the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd  # type: ignore[import-untyped]
+from cleanvision.issue_managers.image_property import BlurrinessProperty, SizeProperty
+
+from training.data.clusters import find_clusters, outlying
+from training.data.copies import copies
+from training.data.examine import EXTENSIONS, Examined, examine_files
+from training.data.rules import Finding, Rules
+from training.data.split import PARTS, Split
+from training.data.table import LabelledImage
+from training.data.walk import class_folders, walk_files
+from training.errors import TrainingError
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """The result.
+
+    Attributes:
+        root: The folder that was looked at.
+        labels: Its classes.
+        findings: Everything worth a word, in the order of the rules.
+        kept: What is kept: each file, and the path it gets below the new folder.
+        examined: How many files were looked at.
+    """
+
+    root: Path
+    labels: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    kept: dict[str, str]
+    examined: int
+
+    @property
+    def dropped(self) -> tuple[Finding, ...]:
+        """The images that are not kept."""
+        return tuple(finding for finding in self.findings if finding.action == "drop")
+
+
+def list_files(root: Path) -> list[LabelledImage]:
+    """Return every file in ``root``'s class folders, whatever its name ends in.
+
+    Raises:
+        TrainingError: There is no such folder, or no class folder in it.
+    """
+    if not root.is_dir():
+        raise TrainingError(f"There is no folder {root}. Give a folder of class folders.")
+    rows = [
+        LabelledImage(path.relative_to(root).as_posix(), folder.name)
+        for folder in class_folders(root)
+        for path in walk_files(folder)
+    ]
+    if not rows:
+        raise TrainingError(
+            f"{root} has no files in class folders. Put them as {root}/<class name>/<image>.jpg."
+        )
+    return rows
+
+
+def clean(
+    root: Path,
+    rows: Sequence[LabelledImage],
+    rules: Rules,
+    split: Split | None = None,
+    workers: int | None = None,
+) -> Cleaning:
+    """Apply the rules, one after the other, each to what the ones before it kept.
+
+    Args:
+        root: The folder.
+        rows: Its files, see ``list_files``.
+        rules: Which rules, and their parameters.
+        split: Where each image stands; None where nothing is split yet.
+        workers: See ``examine_files``.
+    """
+    found = examine_files(root, rows, workers)
+    findings: list[Finding] = []
+    for step in (_by_itself, _quality, _clusters):
+        judged = list(step(found, rules))
+        findings += judged
+        dropped = {finding.file for finding in judged if finding.action == "drop"}
+        found = [image for image in found if image.file not in dropped]
+    judged = list(copies(found, rules, _parts(split)))
+    findings += judged
+    dropped = {finding.file for finding in judged if finding.action == "drop"}
+    kept = [image for image in found if image.file not in dropped]
+    labels = tuple(dict.fromkeys(row.label for row in rows))
+    return Cleaning(root, labels, tuple(findings), _names(kept, rules.fix_extensions), len(rows))
+
+
+def _by_itself(images: Sequence[Examined], rules: Rules) -> Iterator[Finding]:
+    """What is wrong with an image whatever the others are like."""
+    for image in images:
+        rule, reason = image.rule, image.reason
+        if rule == "wrong-extension" and rules.fix_extensions:
+            yield Finding(image.file, image.label, rule, "rename", reason)
+        elif rule is not None and (rule not in rules.skip or not image.format):
+            # A file that is no image cannot be kept, whichever rules are skipped.
+            yield Finding(image.file, image.label, rule, "drop", reason)
+            continue
+        if min(image.width, image.height) < rules.min_side and "too-small" not in rules.skip:
+            reason = f"{image.width} × {image.height} pixels, a side is below {rules.min_side}"
+            yield Finding(image.file, image.label, "too-small", "drop", reason)
+
+
+def _quality(images: Sequence[Examined], rules: Rules) -> Iterator[Finding]:
+    """CleanVision's scores, computed by its own code from what each file's examination found."""
+    if not images:
+        return
+    edges = pd.DataFrame(
+        [image.edges for image in images], columns=["blurriness", "blurriness_grayscale_std"]
+    )
+    sharp = (
+        BlurrinessProperty()
+        .get_scores(edges, "blurry", normalizing_factor=0.01, color_threshold=0.18)
+        .iloc[:, 0]
+    )
+    odd, median = _odd_sizes(images, rules.odd_size)
+    for image, sharpness, is_odd in zip(images, sharp, odd, strict=True):
+        checks: tuple[tuple[str, bool, str], ...] = (
+            ("dark", image.brightness < rules.dark, f"score {image.brightness:.2f}"),
+            ("blurry", sharpness < rules.blurry, f"score {sharpness:.2f}"),
+            (
+                "odd-size",
+                is_odd,
+                f"{image.width} × {image.height} pixels; half of the images are below "
+                f"{median:.0f} × {median:.0f}",
+            ),
+        )
+        for rule, hit, reason in checks:
+            if hit and rule not in rules.skip:
+                yield Finding(image.file, image.label, rule, "drop", reason)
+                break
+
+
+def _odd_sizes(images: Sequence[Examined], iqr_factor: float) -> tuple[list[bool], float]:
+    """Return which images CleanVision calls odd, and the median of √(width × height).
+
+    Where half of the images and more are of one size, CleanVision would call all others odd; no
+    image is called so here, and K-Means is left to find those far off.
+    """
+    sizes = pd.DataFrame({"size": [np.sqrt(image.width * image.height) for image in images]})
+    median = float(sizes["size"].median())
+    if np.ptp(np.percentile(sizes["size"], (25, 75))) == 0:
+        return [False] * len(images), median
+    property_ = SizeProperty()
+    scores = property_.get_scores(sizes, "odd_size", iqr_factor=iqr_factor)
+    return property_.mark_issue(scores, "odd_size").iloc[:, 0].astype(bool).tolist(), median
+
+
+def _clusters(images: Sequence[Examined], rules: Rules) -> Iterator[Finding]:
+    """K-Means over file size, and over height and width."""
+    if not images:
+        return
+    bytes_: tuple[str, Callable[[Examined], tuple[float, ...]], str]
+    bytes_ = ("file-size-cluster", lambda image: (image.bytes,), "{0:,.0f} bytes")
+    sides: tuple[str, Callable[[Examined], tuple[float, ...]], str]
+    sides = (
+        "side-cluster",
+        lambda image: (image.height, image.width),
+        "{1:.0f} × {0:.0f} pixels",
+    )
+    seen: set[str] = set()
+    for rule, measure, shown in (bytes_, sides):
+        if rule in rules.skip:
+            continue
+        found = find_clusters([measure(image) for image in images], rules.clusters, rules.seed)
+        for cluster in outlying(found, rules.max_share, rules.min_mads):
+            for image in (images[member] for member in cluster.members):
+                if image.file in seen:
+                    continue
+                seen.add(image.file)
+                reason = (
+                    f"{shown.format(*measure(image))}, in a cluster of {len(cluster.members)} "
+                    f"({cluster.share:.2%}) around {shown.format(*cluster.centre)}, "
+                    f"{cluster.mads:.1f} deviations from the median"
+                )
+                yield Finding(image.file, image.label, rule, "drop", reason)
+
+
+def _parts(split: Split | None) -> dict[str, str]:
+    if split is None:
+        return {}
+    return {row.file: name for name in PARTS for row in split.part(name)}
+
+
+def _names(images: Iterable[Examined], fix: bool) -> dict[str, str]:
+    """Return the path each image gets: its own, or, to fix it, one that ends rightly."""
+    names: dict[str, str] = {}
+    wrong = []
+    for image in images:
+        if fix and image.rule == "wrong-extension":
+            wrong.append(image)
+        else:
+            names[image.file] = image.file
+    taken = {name.lower() for name in names.values()}
+    for image in wrong:
+        stem = image.file.removesuffix(Path(image.file).suffix)
+        suffix = EXTENSIONS[image.format][0]
+        name, number = stem + suffix, 1
+        while name.lower() in taken:
+            number += 1
+            name = f"{stem}-{number}{suffix}"
+        taken.add(name.lower())
+        names[image.file] = name
+    return names

@@ -1,0 +1,148 @@
+"""A cleaned folder: links to what is kept, and a report of what is not."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from training.data.clean import Cleaning
+from training.data.rules import Finding
+from training.data.split import PARTS, Split, write_split
+from training.errors import TrainingError
+from training.progress import progress
+
+REPORT = "report.csv"
+SPLIT = "split.csv"
+
+
+def check_target(root: Path, target: Path) -> None:
+    """Refuse a target that holds something, or that lies in the data.
+
+    Raises:
+        TrainingError: It is not empty, is the data folder, or one lies in the other.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise TrainingError(f"{target} exists already. Give a new or empty folder.")
+    here, there = root.resolve(), target.resolve()
+    if here == there or here in there.parents or there in here.parents:
+        raise TrainingError(
+            f"{target} and {root} lie one in the other: what is kept would be counted as data. "
+            "Give a folder elsewhere."
+        )
+
+
+def check_classes(cleaning: Cleaning) -> None:
+    """Refuse to write a folder that has lost a class.
+
+    Raises:
+        TrainingError: The rules drop every image of a class.
+    """
+    left = {finding.label for finding in cleaning.findings} & _empty_classes(cleaning)
+    if left:
+        label = min(left)
+        rules = Counter(f.rule for f in cleaning.dropped if f.label == label)
+        raise TrainingError(
+            f"The rules would drop all images of the class {label!r}: "
+            f"{', '.join(f'{rule} {n}' for rule, n in rules.most_common())}. Loosen their "
+            "parameters or leave a rule out with --skip."
+        )
+
+
+def _empty_classes(cleaning: Cleaning) -> set[str]:
+    kept = {name.split("/")[0] for name in cleaning.kept.values()}
+    return set(cleaning.labels) - kept
+
+
+def keep(
+    cleaning: Cleaning, target: Path, split: Split | None = None, copy: bool = False
+) -> tuple[Finding, ...]:
+    """Write what is kept into a new folder: all of it, or nothing.
+
+    It is written into a hidden folder beside the target, which gets the target's name when it is
+    complete, so that a folder of that name is never half a one. Originals are only read.
+
+    Args:
+        cleaning: What to keep.
+        target: The new folder. It gets ``report.csv``, one line a finding, and, where there is a
+            split, ``split.csv`` with the images that are kept.
+        split: Of the original folder.
+        copy: Copy every file. Otherwise files are hard links where the file system allows it:
+            they take no room, but whoever changes one in place changes the original.
+
+    Returns:
+        All findings, with those that arose while writing: an image that has disappeared.
+
+    Raises:
+        TrainingError: The target will not do, a class would be empty, or the disk is full.
+    """
+    check_target(cleaning.root, target)
+    check_classes(cleaning)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.parent / f".{target.name}.unfinished-{os.getpid()}"
+    try:
+        unfinished.mkdir()
+        kept, vanished = _place(cleaning, unfinished, copy)
+        findings = (*cleaning.findings, *vanished)
+        _write_report(findings, unfinished / REPORT)
+        if split is not None:
+            write_split(_kept_split(split, kept), unfinished / SPLIT)
+        unfinished.rename(target)
+    except OSError as error:
+        raise TrainingError(f"{target} cannot be written: {error}.") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return findings
+
+
+def _place(cleaning: Cleaning, folder: Path, copy: bool) -> tuple[dict[str, str], list[Finding]]:
+    kept: dict[str, str] = {}
+    vanished = []
+    with progress("Keeping", len(cleaning.kept)) as advance:
+        for file, name in cleaning.kept.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            if _link_or_copy(cleaning.root / file, folder / name, copy):
+                kept[file] = name
+            else:
+                reason = "disappeared before it could be kept"
+                label = file.split("/")[0]
+                vanished.append(Finding(file, label, "unreadable", "drop", reason))
+            advance("")
+    return kept, vanished
+
+
+def _link_or_copy(source: Path, target: Path, copy: bool) -> bool:
+    """Put a file at another place; False if it is not there any more."""
+    try:
+        if not copy:
+            try:
+                os.link(source.resolve(), target)
+                return True
+            except FileNotFoundError:
+                return False
+            except OSError:
+                pass  # another file system, or one without hard links
+        shutil.copy2(source, target)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _write_report(findings: Sequence[Finding], path: Path) -> None:
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.writer(file)
+        writer.writerow(("file", "label", "rule", "action", "reason"))
+        writer.writerows((f.file, f.label, f.rule, f.action, f.reason) for f in findings)
+
+
+def _kept_split(split: Split, kept: dict[str, str]) -> Split:
+    return Split(
+        *(
+            tuple(replace(row, file=kept[row.file]) for row in split.part(name) if row.file in kept)
+            for name in PARTS
+        )
+    )

@@ -1,0 +1,279 @@
+"""Decoded pictures kept from run to run: one flat file of levels, found by what is in it.
+
+A folder ``<cache>/<key>/`` holds ``levels.u8`` (the pictures one after the other, uint8
+[H, W, 3] each) and ``index.json`` (their heights and widths, and which files could not be
+decoded). The key is a sha256 over the files' own digests, the picture operations and the decoder,
+so that a changed image, operation or Pillow never meets old pixels. A folder gets its name only
+when it is whole; of two runs that build the same one, the second takes the first's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import __version__ as pillow_version
+from PIL import features
+
+import model_loader.image
+import model_loader.transform
+from model_loader.transform import ImageOp
+from training.errors import TrainingError
+
+Levels = NDArray[np.uint8]
+
+_LEVELS, _INDEX = "levels.u8", "index.json"
+_UNFINISHED = ".unfinished-"
+_STALE = 24 * 3600
+"""Seconds after which an unfinished folder is what a killed run left."""
+
+
+class Pictures:
+    """Pictures of any sizes in one flat array: uint8 [H, W, 3] each, to be read, not changed."""
+
+    def __init__(
+        self,
+        levels: Levels,
+        sizes: Sequence[tuple[int, int]],
+        problems: Mapping[int, str],
+        path: Path | None = None,
+    ) -> None:
+        """Cut ``levels`` (flat) into pictures.
+
+        Args:
+            levels: All pictures' levels, one after the other.
+            sizes: (height, width) of each.
+            problems: Files that have no picture: their number among all files, and why.
+            path: The file that ``levels`` is mapped from; a worker process maps it anew.
+        """
+        self.sizes = [(int(height), int(width)) for height, width in sizes]
+        self.problems = dict(problems)
+        self._levels = levels
+        self._path = path
+        counts = [height * width * 3 for height, width in self.sizes]
+        self._ends = np.cumsum(counts, dtype=np.int64)
+        if len(levels) != sum(counts):
+            raise ValueError(f"{len(levels)} levels do not make {sum(counts)}")
+
+    def __len__(self) -> int:
+        """Return the number of pictures."""
+        return len(self.sizes)
+
+    def __getitem__(self, index: int) -> Levels:
+        """Return one picture, uint8 [H, W, 3]."""
+        height, width = self.sizes[index]
+        end = int(self._ends[index])
+        return self._levels[end - height * width * 3 : end].reshape(height, width, 3)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the levels out where they can be mapped again: a memory map pickles whole."""
+        return {**self.__dict__, "_levels": None if self._path else self._levels}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Map the levels again."""
+        self.__dict__.update(state)
+        if self._path:
+            self._levels = _map(self._path)
+
+
+class Store(Protocol):
+    """A place that keeps pictures by key."""
+
+    def get(self, key: str) -> Pictures | None:
+        """Return what is kept under a key."""
+        ...
+
+    def writer(self) -> Writer:
+        """Return what takes new pictures."""
+        ...
+
+    def free_bytes(self) -> int | None:
+        """Return how many bytes there is room for, or None where that is not known."""
+        ...
+
+
+class Writer(Protocol):
+    """Takes the pictures of one key, then keeps them."""
+
+    def write(self, levels: Levels) -> None:
+        """Add the levels of one picture."""
+        ...
+
+    def finish(self, key: str, sizes: list[tuple[int, int]], problems: Mapping[int, str]) -> None:
+        """Keep all that was written."""
+        ...
+
+    def discard(self) -> None:
+        """Throw away what is unfinished; without effect after ``finish``."""
+        ...
+
+
+class Memory:
+    """Keeps pictures as long as the process lives."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self.kept: dict[str, Pictures] = {}
+
+    def get(self, key: str) -> Pictures | None:
+        """Return what is kept under a key."""
+        return self.kept.get(key)
+
+    def writer(self) -> Writer:
+        """Return what takes new pictures."""
+        return _MemoryWriter(self)
+
+    def free_bytes(self) -> int | None:
+        """Return the memory that Linux calls available; other systems are not asked."""
+        try:
+            lines = Path("/proc/meminfo").read_text().splitlines()
+        except OSError:
+            return None
+        return next((int(x.split()[1]) << 10 for x in lines if x.startswith("MemAvail")), None)
+
+    def __str__(self) -> str:
+        """Name the place."""
+        return "in memory"
+
+
+class _MemoryWriter:
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._levels = bytearray()
+
+    def write(self, levels: Levels) -> None:
+        self._levels += levels.tobytes()
+
+    def finish(self, key: str, sizes: list[tuple[int, int]], problems: Mapping[int, str]) -> None:
+        levels = np.frombuffer(self._levels, dtype=np.uint8)
+        self._memory.kept[key] = Pictures(levels, sizes, problems)
+
+    def discard(self) -> None:
+        pass
+
+
+class Folder:
+    """Keeps pictures below a folder, memory-mapped, for later runs too."""
+
+    def __init__(self, path: Path) -> None:
+        """Make the folder, and remove what runs that were killed left there.
+
+        Raises:
+            TrainingError: The folder cannot be made.
+        """
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            for left in path.glob(f"{_UNFINISHED}*"):
+                if left.stat().st_mtime < time.time() - _STALE:
+                    shutil.rmtree(left, ignore_errors=True)
+        except OSError as error:
+            raise _cannot_write(path, error) from error
+
+    def get(self, key: str) -> Pictures | None:
+        """Return what is kept under a key; a folder that is not whole is removed."""
+        folder = self.path / key
+        try:
+            index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+            problems = {int(number): reason for number, reason in index["problems"].items()}
+            path = folder / _LEVELS
+            return Pictures(_map(path), index["sizes"], problems, path)
+        except FileNotFoundError:
+            if not folder.exists():
+                return None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            pass  # damaged or cut short by a copy: built again below
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+
+    def writer(self) -> Writer:
+        """Return what takes new pictures."""
+        return _FolderWriter(self.path)
+
+    def free_bytes(self) -> int | None:
+        """Return the free space of the disk."""
+        return shutil.disk_usage(self.path).free
+
+    def __str__(self) -> str:
+        """Name the place."""
+        return f"at {self.path}"
+
+
+class _FolderWriter:
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+        self._file: IO[bytes] | None = None
+        try:
+            self._folder = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=cache))
+            self._file = (self._folder / _LEVELS).open("wb")
+        except OSError as error:
+            raise _cannot_write(cache, error) from error
+
+    def write(self, levels: Levels) -> None:
+        assert self._file is not None
+        try:
+            self._file.write(np.ascontiguousarray(levels).data)
+        except OSError as error:
+            raise _cannot_write(self._cache, error) from error
+
+    def finish(self, key: str, sizes: list[tuple[int, int]], problems: Mapping[int, str]) -> None:
+        assert self._file is not None
+        index = {"sizes": sizes, "problems": {str(i): reason for i, reason in problems.items()}}
+        try:
+            self._file.close()
+            (self._folder / _INDEX).write_text(json.dumps(index), encoding="utf-8")
+            self._folder.chmod(0o755)
+            try:
+                self._folder.rename(self._cache / key)
+            except OSError:
+                if not (self._cache / key / _INDEX).is_file():
+                    raise  # else another run was faster, with the same pixels
+        except OSError as error:
+            raise _cannot_write(self._cache, error) from error
+
+    def discard(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):  # a full disk, again: what is left cannot be flushed
+                self._file.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def cache_key(digests: Sequence[str], ops: Sequence[ImageOp]) -> str:
+    """Return the key of these files' pictures after these operations, decoded by this code."""
+    content = {
+        "decoder": decoder_version(),
+        "ops": [{"op": op.op, **asdict(op)} for op in ops],
+        "files": list(digests),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def decoder_version() -> dict[str, str | None]:
+    """Return what the levels of a decoded picture depend on, besides the file: code and codecs."""
+    sources = [model_loader.image.__file__, model_loader.transform.__file__]
+    code = b"\0".join(Path(source).read_bytes() for source in sources)
+    codecs = {name: features.version(name) for name in ("jpg", "zlib", "webp", "libtiff")}
+    return {"code": hashlib.sha256(code).hexdigest(), "pillow": pillow_version, **codecs}
+
+
+def _map(path: Path) -> Levels:
+    if not path.stat().st_size:
+        return np.zeros(0, dtype=np.uint8)  # nothing can be mapped from an empty file
+    return np.memmap(path, dtype=np.uint8, mode="r")
+
+
+def _cannot_write(cache: Path, error: OSError) -> TrainingError:
+    return TrainingError(
+        f"The cache {cache} cannot be written: {error.strerror}. Free some space, or give another "
+        "folder."
+    )

@@ -1,0 +1,174 @@
+"""After each epoch: its figures, a checkpoint to resume from, and the best weights so far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training.errors import TrainingError
+from training.fitting.figures import Epoch, Measure, best_epoch, write_history
+from training.fitting.task import StageTask
+from training.models.classifier import Classifier
+from training.progress import Advance
+from training.run import Run
+
+import lightning  # isort: skip
+
+_KEY = "progress"
+
+
+@dataclass
+class Progress:
+    """How far a run has come.
+
+    Attributes:
+        labels: The class names in index order.
+        stage: The stage of the last epoch, from 0.
+        learning_rates: Of each stage that was begun: the recipe's, or what the range test found.
+        epochs: The figures of each epoch so far.
+    """
+
+    labels: tuple[str, ...]
+    stage: int = 0
+    learning_rates: list[float] = field(default_factory=list)
+    epochs: list[Epoch] = field(default_factory=list)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return it as what a checkpoint may hold: plain lists, texts and numbers."""
+        return {
+            "labels": list(self.labels),
+            "stage": self.stage,
+            "learning_rates": list(self.learning_rates),
+            "epochs": [asdict(epoch) for epoch in self.epochs],
+            "best_accuracy": max((e.validation.accuracy for e in self.epochs), default=0.0),
+        }
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> Progress:
+        """Read what ``to_plain`` gave."""
+        return cls(
+            labels=tuple(values["labels"]),
+            stage=int(values["stage"]),
+            learning_rates=list(values["learning_rates"]),
+            epochs=[Epoch.from_dict(epoch) for epoch in values["epochs"]],
+        )
+
+
+class Recorder(lightning.Callback):
+    """Keeps the record of one stage."""
+
+    def __init__(
+        self, run: Run, model: Classifier, progress: Progress, images: int, advance: Advance
+    ) -> None:
+        """Record into a run.
+
+        Args:
+            run: Where to write.
+            model: Whose weights are kept where they are the best.
+            progress: What is recorded so far; the epochs of this stage join it.
+            images: Number of training images.
+            advance: Told of each epoch.
+        """
+        self._run = run
+        self._model = model
+        self._progress = progress
+        self._images = images
+        self._advance = advance
+        self._began = 0.0
+
+    def on_train_batch_start(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        batch: object,
+        batch_idx: int,
+    ) -> None:
+        """Start the clock before an epoch's first step."""
+        if not batch_idx:
+            self._began = time.perf_counter()
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Add the epoch's figures and write what can be resumed from."""
+        assert isinstance(pl_module, StageTask)  # noqa: S101  narrows Lightning's type
+        epoch = self._figures(trainer, pl_module)
+        self._progress.epochs.append(epoch)
+        self._write(trainer)
+        self._advance(
+            f"loss {epoch.step_loss:.3f}, validation loss {epoch.validation.loss:.3f}, "
+            f"accuracy {epoch.validation.accuracy:.1%}, {epoch.images_per_second:.0f} images/s"
+        )
+
+    def on_save_checkpoint(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        checkpoint: dict[str, Any],
+    ) -> None:
+        """Add the record to the checkpoint."""
+        checkpoint[_KEY] = self._progress.to_plain()
+
+    def _figures(self, trainer: lightning.Trainer, task: StageTask) -> Epoch:
+        train, validation = task.measures
+        assert isinstance(train, Measure)  # noqa: S101
+        assert isinstance(validation, Measure)  # noqa: S101
+        seconds = time.perf_counter() - self._began
+        return Epoch(
+            stage=self._progress.stage,
+            epoch=len(self._progress.epochs),
+            learning_rate=float(trainer.optimizers[0].param_groups[0]["lr"]),
+            step_loss=float(trainer.callback_metrics["step_loss_epoch"]),
+            train=train.take(),
+            validation=validation.take(),
+            seconds=seconds,
+            images_per_second=self._images / seconds,
+        )
+
+    def _write(self, trainer: lightning.Trainer) -> None:
+        epochs = self._progress.epochs
+        partial = self._run.last.with_suffix(".partial")
+        try:
+            trainer.save_checkpoint(partial)  # every process takes part, the first one writes
+            if not trainer.is_global_zero:
+                return
+            if best_epoch(epochs) is epochs[-1]:
+                save_atomically(self._model.state_dict(), self._run.checkpoint)
+            partial.replace(self._run.last)
+            write_history(epochs, self._progress.labels, self._run.history)
+        except (OSError, RuntimeError) as error:
+            raise TrainingError(
+                f"The checkpoint of epoch {epochs[-1].epoch} cannot be written to "
+                f"{self._run.last.parent}: {error}. That of the epoch before is kept: make room, "
+                f"then python -m training train --resume {self._run.folder}"
+            ) from error
+
+
+def save_atomically(state: Mapping[str, Any], path: Path) -> None:
+    """Save a state dict under a temporary name, then rename it."""
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    partial.replace(path)
+
+
+def read_progress(run: Run) -> Progress:
+    """Read how far a run has come from its last checkpoint.
+
+    Raises:
+        TrainingError: There is none, or it cannot be read.
+    """
+    try:
+        checkpoint = torch.load(run.last, map_location="cpu", weights_only=True)
+        return Progress.from_plain(checkpoint[_KEY])
+    except FileNotFoundError as error:
+        raise TrainingError(
+            f"{run.folder} has no checkpoint to resume from: no epoch was finished. Start anew."
+        ) from error
+    except Exception as error:
+        # torch.load raises what the bytes provoke.
+        raise TrainingError(f"The checkpoint {run.last} cannot be read: {error}") from error

@@ -1,0 +1,156 @@
+"""What is measured in each epoch, and the tables that keep it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from training.models.torchvision_import import torchvision  # noqa: F401  torchmetrics imports it
+
+from torchmetrics import MeanMetric  # isort: skip
+from torchmetrics.classification import (  # isort: skip
+    MulticlassAccuracy,
+    MulticlassConfusionMatrix,
+)
+
+_TOP = 5
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How a model does on one part of the data, in eval mode; fractions of 1.
+
+    Attributes:
+        loss: Mean over the images, as it is optimised but without augmentation.
+        accuracy: Fraction of right answers.
+        top5: Fraction of images whose class is among the five most probable.
+        precision: Of each class, in index order.
+        recall: Likewise.
+        f1: Likewise.
+    """
+
+    loss: float
+    accuracy: float
+    top5: float
+    precision: tuple[float, ...]
+    recall: tuple[float, ...]
+    f1: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The figures of one epoch.
+
+    Attributes:
+        stage: From 0.
+        epoch: From 0, counted through all stages.
+        learning_rate: At its end.
+        step_loss: Mean loss of the steps, with augmentation and dropout.
+        train: On the training images.
+        validation: On the validation images.
+        seconds: Wall time, of training and measuring.
+        images_per_second: Training images a second of that time.
+    """
+
+    stage: int
+    epoch: int
+    learning_rate: float
+    step_loss: float
+    train: Figures
+    validation: Figures
+    seconds: float
+    images_per_second: float
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Epoch:
+        """Read what ``dataclasses.asdict`` gave."""
+        parts = {
+            name: Figures(**{k: _plain(v) for k, v in values[name].items()})
+            for name in ("train", "validation")
+        }
+        return cls(**{**values, **parts})
+
+
+def best_epoch(epochs: Sequence[Epoch]) -> Epoch:
+    """Return the epoch of the lowest validation loss, the earlier of equals."""
+    return min(epochs, key=lambda epoch: epoch.validation.loss)
+
+
+class Measure(nn.Module):
+    """Adds up the answers of one part; torchmetrics joins the sums of several processes."""
+
+    def __init__(self, classes: int) -> None:
+        """Measure answers of ``classes`` classes."""
+        super().__init__()
+        self.loss = MeanMetric()
+        self.top5 = MulticlassAccuracy(classes, top_k=min(_TOP, classes), average="micro")
+        self.confusion = MulticlassConfusionMatrix(classes)
+
+    def add(self, logits: Tensor, labels: Tensor, losses: Tensor) -> None:
+        """Add a batch: logits [B, classes], labels int64 [B], losses [B]."""
+        self.loss.update(losses)
+        self.top5.update(logits, labels)
+        self.confusion.update(logits, labels)
+
+    def take(self) -> Figures:
+        """Return the figures so far, and start anew."""
+        matrix: Tensor = self.confusion.compute().double()
+        right, truths, answers = matrix.diag(), matrix.sum(1), matrix.sum(0)
+        precision, recall = right / answers.clamp(min=1), right / truths.clamp(min=1)
+        f1 = 2 * precision * recall / (precision + recall).clamp(min=torch.finfo(torch.double).tiny)
+        figures = Figures(
+            loss=float(self.loss.compute()),
+            accuracy=float(right.sum() / matrix.sum()),
+            top5=float(self.top5.compute()),
+            precision=tuple(precision.tolist()),
+            recall=tuple(recall.tolist()),
+            f1=tuple(f1.tolist()),
+        )
+        for metric in (self.loss, self.top5, self.confusion):
+            metric.reset()
+        return figures
+
+
+def write_history(epochs: Sequence[Epoch], labels: Sequence[str], path: Path) -> None:
+    """Write ``history.csv``, and the figures of each class beside it as ``history-classes.csv``."""
+    scalars = [_scalars(epoch) for epoch in epochs]
+    _write(path, list(scalars[0]), [row.values() for row in scalars])
+    rows = [
+        (epoch.epoch, part, label, *values)
+        for epoch in epochs
+        for part, figures in (("train", epoch.train), ("validation", epoch.validation))
+        for label, *values in zip(
+            labels, figures.precision, figures.recall, figures.f1, strict=True
+        )
+    ]
+    columns = ["epoch", "part", "label", "precision", "recall", "f1"]
+    _write(path.with_stem(f"{path.stem}-classes"), columns, rows)
+
+
+def _scalars(epoch: Epoch) -> dict[str, float]:
+    row: dict[str, float] = {}
+    for name, value in asdict(epoch).items():
+        if isinstance(value, dict):
+            row |= {f"{name}_{key}": value[key] for key in ("loss", "accuracy", "top5")}
+        else:
+            row[name] = value
+    return row
+
+
+def _write(path: Path, columns: list[str], rows: Any) -> None:
+    temporary = path.with_name(f".{path.name}.partial")
+    with temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(rows)
+    temporary.replace(path)
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

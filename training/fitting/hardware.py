@@ -1,0 +1,33 @@
+"""What a run runs on: one process, or several that torchrun started."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+_TORCHRUN = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_WORLD_SIZE", "1"))
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Processes and what they compute on.
+
+    Attributes:
+        accelerator: ``auto``, ``cpu``, ``gpu`` …, as Lightning has it.
+        precision: ``32-true``, ``bf16-mixed`` …, as Lightning has it.
+        rank: Of this process, from 0.
+        world: Number of processes.
+        local_world: Number of them on this machine.
+    """
+
+    accelerator: str = "auto"
+    precision: str = "32-true"
+    rank: int = 0
+    world: int = 1
+    local_world: int = 1
+
+    @classmethod
+    def from_environment(cls, accelerator: str, precision: str) -> Hardware:
+        """Read the number of processes from torchrun's environment."""
+        counts = [int(os.environ.get(name, default)) for name, default in _TORCHRUN]
+        return cls(accelerator, precision, *counts)

@@ -1,0 +1,133 @@
+"""The learning-rate range test (Smith 2017, arXiv:1506.01186).
+
+The rate grows exponentially from step to step; the loss first stays, then falls, then explodes.
+The suggestion is the rate at which the smoothed loss falls steepest against log(rate). Layers that
+are trained already leave it little to fall: then it is a tenth of the rate of the lowest loss,
+beyond which the loss rises.
+"""
+
+from __future__ import annotations
+
+import copy
+import csv
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from training.fitting.loss import Loss
+from training.fitting.thaw import Trainee
+
+LOWEST, HIGHEST = 1e-6, 1.0
+STEPS = 50
+
+_SMOOTHING = 0.9
+_EXPLODED = 4.0
+_FEWEST = 10
+_SKIPPED = 5
+_FALL = 0.1
+
+
+@dataclass(frozen=True)
+class RangeTest:
+    """What a range test saw.
+
+    Attributes:
+        rates: Of each step, growing.
+        losses: Smoothed, of each step.
+        suggestion: Where the loss falls steepest, or a tenth of where it is lowest; None where it
+            neither falls nor rises.
+    """
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    suggestion: float | None
+
+    def write(self, path: Path) -> None:
+        """Write the curve as CSV with the columns learning_rate, loss."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["learning_rate", "loss"])
+            writer.writerows(zip(self.rates, self.losses, strict=True))
+
+
+def find_rate(
+    trainee: Trainee,
+    optimizer: Callable[[float], Optimizer],
+    loss: Loss,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    are_images: bool,
+    seed: int,
+) -> RangeTest:
+    """Try learning rates on a trainee and leave it, and every random generator, as they were.
+
+    Args:
+        trainee: What is trained.
+        optimizer: Makes an optimizer of what is thawed, from a learning rate.
+        loss: From logits and labels to the loss of each image.
+        batches: Taken again from the start when they are used up.
+        are_images: Whether they hold images, not what the frozen part gave.
+        seed: Decides what dropout drops.
+    """
+    rates: list[float] = []
+    losses: list[float] = []
+    with _put_back(trainee), torch.random.fork_rng():
+        torch.manual_seed(seed)
+        trainee.train()
+        steps = optimizer(LOWEST)
+        average = 0.0
+        for step, (inputs, labels) in enumerate(_endless(batches, STEPS)):
+            rate = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
+            for group in steps.param_groups:
+                group["lr"] = rate
+            value = loss(trainee.answer(inputs, are_images), labels).mean()
+            average = _SMOOTHING * average + (1 - _SMOOTHING) * value.item()
+            smooth = average / (1 - _SMOOTHING ** (step + 1))
+            if not math.isfinite(smooth) or (losses and smooth > _EXPLODED * min(losses)):
+                break
+            rates.append(rate)
+            losses.append(smooth)
+            steps.zero_grad()
+            value.backward()  # type: ignore[no-untyped-call]
+            steps.step()
+    return RangeTest(tuple(rates), tuple(losses), _suggest(rates, losses))
+
+
+def _suggest(rates: list[float], losses: list[float]) -> float | None:
+    if len(rates) < _FEWEST + _SKIPPED:
+        return None
+    lowest = min(range(_SKIPPED, len(losses)), key=losses.__getitem__)
+    slopes = np.gradient(np.array(losses), np.log(rates))[_SKIPPED : lowest + 1]
+    if losses[_SKIPPED] - losses[lowest] > _FALL * losses[_SKIPPED]:
+        return rates[_SKIPPED + int(slopes.argmin())]
+    rises = max(losses[lowest:]) > (1 + _FALL) * losses[lowest]
+    return rates[lowest] / 10 if rises else None
+
+
+def _endless(
+    batches: Iterable[tuple[Tensor, Tensor]], steps: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    endless = itertools.chain.from_iterable(itertools.repeat(batches))
+    return itertools.islice(endless, steps)
+
+
+@contextmanager
+def _put_back(trainee: Trainee) -> Iterator[None]:
+    state = copy.deepcopy(trainee.state_dict())
+    modes = {module: module.training for module in trainee.modules()}
+    try:
+        yield
+    finally:
+        trainee.load_state_dict(state)
+        for parameter in trainee.parameters():
+            parameter.grad = None
+        for module, mode in modes.items():
+            module.training = mode

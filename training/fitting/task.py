@@ -1,0 +1,124 @@
+"""One stage for Lightning: what is optimised, how, and what is measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, OneCycleLR
+
+from training.errors import TrainingError
+from training.fitting.figures import Measure
+from training.fitting.loss import Loss
+from training.fitting.thaw import Trainee
+from training.models.torchvision_import import torchvision  # noqa: F401  Lightning imports it
+
+import lightning  # isort: skip
+
+from training.recipe import Optimizers, Stage
+
+_MOMENTUM = 0.9
+
+
+class StageTask(lightning.LightningModule):
+    """Trains a trainee for one stage."""
+
+    def __init__(
+        self,
+        trainee: Trainee,
+        stage: Stage,
+        optimizer: Optimizers,
+        loss: Loss,
+        learning_rate: float,
+        seed: int,
+        classes: int,
+        takes_images: bool,
+    ) -> None:
+        """Set the stage up.
+
+        Args:
+            trainee: The model, with its frozen part frozen.
+            stage: From the recipe.
+            optimizer: From the recipe.
+            loss: From logits and labels to the loss of each image.
+            learning_rate: The stage's, or what the range test found.
+            seed: Decides, with the epoch, what dropout drops.
+            classes: Number of classes.
+            takes_images: Whether it is fed with images, not with what the frozen part gave.
+        """
+        super().__init__()
+        self.trainee = trainee
+        self.stage = stage
+        self.optimizer = optimizer
+        self.loss = loss
+        self.learning_rate = learning_rate
+        self.seed = seed
+        self.takes_images = takes_images
+        self.measures = torch.nn.ModuleList([Measure(classes), Measure(classes)])
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the logits for images, or for what the frozen part gave."""
+        return self.trainee.answer(inputs, self.takes_images)
+
+    def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
+        """Before an epoch's first step, make what dropout drops a function of seed and epoch.
+
+        Not in ``on_train_epoch_start``: Lightning leaves that out in the first epoch of a resumed
+        run.
+        """
+        if batch_idx:
+            return
+        self.trainee.train()
+        torch.manual_seed((self.seed * 1_000 + self.current_epoch) * 1_000 + self.global_rank)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
+        """Return the mean loss of a batch of (inputs, labels)."""
+        inputs, labels = batch
+        loss = self.loss(self(inputs), labels).mean()
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"The loss became {loss.item()} in stage {self.stage.name}, epoch "
+                f"{self.current_epoch}, at the learning rate {self._rate():.2g}. The checkpoint of "
+                "the epoch before is kept. Lower the stage's learning_rate."
+            )
+        self.log("step_loss", loss, on_epoch=True, on_step=True, sync_dist=True)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], _: int, dataloader_idx: int) -> None:
+        """Measure a batch of the training images (loader 0) or the validation images (1)."""
+        inputs, labels = batch
+        logits = self(inputs).float()
+        measure = self.measures[dataloader_idx]
+        assert isinstance(measure, Measure)  # noqa: S101  a ModuleList forgets its type
+        measure.add(logits, labels, self.loss(logits, labels))
+
+    def configure_optimizers(self) -> Any:
+        """Make the stage's own optimizer and schedule."""
+        optimizer = make_optimizer(
+            self.optimizer, self.trainee, self.learning_rate, self.stage.weight_decay
+        )
+        schedule = self._schedule(optimizer, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _schedule(self, optimizer: Optimizer, steps: int) -> LRScheduler:
+        if self.stage.schedule == "one_cycle":
+            return OneCycleLR(optimizer, max_lr=self.learning_rate, total_steps=max(steps, 2))
+        if self.stage.schedule == "cosine":
+            return CosineAnnealingLR(optimizer, T_max=max(steps, 1))
+        return ConstantLR(optimizer, factor=1.0)
+
+    def _rate(self) -> float:
+        return float(self.trainer.optimizers[0].param_groups[0]["lr"])
+
+
+def make_optimizer(
+    name: Optimizers, trainee: Trainee, learning_rate: float, weight_decay: float
+) -> Optimizer:
+    """Return an optimizer of what is thawed, and of nothing else."""
+    parameters = [p for p in trainee.parameters() if p.requires_grad]
+    if name == "sgd":
+        return SGD(parameters, learning_rate, momentum=_MOMENTUM, weight_decay=weight_decay)
+    kind = AdamW if name == "adamw" else Adam
+    return kind(parameters, learning_rate, weight_decay=weight_decay)

@@ -1,0 +1,106 @@
+"""What a stage trains: the frozen set is a function of the stage, and of nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import dropout
+
+from training.errors import TrainingError
+from training.models.classifier import Classifier
+
+Thaw = Literal["head", "all"] | int
+"""The last layer; all layers; or the last so many blocks and what follows them."""
+
+
+class Trainee(nn.Module):
+    """The part of a model that a stage trains, fed with what the frozen part before it gives.
+
+    Attributes:
+        model: The whole model.
+        start: The first block that is trained; None where only the head is.
+    """
+
+    def __init__(self, model: Classifier, thaw: Thaw) -> None:
+        """Freeze what ``thaw`` does not name.
+
+        Raises:
+            TrainingError: The model has fewer blocks.
+        """
+        super().__init__()
+        self.model = model
+        self.start = first_block(model, thaw)
+        for parameter in model.parameters():
+            parameter.requires_grad_(False)
+        for part in self.thawed():
+            part.requires_grad_(True)
+
+    @property
+    def can_be_cached(self) -> bool:
+        """Whether something is frozen whose outputs can be kept."""
+        if self.start is None:
+            return True
+        return 0 < self.start <= self.model.cacheable_blocks
+
+    def thawed(self) -> Iterator[nn.Module]:
+        """Yield the modules that are trained."""
+        if self.start is None:
+            yield self.model.head
+            return
+        yield from list(self.model.features)[self.start :]
+        yield from (part for name, part in self.model.named_children() if name != "features")
+
+    def frozen(self, images: Tensor) -> Tensor:
+        """Return what the frozen part makes of images: the input of ``forward``."""
+        if self.start is None:
+            return self.model.embed(images)
+        return self.model.to_block(self.start, images)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the logits for what the frozen part gave."""
+        if self.start is None:
+            kept = dropout(inputs, self.model.head_dropout, self.training)
+            logits: Tensor = self.model.head(kept)
+            return logits
+        return self.model.from_block(self.start, inputs)
+
+    def answer(self, inputs: Tensor, are_images: bool) -> Tensor:
+        """Return the logits for images, or for what the frozen part gave."""
+        if are_images:
+            with torch.no_grad():
+                inputs = self.frozen(inputs)
+        logits: Tensor = self(inputs)
+        return logits
+
+    def train(self, mode: bool = True) -> Trainee:
+        """Set the mode of what is trained; frozen layers stay in eval mode always.
+
+        A frozen BatchNorm must not go on averaging, nor a frozen dropout drop.
+        """
+        super().train(mode)
+        self.model.eval()
+        for part in self.thawed():
+            part.train(mode)
+        return self
+
+
+def first_block(model: Classifier, thaw: Thaw) -> int | None:
+    """Return the index of the first block that is trained, None where only the head is.
+
+    Raises:
+        TrainingError: The model has fewer blocks than are to be thawed.
+    """
+    if thaw == "head":
+        return None
+    blocks = len(model.features)
+    if thaw == "all":
+        return 0
+    if not 1 <= int(thaw) <= blocks:
+        raise TrainingError(
+            f"A stage thaws {thaw} blocks, but the model has {blocks}. Give thaw a number from 1 "
+            f"to {blocks}, head, or all."
+        )
+    return blocks - int(thaw)

@@ -1,0 +1,120 @@
+"""The images of a run, as its stages need them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.data.contents import Content, Skips, fingerprint, read_contents
+from training.data.pixels import check_images, load_pixels
+from training.data.source import DataSource
+from training.data.split import Split, read_split, split_table
+from training.data.table import ImageTable, read_folder, with_groups
+from training.data.tiny_imagenet import is_tiny_imagenet, read_tiny_imagenet
+from training.data.workers import item_seconds, worker_count
+from training.fitting.feed import Material
+from training.recipe import Recipe, Stage
+
+
+@dataclass(frozen=True)
+class Images:
+    """A table that was read once, split, and what each file holds.
+
+    Attributes:
+        table: The images that can be read.
+        split: Each in one part.
+        contents: Of each file.
+        skips: Those that cannot be used, counted through the whole run.
+    """
+
+    table: ImageTable
+    split: Split
+    contents: Mapping[str, Content]
+    skips: Skips
+
+    def fingerprint(self) -> str:
+        """Return a sha256 over every image's name, label and bytes."""
+        return fingerprint(sorted(self.table.rows, key=lambda row: row.file), self.contents)
+
+    def material(self, recipe: Recipe, stage: Stage) -> Material:
+        """Decode the images of training and validation, at the size of a stage."""
+        strategy = recipe.strategy(stage)
+        transform = recipe.transform(stage)
+        augments = recipe.augment is not None and stage.augment
+        root, labels = self.table.root, self.table.labels
+        training = load_pixels(
+            root,
+            self.split.train,
+            labels,
+            transform,
+            "Reading training",
+            augmentation=strategy.augmentation(recipe.augment or []) if augments else None,
+            train_ops=strategy.train_ops,
+            contents=self.contents,
+            skips=self.skips,
+        )
+        validation = load_pixels(
+            root,
+            self.split.validation,
+            labels,
+            transform,
+            "Reading validation",
+            contents=self.contents,
+            skips=self.skips,
+        )
+        workers = worker_count(item_seconds(training), len(training) * stage.epochs)
+        return Material(
+            training=training,
+            plain=training.plain,
+            validation=validation,
+            labels=training.labels,
+            validation_labels=validation.labels,
+            sizes=training.sizes if len(set(training.plain.sizes)) > 1 else None,
+            augments=augments,
+            workers=workers,
+        )
+
+    def check_test(self) -> None:
+        """Decode the test images, so that a damaged one is found before training."""
+        check_images(self.table.root, self.split.test, "Checking test", self.skips)
+
+
+def read_images(source: DataSource, recipe: Recipe) -> Images:
+    """Read a folder, split it, and read every file once.
+
+    A folder in Tiny ImageNet's layout is read as that, with its own split.
+
+    Raises:
+        TrainingError: The folder, the groups or the split will not do; see the message.
+    """
+    split = None
+    if is_tiny_imagenet(source.folder):
+        table, split = read_tiny_imagenet(source.folder, recipe.seed)
+    else:
+        table = read_folder(source.folder)
+    if source.groups is not None:
+        table = with_groups(table, source.groups)
+    if source.split is not None:
+        split = read_split(source.split, source.folder)
+    if split is None:
+        split = split_table(table, recipe.split.validation, recipe.split.test, recipe.seed)
+    rows = (*split.train, *split.validation, *split.test)
+    skips = Skips(len(rows))
+    contents = read_contents(table.root, rows, "Reading files", skips)
+    table = ImageTable(table.root, table.labels, tuple(row for row in rows if row.file in contents))
+    return Images(table, _only(split, contents), contents, skips)
+
+
+def _only(split: Split, contents: Mapping[str, Content]) -> Split:
+    parts = (split.train, split.validation, split.test)
+    return Split(*(tuple(row for row in part if row.file in contents) for part in parts))
+
+
+def reread_images(root: Path, labels: tuple[str, ...], split: Split) -> Images:
+    """Read the files of an earlier run's split again."""
+    rows = (*split.train, *split.validation, *split.test)
+    skips = Skips(len(rows))
+    contents = read_contents(root, rows, "Reading files", skips)
+    kept = tuple(row for row in rows if row.file in contents)
+    return Images(ImageTable(root, labels, kept), _only(split, contents), contents, skips)

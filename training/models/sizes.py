@@ -1,0 +1,121 @@
+"""Images of different sizes in batches, with the results of one image at a time.
+
+Images of equal size are batched; padding them to one size instead would change the answers, as
+BatchNorm's bias leaks from the padding into the maps. Two ways to use it:
+
+- The blocks are trained: ``DataLoader(images, batch_sampler=SizeBuckets(…))``.
+- They are frozen: ``embed_each`` once, then the head on its rows, at any batch size.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+from torch.utils.data import Sampler
+
+MAX_PIXELS = 32 * 224 * 224
+"""Pixels in one batch unless told otherwise: 32 images of 224 × 224."""
+
+Size = tuple[int, int]
+"""Height and width."""
+
+
+class SizeBuckets(Sampler[list[int]]):
+    """Batches of images of equal size: each image exactly once in an epoch.
+
+    Both the order within a size and the order of the batches depend on ``seed + epoch`` alone.
+    The number of batches is the same in every epoch.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[Size],
+        max_pixels: int = MAX_PIXELS,
+        batch_size: int = 32,
+        *,
+        shuffle: bool = True,
+        seed: int = 0,
+    ) -> None:
+        """Choose the batches' limits.
+
+        Args:
+            sizes: Each image's height and width, as the network gets it.
+            max_pixels: Largest sum of height × width in a batch; an image that is larger by
+                itself makes a batch of its own.
+            batch_size: Largest number of images in a batch.
+            shuffle: Draw a new order each epoch; without it, sizes come in the order in which
+                they first occur, images in theirs.
+            seed: The same seed gives the same order, epoch by epoch.
+
+        Raises:
+            ValueError: A limit is below 1.
+        """
+        if max_pixels < 1 or batch_size < 1:
+            raise ValueError("max_pixels and batch_size must be at least 1")
+        self.shuffle = shuffle
+        self.seed = seed
+        self._epoch = 0
+        self._buckets: dict[Size, list[int]] = defaultdict(list)
+        for index, (height, width) in enumerate(sizes):
+            self._buckets[height, width].append(index)
+        self._lengths = {
+            (height, width): min(batch_size, max(1, max_pixels // (height * width)))
+            for height, width in self._buckets
+        }
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order comes next."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+        return sum(-(-len(bucket) // self._lengths[size]) for size, bucket in self._buckets.items())
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Yield the indices of each batch."""
+        generator = torch.Generator().manual_seed(self.seed + self._epoch)
+        batches = []
+        for size, bucket in self._buckets.items():
+            order = self._order(len(bucket), generator)
+            length = self._lengths[size]
+            batches += [
+                [bucket[place] for place in order[start : start + length]]
+                for start in range(0, len(order), length)
+            ]
+        for place in self._order(len(batches), generator):
+            yield batches[place]
+
+    def _order(self, count: int, generator: torch.Generator) -> list[int]:
+        if not self.shuffle:
+            return list(range(count))
+        order: list[int] = torch.randperm(count, generator=generator).tolist()
+        return order
+
+
+def embed_each(
+    run: Callable[[Tensor], Tensor], images: Sequence[Tensor], max_pixels: int = MAX_PIXELS
+) -> Tensor:
+    """Run images of any sizes through ``Classifier.embed``, or through the whole network.
+
+    Args:
+        run: From images of one size, float32 [B, 3, H, W], to one row for each.
+        images: float32 [3, H, W] each, normalised.
+        max_pixels: Largest sum of height × width in one run; 1 runs one image at a time, which
+            on CPUs is not slower.
+
+    Returns:
+        The rows in the order of the images, float32 [N, F].
+
+    Raises:
+        ValueError: There are no images.
+    """
+    if not images:
+        raise ValueError("there are no images")
+    sizes = [(image.shape[1], image.shape[2]) for image in images]
+    batches = list(SizeBuckets(sizes, max_pixels, len(images), shuffle=False))
+    rows = torch.cat([run(torch.stack([images[i] for i in batch])) for batch in batches])
+    places = torch.tensor([i for batch in batches for i in batch], device=rows.device)
+    return rows[places.argsort()]
