@@ -71,6 +71,8 @@ class Stage(_Strict):
         learning_rate: The highest of the schedule; ``auto`` finds it by a range test.
         weight_decay: The optimizer's.
         schedule: ``one_cycle``, ``cosine`` or ``constant``.
+        keep_statistics: Whether BatchNorm keeps the means and variances that it came with also in
+            thawed layers: better where images are few, or the weights were converted.
         augment: Whether the recipe's augmentation counts in this stage.
         size: In place of the recipe's, for training at a lower resolution first.
         views: How many augmented views of an image are computed ahead while layers are frozen; 0
@@ -82,6 +84,7 @@ class Stage(_Strict):
     learning_rate: Literal["auto"] | float
     weight_decay: float = Field(default=0.0, ge=0, le=1000)
     schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
+    keep_statistics: bool = False
     augment: bool = True
     size: int | None = Field(default=None, ge=32, le=1792)
     views: int = Field(default=1, ge=0)

@@ -26,6 +26,7 @@ from training.fitting.tracker import make_loggers
 from training.material import Images, read_images, reread_images
 from training.models.classifier import backbone, build_model
 from training.models.weights import find_weights
+from training.progress import console
 from training.recipe import Recipe, Stage, load_recipe
 from training.run import Run, new_run, open_run
 
@@ -201,6 +202,7 @@ def _begin(run: Run, recipe: Recipe, images: Images) -> None:
 def _finish(run: Run, images: Images, hardware: Hardware) -> Trained | None:
     if hardware.rank:
         return None
+    console.print("Exporting TorchScript and ONNX, and comparing their answers", highlight=False)
     metadata = export_run(run)
     skipped = {image.file for image in images.skips.images}
     rows = [row for row in images.split.test if row.file not in skipped]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cleanvision import Imagelab
 from PIL import Image
 
 from tests.images import encode, noise, png_that_claims
@@ -143,12 +144,11 @@ def test_a_wrong_extension_can_be_put_right(root: Path, tmp_path: Path) -> None:
 
 
 def test_cleanvision_itself_gives_the_same_verdicts(root: Path) -> None:
-    cleanvision = pytest.importorskip("cleanvision")
     put(root, "birds/dark.png", scene(52).point(lambda level: level // 6))
     put(root, "birds/blurry.png", BLURRED)
     put(root, "birds/huge.png", scene(53, 250))
     images = [str(path) for path in sorted(root.rglob("*.png"))]
-    lab = cleanvision.Imagelab(filepaths=images)
+    lab = Imagelab(filepaths=images)
     lab.find_issues({"dark": {}, "blurry": {}, "odd_size": {}}, n_jobs=1, verbose=False)
     theirs = {
         (Path(file).name, rule.replace("_", "-"))

@@ -79,6 +79,17 @@ def test_frozen_batchnorm_stays_in_eval_mode_whatever_is_set() -> None:
     assert modes == [False, False, True]
 
 
+def test_thawed_batchnorm_keeps_its_statistics_where_that_is_asked_for(tmp_path: Path) -> None:
+    kept = recipe("thaw: all, epochs: 1, keep_statistics: true")
+    model, _ = fit(tmp_path / "1", kept, material())
+    other, _ = fit(tmp_path / "2", recipe("thaw: all, epochs: 1"), material())
+    statistics = {key for key in model.state_dict() if "running" in key}
+    assert len(statistics) == 6
+    assert changed(model) & statistics == set()
+    assert statistics <= changed(other)
+    assert "features.0.1.weight" in changed(model)
+
+
 def test_more_blocks_than_there_are_cannot_be_thawed() -> None:
     with pytest.raises(TrainingError, match="thaws 4 blocks, but the model has 3"):
         Trainee(network(), 4)

@@ -96,7 +96,7 @@ class Recorder(lightning.Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
         """Add the epoch's figures and write what can be resumed from."""
-        assert isinstance(pl_module, StageTask)  # noqa: S101  narrows Lightning's type
+        assert isinstance(pl_module, StageTask)
         epoch = self._figures(trainer, pl_module)
         self._progress.epochs.append(epoch)
         self._write(trainer)
@@ -116,8 +116,8 @@ class Recorder(lightning.Callback):
 
     def _figures(self, trainer: lightning.Trainer, task: StageTask) -> Epoch:
         train, validation = task.measures
-        assert isinstance(train, Measure)  # noqa: S101
-        assert isinstance(validation, Measure)  # noqa: S101
+        assert isinstance(train, Measure)
+        assert isinstance(validation, Measure)
         seconds = time.perf_counter() - self._began
         return Epoch(
             stage=self._progress.stage,

@@ -78,7 +78,7 @@ class Fitting:
     def find_rate(self, number: int) -> RangeTest:
         """Run the range test of one stage, and leave everything as it was."""
         stage = self._recipe.stages[number]
-        trainee = Trainee(self._model, stage.thaw)
+        trainee = Trainee(self._model, stage.thaw, stage.keep_statistics)
         return self._range_test(trainee, stage, self._feed(trainee, stage, number), number)
 
     def _fit_stage(self, stage: Stage, made: Progress, resumes: bool) -> None:
@@ -86,7 +86,7 @@ class Fitting:
         done = sum(epoch.stage == number for epoch in made.epochs)
         if done == stage.epochs:
             return
-        trainee = Trainee(self._model, stage.thaw)
+        trainee = Trainee(self._model, stage.thaw, stage.keep_statistics)
         feed = self._feed(trainee, stage, number)
         if not resumes:
             made.learning_rates.append(self._rate(trainee, stage, feed, number))

@@ -29,9 +29,8 @@ LOWEST, HIGHEST = 1e-6, 1.0
 STEPS = 50
 
 _SMOOTHING = 0.9
-_EXPLODED = 4.0
+_EXPLODED = 3.0
 _FEWEST = 10
-_SKIPPED = 5
 _FALL = 0.1
 
 
@@ -91,7 +90,7 @@ def find_rate(
             value = loss(trainee.answer(inputs, are_images), labels).mean()
             average = _SMOOTHING * average + (1 - _SMOOTHING) * value.item()
             smooth = average / (1 - _SMOOTHING ** (step + 1))
-            if not math.isfinite(smooth) or (losses and smooth > _EXPLODED * min(losses)):
+            if not math.isfinite(smooth) or smooth > _EXPLODED * _beginning(losses, smooth):
                 break
             rates.append(rate)
             losses.append(smooth)
@@ -102,14 +101,19 @@ def find_rate(
 
 
 def _suggest(rates: list[float], losses: list[float]) -> float | None:
-    if len(rates) < _FEWEST + _SKIPPED:
+    if len(rates) <= _FEWEST:
         return None
-    lowest = min(range(_SKIPPED, len(losses)), key=losses.__getitem__)
-    slopes = np.gradient(np.array(losses), np.log(rates))[_SKIPPED : lowest + 1]
-    if losses[_SKIPPED] - losses[lowest] > _FALL * losses[_SKIPPED]:
-        return rates[_SKIPPED + int(slopes.argmin())]
+    lowest = min(range(_FEWEST, len(losses)), key=losses.__getitem__)
+    slopes = np.gradient(np.array(losses), np.log(rates))[_FEWEST : lowest + 1]
+    if losses[_FEWEST] - losses[lowest] > _FALL * losses[_FEWEST]:
+        return rates[_FEWEST + int(slopes.argmin())]
     rises = max(losses[lowest:]) > (1 + _FALL) * losses[lowest]
     return rates[lowest] / 10 if rises else None
+
+
+def _beginning(losses: list[float], smooth: float) -> float:
+    """Return the loss of the first steps, whose rates change nothing: single ones are chance."""
+    return max(losses[:_FEWEST]) if len(losses) >= _FEWEST else smooth
 
 
 def _endless(

@@ -91,7 +91,7 @@ class StageTask(lightning.LightningModule):
         inputs, labels = batch
         logits = self(inputs).float()
         measure = self.measures[dataloader_idx]
-        assert isinstance(measure, Measure)  # noqa: S101  a ModuleList forgets its type
+        assert isinstance(measure, Measure)
         measure.add(logits, labels, self.loss(logits, labels))
 
     def configure_optimizers(self) -> Any:

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from training.errors import TrainingError
 from training.models.classifier import Classifier
@@ -24,8 +25,13 @@ class Trainee(nn.Module):
         start: The first block that is trained; None where only the head is.
     """
 
-    def __init__(self, model: Classifier, thaw: Thaw) -> None:
+    def __init__(self, model: Classifier, thaw: Thaw, keep_statistics: bool = False) -> None:
         """Freeze what ``thaw`` does not name.
+
+        Args:
+            model: The whole model.
+            thaw: What is trained.
+            keep_statistics: Whether BatchNorm keeps its running statistics in thawed layers too.
 
         Raises:
             TrainingError: The model has fewer blocks.
@@ -33,6 +39,7 @@ class Trainee(nn.Module):
         super().__init__()
         self.model = model
         self.start = first_block(model, thaw)
+        self._keep_statistics = keep_statistics
         for parameter in model.parameters():
             parameter.requires_grad_(False)
         for part in self.thawed():
@@ -84,6 +91,10 @@ class Trainee(nn.Module):
         self.model.eval()
         for part in self.thawed():
             part.train(mode)
+            if self._keep_statistics:
+                for layer in part.modules():
+                    if isinstance(layer, _BatchNorm):
+                        layer.eval()
         return self
 
 
