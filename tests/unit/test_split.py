@@ -47,6 +47,14 @@ def test_every_class_is_split_in_proportion(images: ImageTable) -> None:
             assert found[label] / total == pytest.approx(fraction, abs=0.08), (name, label)
 
 
+@pytest.mark.parametrize(("validation", "test"), [(0.2, 0.4), (0.3, 0.3), (0.15, 0.15)])
+def test_fractions_are_met_with_groups_too(validation: float, test: float) -> None:
+    images = table(a=[f"a{i}" for i in range(200)], b=[f"b{i // 2}" for i in range(200)])
+    split = split_table(images, validation, test, seed=0)
+    assert len(split.validation) / 400 == pytest.approx(validation, abs=0.04)
+    assert len(split.test) / 400 == pytest.approx(test, abs=0.04)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_no_group_stands_in_two_parts(seed: int) -> None:
     split = split_table(CLIPS, 0.15, 0.15, seed)

@@ -75,14 +75,30 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         find_weights(str(tmp_path / "none.pth"), "mobilenet_v2")
 
 
-def test_a_file_that_is_no_state_dict_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"", b"hello world\n", b"<html>", b"\x80\x02", b"(" * 9])
+def test_a_file_that_torch_cannot_load_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "weights.pth"
-    path.write_bytes(b"not weights")
-    with pytest.raises(TrainingError, match="not a state dict that torch can load"):
+    path.write_bytes(content)
+    with pytest.raises(TrainingError, match="not a state dict that torch can load") as error:
         find_weights(str(path), "mobilenet_v2")
-    torch.save([1, 2], path)
+    assert "weights_only" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [1, 2],
+        {"a": 1},
+        {0: torch.zeros(2)},
+        {"a": torch.tensor([float("nan")])},
+        {"a": torch.zeros(2, 2).to_sparse()},
+    ],
+    ids=["a list", "numbers", "numbered", "not finite", "sparse"],
+)
+def test_a_file_that_holds_no_state_dict_is_refused(tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "weights.pth")
     with pytest.raises(TrainingError, match="holds no state dict"):
-        find_weights(str(path), "mobilenet_v2")
+        find_weights(str(tmp_path / "weights.pth"), "mobilenet_v2")
 
 
 def test_an_unknown_model_names_those_that_are() -> None:

@@ -17,6 +17,9 @@ from training.errors import TrainingError
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
+_FOLDS = 20
+"""Folds that a part is put together from: whole folds, so fractions are met to about 0.03."""
+
 _COLUMNS = ("file", "label", "group", "part")
 
 
@@ -211,12 +214,16 @@ def _divide_groups(
     groups = [row.file if row.group is None else f"group {row.group}" for row in rows]
     large = _large_groups(groups, labels, fraction)
     free = [i for i, group in enumerate(groups) if group not in large]
-    folds = StratifiedGroupKFold(max(2, round(1 / fraction)), shuffle=True, random_state=seed)
+    labelled = {(labels[i], groups[i]) for i in free}
+    fewest = min(Counter(label for label, _ in labelled).values(), default=0)
+    count = max(2, min(_FOLDS, fewest))
+    wanted = min(max(1, round(fraction * count)), count - 1)
+    folds = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     try:
-        _, taken = next(folds.split(free, [labels[i] for i in free], [groups[i] for i in free]))
+        parts = list(folds.split(free, [labels[i] for i in free], [groups[i] for i in free]))
     except ValueError as error:
         raise TrainingError(f"The images cannot be split by group: {error}.") from error
-    picked = {free[i] for i in taken}
+    picked = {free[i] for _, taken in parts[:wanted] for i in taken}
     return [i for i in range(len(rows)) if i not in picked], picked
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import warnings
 from pathlib import Path
 from urllib.error import URLError
 
@@ -59,16 +59,30 @@ def _download(model: str) -> State:
 
 
 def _read(path: Path) -> State:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
+    if not path.is_file():
         raise TrainingError(
             f"There are no weights at {path}. Give --weights imagenet, none, "
             f"{', '.join(shipped_weights())}, or the path of a state dict."
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about TorchScript archives, which are no state dicts
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # torch.load raises whatever the bytes provoke, in words that are not for a user.
+        raise TrainingError(
+            f"{path} is not a state dict that torch can load. Save one with "
+            "torch.save(model.state_dict(), PATH)."
         ) from error
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise TrainingError(f"{path} is not a state dict that torch can load: {reason}") from error
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise TrainingError(f"{path} holds no state dict: it must map names to tensors.")
+    if not isinstance(state, dict) or not all(map(_is_named_tensor, state.items())):
+        raise TrainingError(
+            f"{path} holds no state dict: it must map names to dense tensors of finite numbers."
+        )
     return state
+
+
+def _is_named_tensor(item: tuple[object, object]) -> bool:
+    name, value = item
+    if not isinstance(name, str) or not isinstance(value, Tensor):
+        return False
+    return value.layout == torch.strided and bool(torch.isfinite(value).all())
