@@ -41,6 +41,7 @@ class Provenance:
 
     recipe: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
 
 
 def export_version(
@@ -89,6 +90,7 @@ def export_version(
             files=files,
             self_test=SelfTest(picture, tuple(probabilities)),
             created=created.isoformat(timespec="seconds"),
+            metrics=provenance.metrics,
             recipe=provenance.recipe,
             data=provenance.data,
             revision=_revision(),

@@ -121,7 +121,7 @@ class Recipe(_Strict):
         normalize: Mean and standard deviation of each channel, in R, G, B order, of 0…1.
         augment: Random changes of the training images, after the random crop of the sizing
             strategy; see ``training.data.augment``. None changes nothing and does not crop.
-        batch_size: Images in one step.
+        batch_size: Images in one step, of all processes together; BatchNorm needs two.
         optimizer: ``adamw``, ``adam`` or ``sgd`` (momentum 0.9).
         loss: ``cross_entropy``, or ``nll``: log-softmax and negative log-likelihood, its equal.
         label_smoothing: The share of a label that is spread over all classes.
@@ -136,7 +136,7 @@ class Recipe(_Strict):
     sizing: Sizing
     normalize: Channels = Channels()
     augment: list[dict[str, Any]] | None = None
-    batch_size: int = Field(gt=0)
+    batch_size: int = Field(gt=1)
     optimizer: Optimizers = "adamw"
     loss: Literal["cross_entropy", "nll"] = "cross_entropy"
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from model_loader import Metadata, load_model
+from model_loader import Metadata, ModelUnavailableError, load_model
+from model_loader.metadata import checked_labels
 from training.data.source import DataSource
 from training.data.split import read_split, write_split
 from training.errors import TrainingError
@@ -132,6 +133,8 @@ def find_rate(source: DataSource, recipe: Recipe, weights: str, stage: int) -> R
 def export_run(run: Run) -> Metadata:
     """Export the weights of a run's best epoch as a version, into ``run.model``.
 
+    The figures of an earlier export stay: they are of the same weights.
+
     Raises:
         TrainingError: The run's files cannot be read, or the export fails its checks.
     """
@@ -140,8 +143,13 @@ def export_run(run: Run) -> Metadata:
         state = torch.load(run.checkpoint, map_location="cpu", weights_only=True)
         model = build_model(recipe.model, len(data["labels"]))
         model.load_state_dict(state)
-    except (OSError, RuntimeError) as error:
-        raise TrainingError(f"The run {run.folder} cannot be read: {error}.") from error
+    except Exception as error:
+        # torch.load raises whatever the bytes provoke.
+        raise TrainingError(
+            f"{run.checkpoint} does not hold the weights of a {recipe.model} with "
+            f"{len(data['labels'])} classes. Train again, or resume: --resume {run.folder}"
+        ) from error
+    metrics = _read_metrics(run)
     shown = {key: value for key, value in data.items() if key != "root"}
     return export_version(
         model,
@@ -149,7 +157,7 @@ def export_run(run: Run) -> Metadata:
         name=recipe.name,
         labels=tuple(data["labels"]),
         transform=recipe.transform(),
-        provenance=Provenance(recipe=recipe.model_dump(mode="json"), data=shown),
+        provenance=Provenance(recipe.model_dump(mode="json"), shown, metrics),
     )
 
 
@@ -212,9 +220,17 @@ def _finish(run: Run, images: Images, hardware: Hardware) -> Trained | None:
     return Trained(run, metadata, evaluation)
 
 
+def _read_metrics(run: Run) -> Mapping[str, Any]:
+    try:
+        return Metadata.from_json((run.model / "model.json").read_bytes()).metrics
+    except (OSError, ModelUnavailableError):
+        return {}
+
+
 def _read_data(run: Run) -> dict[str, Any]:
     try:
         data: dict[str, Any] = json.loads(run.data.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"The run {run.folder} cannot be read: {error}.") from error
+        checked_labels(data["labels"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{run.data} cannot be read: {error!r}. Train again.") from error
     return data

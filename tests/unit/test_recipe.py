@@ -41,7 +41,7 @@ def test_every_value_can_be_overridden() -> None:
         ("stages.0.epoch=3", "unknown key 'stages.0.epoch'; did you mean 'epochs'?"),
         ("split.tests=0.1", "unknown key 'split.tests'; did you mean 'test'?"),
         ("zzz=1", "unknown key 'zzz'; valid keys are name, model"),
-        ("batch_size=0", "batch_size: Input should be greater than 0 (it is 0)"),
+        ("batch_size=0", "batch_size: Input should be greater than 1 (it is 0)"),
         ("batch_size=many", "batch_size: "),
         ("stages.0.thaw=most", "stages.0.thaw: must be head, all, or a number of blocks"),
         ("stages.0.thaw=0", "stages.0.thaw: must be head, all, or a number of blocks"),

@@ -153,6 +153,7 @@ def test_a_run_is_exported_again_as_a_new_version(
     assert run("export", tmp_path / "run") == 0
     after = json.loads(path.read_text())
     assert after["version"] != before["version"]
+    assert after["metrics"] == before["metrics"] != {}
     assert after["self_test"]["probabilities"] == pytest.approx(
         before["self_test"]["probabilities"]
     )
@@ -314,6 +315,18 @@ def test_a_folder_that_is_no_run_is_a_mistake(
     line = mistake(capsys, verb, *options[verb])
     assert str(tmp_path) in line
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [("data.json", "[]"), ("data.json", '{"labels": 5}'), ("checkpoints/best.pt", "text")],
+)
+def test_a_damaged_run_is_named(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, content: str
+) -> None:
+    copied = Path(shutil.copytree(trained, tmp_path / "run"))
+    (copied / file).write_text(content)
+    assert file in mistake(capsys, "export", copied)
 
 
 def test_data_of_other_classes_is_a_mistake(

@@ -20,7 +20,7 @@ Folder = Annotated[Path, typer.Argument(help="A folder that holds one folder for
 def sample_data(
     folder: Annotated[Path, typer.Argument(help="Where to draw; new or empty.")],
     per_class: Annotated[int, typer.Option(min=1, help="Images of each class.")] = 60,
-    seed: Annotated[int, typer.Option(help="The same seed draws the same images.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same images.")] = 0,
 ) -> None:
     """Draw a small labelled set: birds, quadcopters and winged drones over skies."""
     from training.progress import progress
