@@ -7,7 +7,6 @@ from typing import Any
 
 from model_loader import (
     MAX_PIXELS,
-    UNKNOWN,
     ClassifierError,
     InputError,
     Metadata,
@@ -57,8 +56,7 @@ def answer_all(model: Model, uploads: Sequence[Upload]) -> dict[str, Any]:
             answers.append(answer(model, upload))
             left -= pixels
         except InputError as error:
-            problem = {"file": upload.field, "filename": upload.filename, **problem_of(error)}
-            answers.append(problem)
+            answers.append({"file": upload.field, "filename": upload.filename, **problem_of(error)})
     return {"predictions": answers}
 
 
@@ -79,7 +77,7 @@ def problem_of(error: ClassifierError) -> dict[str, Any]:
 
 
 def _describe(prediction: Prediction, metadata: Metadata) -> dict[str, Any]:
-    if prediction.label == UNKNOWN:
+    if prediction.confidence < metadata.threshold:  # a class may be called "unknown", too
         sentence = f"That doesn't look like any of: {', '.join(metadata.labels)}"
     else:
         sentence = f"That seems to be {prediction.label}"

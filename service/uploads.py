@@ -51,6 +51,8 @@ def read_uploads(request: Request) -> list[Upload]:
         return _read_multipart(body, request.headers["Content-Type"])
     if request.mimetype.startswith("image/") or request.mimetype == "application/octet-stream":
         return [Upload(RAW_FIELD, None, body)]
+    if not body:
+        raise MalformedRequestError(f"The request has no file. {_CURL}")
     raise UnsupportedImageError(
         f"The content type {request.mimetype or '(none)'} is not taken. Send multipart/form-data "
         f"with a file, or the image itself as image/*. {_CURL}"

@@ -99,22 +99,19 @@ def read_images(source: DataSource, recipe: Recipe) -> Images:
         split = read_split(source.split, source.folder)
     if split is None:
         split = split_table(table, recipe.split.validation, recipe.split.test, recipe.seed)
-    rows = (*split.train, *split.validation, *split.test)
-    skips = Skips(len(rows))
-    contents = read_contents(table.root, rows, "Reading files", skips)
-    table = ImageTable(table.root, table.labels, tuple(row for row in rows if row.file in contents))
-    return Images(table, _only(split, contents), contents, skips)
+    return read_split_images(table.root, table.labels, split)
 
 
-def _only(split: Split, contents: Mapping[str, Content]) -> Split:
-    parts = (split.train, split.validation, split.test)
-    return Split(*(tuple(row for row in part if row.file in contents) for part in parts))
+def read_split_images(root: Path, labels: tuple[str, ...], split: Split) -> Images:
+    """Read every file of a split once.
 
-
-def reread_images(root: Path, labels: tuple[str, ...], split: Split) -> Images:
-    """Read the files of an earlier run's split again."""
+    Raises:
+        TrainingError: Too many cannot be read.
+    """
     rows = (*split.train, *split.validation, *split.test)
     skips = Skips(len(rows))
     contents = read_contents(root, rows, "Reading files", skips)
+    parts = (split.train, split.validation, split.test)
+    readable = Split(*(tuple(row for row in part if row.file in contents) for part in parts))
     kept = tuple(row for row in rows if row.file in contents)
-    return Images(ImageTable(root, labels, kept), _only(split, contents), contents, skips)
+    return Images(ImageTable(root, labels, kept), readable, contents, skips)

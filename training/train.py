@@ -24,7 +24,7 @@ from training.fitting.fit import Fitting
 from training.fitting.hardware import Hardware
 from training.fitting.lr_find import RangeTest
 from training.fitting.tracker import make_loggers
-from training.material import Images, read_images, reread_images
+from training.material import Images, read_images, read_split_images
 from training.models.classifier import backbone, build_model
 from training.models.weights import find_weights
 from training.progress import console
@@ -101,7 +101,7 @@ def resume(folder: Path, hardware: Hardware | None = None, tracker: str = "none"
     run = Run(folder)
     made = read_progress(run)
     recipe, data = load_recipe(str(run.recipe)), _read_data(run)
-    images = reread_images(Path(data["root"]), made.labels, read_split(run.split))
+    images = read_split_images(Path(data["root"]), made.labels, read_split(run.split))
     if images.fingerprint() != data["fingerprint"]:
         raise TrainingError(f"The images in {data['root']} are not those that {folder} began with.")
     model = build_model(recipe.model, len(made.labels))

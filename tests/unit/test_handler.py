@@ -138,7 +138,7 @@ def test_files_that_have_too_many_pixels_together_are_refused_one_by_one(
 
 
 def test_no_body_is_no_file(client: FlaskClient) -> None:
-    detail = problem(client.post("/classify"), 415)
+    detail = problem(client.post("/classify"), 400)
     assert "-F file1=@photo.jpg" in detail
 
 
@@ -352,6 +352,13 @@ def test_an_answer_below_the_threshold_says_what_it_does_not_look_like(
     body = client.post("/classify", data=photo, content_type="image/jpeg").get_json()
     assert body["label"] == "unknown"
     assert body["predicted"] == f"That doesn't look like any of: {', '.join(LABELS)}"
+
+
+def test_a_class_may_be_called_unknown(tmp_path: Path, photo: bytes) -> None:
+    build_version(tmp_path / "v", labels=("unknown", "unknown too"))
+    client = create_app(SharedModel(str(tmp_path / "v"))).test_client()
+    body = client.post("/classify", data=photo, content_type="image/jpeg").get_json()
+    assert body["predicted"] == f"That seems to be {body['label']}"
 
 
 def test_a_label_of_another_script_stays_readable(tmp_path: Path, photo: bytes) -> None:

@@ -84,8 +84,8 @@ def test_null_headers_and_body_are_taken_as_none(event: dict[str, Any]) -> None:
     bare.pop("multiValueHeaders", None)
     bare["body"], bare["isBase64Encoded"] = None, False
     status, body = answer(bare)
-    assert status == 415
-    assert "content type (none)" in body["detail"]
+    assert status == 400
+    assert "The request has no file" in body["detail"]
 
 
 def test_a_body_that_came_in_chunks_is_taken(event: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from training.export import export_version
 from training.models.classifier import MODELS, Classifier, build_model
 from training.models.from_torchvision import torchvision_classifiers
 from training.models.pyramid import SpatialPyramidMaxPool
-from training.models.sizes import SizeBuckets, embed_each
+from training.models.sizes import SizeBuckets
 from training.models.torchvision_import import torchvision
 from training.models.weights import find_weights
 
@@ -351,20 +351,14 @@ def test_images_of_any_size_make_equally_many_features(
 def test_batches_answer_as_one_image_at_a_time_does(spp: Classifier) -> None:
     sizes = [(32, 32), (64, 96), (32, 32), (40, 200), (64, 96), (96, 64), (32, 32), (64, 96)]
     images = [pictures(1, *size, seed=seed)[0] for seed, size in enumerate(sizes)]
-    batches: list[int] = []
-
-    def run(batch: Tensor) -> Tensor:
-        batches.append(len(batch))
-        return spp(batch).softmax(1)
-
+    batches = list(SizeBuckets(sizes, max_pixels=2 * 64 * 96, batch_size=8))
     with torch.no_grad():
         alone = torch.cat([spp(image[None]).softmax(1) for image in images])
-        together = embed_each(run, images, max_pixels=2 * 64 * 96)
-        rows = embed_each(spp.embed, images, max_pixels=1)
+        together = [spp(torch.stack([images[i] for i in batch])).softmax(1) for batch in batches]
     assert alone.std(0).min() > 1e-2
-    assert sorted(batches) == [1, 1, 1, 2, 3]
-    torch.testing.assert_close(together, alone, atol=1e-4, rtol=0)
-    torch.testing.assert_close(spp.head(rows).softmax(1), alone, atol=1e-4, rtol=0)
+    assert sorted(len(batch) for batch in batches) == [1, 1, 1, 2, 3]
+    order = [i for batch in batches for i in batch]
+    torch.testing.assert_close(torch.cat(together), alone[order], atol=1e-4, rtol=0)
 
 
 def test_padding_a_batch_would_answer_differently(spp: Classifier) -> None:
@@ -372,11 +366,6 @@ def test_padding_a_batch_would_answer_differently(spp: Classifier) -> None:
     with torch.no_grad():
         padded = spp(nn.functional.pad(image, (0, 64, 0, 64)))
         assert not torch.allclose(padded, spp(image), atol=1e-2)
-
-
-def test_no_images_are_no_batch(spp: Classifier) -> None:
-    with pytest.raises(ValueError, match="no images"):
-        embed_each(spp.embed, [])
 
 
 # --- Buckets ------------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ import os
 import pickle
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from training.data.contents import Skips, cores, fingerprint, in_threads, read_c
 from training.data.pixel_cache import Folder, cache_key
 from training.data.pixels import PixelDataset, check_images, load_pixels, read_image
 from training.data.strategies import get_strategy
-from training.data.table import ImageTable, read_folder
+from training.data.table import ImageTable, LabelledImage, read_folder
 from training.data.workers import item_seconds, worker_count
 from training.errors import TrainingError
 
@@ -402,6 +403,26 @@ def test_an_image_alone_is_named_where_it_cannot_be_read(tmp_path: Path) -> None
         read_image(tmp_path / "y.png")
 
 
+def test_the_fingerprint_changes_with_names_labels_and_bytes(tmp_path: Path) -> None:
+    def of(rows: Sequence[LabelledImage]) -> str:
+        found = read_contents(table.root, rows, "Hashing", Skips(len(rows)))
+        return fingerprint(rows, found)
+
+    table = make(tmp_path / "data")
+    first, *others = table.rows
+    whole = of(table.rows)
+    assert of(table.rows) == whole
+    assert of([replace(first, label=table.labels[-1]), *others]) != whole
+    renamed = (table.root / first.file).with_stem("renamed")
+    (table.root / first.file).rename(renamed)
+    moved = replace(first, file=renamed.relative_to(table.root).as_posix())
+    assert of([moved, *others]) != whole
+    renamed.rename(table.root / first.file)
+    assert of(table.rows) == whole
+    (table.root / first.file).write_bytes((table.root / others[0].file).read_bytes())
+    assert of(table.rows) != whole
+
+
 def test_the_fingerprint_comes_from_the_same_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -411,7 +432,7 @@ def test_the_fingerprint_comes_from_the_same_pass(
     data = (table.root / row.file).read_bytes()
     assert found[row.file].sha256 == hashlib.sha256(data).hexdigest()
     assert (found[row.file].width, found[row.file].height) == decode_image(data).size
-    expected = table.fingerprint()
+    expected = fingerprint(table.rows, found)
     monkeypatch.setattr(Path, "read_bytes", None)
     monkeypatch.setattr(Path, "open", None)
     assert fingerprint(table.rows, found) == expected

@@ -133,7 +133,7 @@ def read_contents(
 def fingerprint(rows: Iterable[LabelledImage], contents: Mapping[str, Content]) -> str:
     """Return a sha256 over every image's name, label and bytes, without reading them again.
 
-    It equals ``ImageTable.fingerprint()`` where no image was skipped; those are left out.
+    Images that were skipped are left out.
     """
     digest = hashlib.sha256()
     for row in rows:

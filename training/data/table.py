@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -49,19 +48,6 @@ class ImageTable:
         """Return the number of images of each class."""
         found = Counter(row.label for row in self.rows)
         return {label: found[label] for label in self.labels}
-
-    def fingerprint(self) -> str:
-        """Return a sha256 over every image's name, label and bytes.
-
-        Raises:
-            TrainingError: An image cannot be read, for it has disappeared, say.
-        """
-        digest = hashlib.sha256()
-        for row in self.rows:
-            content = hashlib.sha256(_read(self.root / row.file)).hexdigest()
-            line = f"{row.file}\n{row.label}\n{content}\n"
-            digest.update(line.encode(errors="surrogateescape"))
-        return digest.hexdigest()
 
 
 def read_folder(root: Path, groups: Path | None = None) -> ImageTable:
@@ -143,10 +129,3 @@ def _read_groups(path: Path) -> dict[str, str]:
             return {row["file"]: row["group"] or "" for row in reader}
     except (OSError, csv.Error) as error:
         raise TrainingError(f"The groups in {path} cannot be read: {error}.") from error
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise TrainingError(f"The image {path} cannot be read: {error.strerror}.") from error

@@ -1,19 +1,15 @@
 """Images of different sizes in batches, with the results of one image at a time.
 
 Images of equal size are batched; padding them to one size instead would change the answers, as
-BatchNorm's bias leaks from the padding into the maps. Two ways to use it:
-
-- The blocks are trained: ``DataLoader(images, batch_sampler=SizeBuckets(…))``.
-- They are frozen: ``embed_each`` once, then the head on its rows, at any batch size.
+BatchNorm's bias leaks from the padding into the maps.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
-from torch import Tensor
 from torch.utils.data import Sampler
 
 MAX_PIXELS = 32 * 224 * 224
@@ -93,29 +89,3 @@ class SizeBuckets(Sampler[list[int]]):
             return list(range(count))
         order: list[int] = torch.randperm(count, generator=generator).tolist()
         return order
-
-
-def embed_each(
-    run: Callable[[Tensor], Tensor], images: Sequence[Tensor], max_pixels: int = MAX_PIXELS
-) -> Tensor:
-    """Run images of any sizes through ``Classifier.embed``, or through the whole network.
-
-    Args:
-        run: From images of one size, float32 [B, 3, H, W], to one row for each.
-        images: float32 [3, H, W] each, normalised.
-        max_pixels: Largest sum of height × width in one run; 1 runs one image at a time, which
-            on CPUs is not slower.
-
-    Returns:
-        The rows in the order of the images, float32 [N, F].
-
-    Raises:
-        ValueError: There are no images.
-    """
-    if not images:
-        raise ValueError("there are no images")
-    sizes = [(image.shape[1], image.shape[2]) for image in images]
-    batches = list(SizeBuckets(sizes, max_pixels, len(images), shuffle=False))
-    rows = torch.cat([run(torch.stack([images[i] for i in batch])) for batch in batches])
-    places = torch.tensor([i for batch in batches for i in batch], device=rows.device)
-    return rows[places.argsort()]
