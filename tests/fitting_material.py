@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -119,11 +120,11 @@ def go_on(folder: Path, recipe: Recipe, material: Material) -> tuple[Classifier,
 STAGES = ("thaw: head, epochs: 2", "thaw: 1, epochs: 2, views: 0", "thaw: all, epochs: 2")
 
 
-def die(folder: Path, asked: int) -> None:
+def die(folder: Path, asked: int, changes: Sequence[str] = ()) -> None:
     """Train, and be killed in the middle of it."""
     images = material(augments=True)
     deadly = replace(images, training=DeadlyAt(images.training, asked))
-    fit(folder, recipe(*STAGES), deadly)
+    fit(folder, recipe(*STAGES, changes=changes), deadly)
 
 
 def share(folder: Path) -> None:
@@ -132,8 +133,16 @@ def share(folder: Path) -> None:
     fit(folder, recipe("thaw: head, epochs: 3"), material(), network(0), hardware)
 
 
-if __name__ == "__main__":  # python -m tests.fitting_material die DIR N | share DIR
+def killed(folder: Path, asked: int, *changes: str) -> None:
+    """Let another process train and be killed when an image is asked for the so-many-th time."""
+    command = [sys.executable, "-m", "tests.fitting_material", "die", str(folder), str(asked)]
+    root = Path(__file__).resolve().parents[1]
+    done = subprocess.run([*command, *changes], cwd=root, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+if __name__ == "__main__":  # python -m tests.fitting_material die DIR N [K=V …] | share DIR
     if sys.argv[1] == "die":
-        die(Path(sys.argv[2]), int(sys.argv[3]))
+        die(Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])
     else:
         share(Path(sys.argv[2]))

@@ -126,6 +126,9 @@ class Recipe(_Strict):
         loss: ``cross_entropy``, or ``nll``: log-softmax and negative log-likelihood, its equal.
         label_smoothing: The share of a label that is spread over all classes.
         class_weights: Whether rare classes weigh more in the loss, so that all weigh the same.
+        weight_averaging: The decay of an exponential moving average of the weights, which is what
+            each epoch measures, a stage hands to the next, and is exported; None for the weights
+            of the last step.
         stages: In order.
     """
 
@@ -141,6 +144,7 @@ class Recipe(_Strict):
     loss: Literal["cross_entropy", "nll"] = "cross_entropy"
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     class_weights: bool = False
+    weight_averaging: float | None = Field(default=None, gt=0, lt=1)
     stages: list[Stage] = Field(min_length=1)
 
     @model_validator(mode="after")

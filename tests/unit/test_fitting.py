@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from tests.fitting_material import (
     N,
     fit,
     go_on,
+    killed,
     material,
     network,
     recipe,
@@ -166,12 +166,6 @@ def test_the_best_weights_are_those_of_the_lowest_validation_loss(tmp_path: Path
 # Resuming.
 
 
-def _die(folder: Path, asked: int) -> None:
-    command = [sys.executable, "-m", "tests.fitting_material", "die", str(folder), str(asked)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == -signal.SIGKILL, done.stderr
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Classifier, Progress]:
     """The run that nothing interrupts."""
@@ -189,7 +183,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Classifier, Progres
 def test_a_killed_run_that_is_resumed_ends_with_the_same_weights(
     tmp_path: Path, whole: tuple[Classifier, Progress], asked: int, stage: int
 ) -> None:
-    _die(tmp_path, asked)
+    killed(tmp_path, asked)
     before = len(read_progress(Run(tmp_path)).epochs)
     assert 0 < before < 6
     model, made = go_on(tmp_path, recipe(*STAGES), material(augments=True))

@@ -99,7 +99,7 @@ class Recorder(lightning.Callback):
         assert isinstance(pl_module, StageTask)
         epoch = self._figures(trainer, pl_module)
         self._progress.epochs.append(epoch)
-        self._write(trainer)
+        self._write(trainer, pl_module)
         self._advance(
             f"loss {epoch.step_loss:.3f}, validation loss {epoch.validation.loss:.3f}, "
             f"accuracy {epoch.validation.accuracy:.1%}, {epoch.images_per_second:.0f} images/s"
@@ -130,7 +130,7 @@ class Recorder(lightning.Callback):
             images_per_second=self._images / seconds,
         )
 
-    def _write(self, trainer: lightning.Trainer) -> None:
+    def _write(self, trainer: lightning.Trainer, task: StageTask) -> None:
         epochs = self._progress.epochs
         partial = self._run.last.with_suffix(".partial")
         try:
@@ -138,7 +138,8 @@ class Recorder(lightning.Callback):
             if not trainer.is_global_zero:
                 return
             if best_epoch(epochs) is epochs[-1]:
-                save_atomically(self._model.state_dict(), self._run.checkpoint)
+                with task.shown():
+                    save_atomically(self._model.state_dict(), self._run.checkpoint)
             partial.replace(self._run.last)
             write_history(epochs, self._progress.labels, self._run.history)
         except (OSError, RuntimeError) as error:

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from training.errors import InterruptedRunError, TrainingError
+from training.fitting.averaging import Average
 from training.fitting.checkpoint import Progress, Recorder
 from training.fitting.feed import Feed, Material, make_feed
 from training.fitting.hardware import Hardware
@@ -69,7 +71,8 @@ class Fitting:
         """
         resumes = bool(made.learning_rates)
         if resumes:
-            self._load_last_weights()
+            # Before a frozen part's outputs are computed anew.
+            _load(self._model, self._run, "trainee.model.")
         for number in range(made.stage, len(self._recipe.stages)):
             made.stage = number
             self._fit_stage(self._recipe.stages[number], made, resumes)
@@ -84,9 +87,13 @@ class Fitting:
     def _fit_stage(self, stage: Stage, made: Progress, resumes: bool) -> None:
         number = made.stage
         done = sum(epoch.stage == number for epoch in made.epochs)
-        if done == stage.epochs:
-            return
         trainee = Trainee(self._model, stage.thaw, stage.keep_statistics)
+        average = self._average(trainee)
+        if done == stage.epochs:
+            if average is not None:
+                _load(average, self._run, "average.")
+                average.swap()
+            return
         feed = self._feed(trainee, stage, number)
         if not resumes:
             made.learning_rates.append(self._rate(trainee, stage, feed, number))
@@ -102,6 +109,7 @@ class Fitting:
             seed=self._seed(number),
             classes=len(made.labels),
             takes_images=not feed.is_cached,
+            average=average,
         )
         batches = feed.batches(order, self._recipe.batch_size // self._hardware.world)
         for sampler in (batches.sampler, batches.batch_sampler):
@@ -125,6 +133,8 @@ class Fitting:
                     f"Interrupted in stage {number + 1}, after {len(made.epochs)} epochs. "
                     f"Go on with: python -m training train --resume {self._run.folder}"
                 ) from error
+        if average is not None:
+            average.swap()  # the next stage begins with it
         shutil.rmtree(self._cache(number), ignore_errors=True)
 
     def _feed(self, trainee: Trainee, stage: Stage, number: int) -> Feed:
@@ -174,13 +184,9 @@ class Fitting:
     def _seed(self, number: int) -> int:
         return self._recipe.seed * 100 + number
 
-    def _load_last_weights(self) -> None:
-        """Give the model its last weights before a frozen part's outputs are computed anew."""
-        state = torch.load(self._run.last, map_location="cpu", weights_only=True)["state_dict"]
-        prefix = "trainee.model."
-        self._model.load_state_dict(
-            {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-        )
+    def _average(self, trainee: Trainee) -> Average | None:
+        decay = self._recipe.weight_averaging
+        return None if decay is None else Average(trainee, decay)
 
     def _trainer(self, stage: Stage, recorder: Recorder) -> lightning.Trainer:
         hardware = self._hardware
@@ -201,6 +207,13 @@ class Fitting:
             enable_model_summary=False,
             num_sanity_val_steps=0,
         )
+
+
+def _load(module: nn.Module, run: Run, prefix: str) -> None:
+    """Load what the last checkpoint has of a module."""
+    state = torch.load(run.last, map_location="cpu", weights_only=True)["state_dict"]
+    own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+    module.load_state_dict(own)
 
 
 @contextmanager

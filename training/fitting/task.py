@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, OneCycleLR
 
 from training.errors import TrainingError
+from training.fitting.averaging import Average
 from training.fitting.figures import Measure
 from training.fitting.loss import Loss
 from training.fitting.thaw import Trainee
@@ -35,6 +37,7 @@ class StageTask(lightning.LightningModule):
         seed: int,
         classes: int,
         takes_images: bool,
+        average: Average | None = None,
     ) -> None:
         """Set the stage up.
 
@@ -47,6 +50,7 @@ class StageTask(lightning.LightningModule):
             seed: Decides, with the epoch, what dropout drops.
             classes: Number of classes.
             takes_images: Whether it is fed with images, not with what the frozen part gave.
+            average: Follows the weights, and is measured in their stead.
         """
         super().__init__()
         self.trainee = trainee
@@ -56,6 +60,7 @@ class StageTask(lightning.LightningModule):
         self.learning_rate = learning_rate
         self.seed = seed
         self.takes_images = takes_images
+        self.average = average
         self.measures = torch.nn.ModuleList([Measure(classes), Measure(classes)])
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -85,6 +90,25 @@ class StageTask(lightning.LightningModule):
             )
         self.log("step_loss", loss, on_epoch=True, on_step=True, sync_dist=True)
         return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: object, batch_idx: int) -> None:
+        """Add the step's weights to their average."""
+        if self.average is not None:
+            self.average.update()
+
+    def on_validation_start(self) -> None:
+        """Measure the average, not the last step's weights."""
+        if self.average is not None:
+            self.average.swap()
+
+    def on_validation_end(self) -> None:
+        """Go on with the last step's weights."""
+        if self.average is not None:
+            self.average.swap()
+
+    def shown(self) -> AbstractContextManager[None]:
+        """Give the model, for a while, the weights that were measured."""
+        return nullcontext() if self.average is None else self.average.shown()
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int, dataloader_idx: int) -> None:
         """Measure a batch of the training images (loader 0) or the validation images (1)."""

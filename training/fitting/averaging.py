@@ -1,0 +1,71 @@
+"""The exponential moving average of what a stage trains (Polyak and Juditsky, 1992).
+
+A few hundred noisy steps end beside the minimum that they circle; their average lies nearer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from training.fitting.thaw import Trainee
+
+
+class Average(nn.Module):
+    """Follows the thawed layers of a trainee, their buffers included.
+
+    Its state dict holds the average; the trainee's own holds the weights that are trained.
+    """
+
+    def __init__(self, trainee: Trainee, decay: float) -> None:
+        """Begin with the trainee's weights.
+
+        Args:
+            trainee: Whose thawed layers are followed.
+            decay: The share of the average in the next one, 0…1. In the n-th step it is at most
+                (1 + n) / (10 + n), so that the first weights are soon forgotten.
+        """
+        super().__init__()
+        trained = nn.ModuleList(trainee.thawed())
+        self._followed = (trained,)  # in a tuple: the trainee registers these modules itself
+        self.followers = AveragedModel(trained, avg_fn=partial(_mean, decay), use_buffers=True)
+        self.followers.requires_grad_(False)
+
+    def update(self) -> None:
+        """Add the weights after a step."""
+        self.followers.update_parameters(self._followed[0])
+
+    def swap(self) -> None:
+        """Exchange the values of the trainee and of the average; a second time puts them back."""
+        with torch.no_grad():
+            pairs = zip(_tensors(self._followed[0]), _tensors(self.followers.module), strict=True)
+            for trained, average in pairs:
+                kept = trained.clone()
+                trained.copy_(average)
+                average.copy_(kept)
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Give the trainee the average for a while."""
+        self.swap()
+        try:
+            yield
+        finally:
+            self.swap()
+
+
+def _tensors(module: nn.Module) -> Iterator[Tensor]:
+    return chain(module.parameters(), module.buffers())
+
+
+def _mean(decay: float, average: Tensor, weights: Tensor, steps: Tensor | int) -> Tensor:
+    if not weights.is_floating_point():  # BatchNorm's number of batches
+        return weights
+    n = int(steps)
+    return torch.lerp(weights, average, min(decay, (1 + n) / (10 + n)))
