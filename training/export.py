@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
 from PIL import Image
@@ -27,12 +26,11 @@ from model_loader.engine import ENGINES
 from model_loader.image import decode_image
 from model_loader.store import file_info
 from training.errors import TrainingError
+from training.onnx_graph import SMALLEST, write_onnx
 
 _LIBRARIES = ("torch", "torchvision", "lightning", "onnx", "onnxruntime", "numpy", "pillow")
 _PARITY = 1e-4
 """Largest difference of a probability between the exported files and the network itself."""
-_SMALLEST = 32
-"""The smallest height and width of an exported network that takes any size."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ def export_version(
         staged = Path(temporary) / "model"
         staged.mkdir()
         _write_torchscript(network, staged / "model.pt")
-        _write_onnx(network, images, staged / "model.onnx")
+        write_onnx(network, images, staged / "model.onnx", _any_size(network))
         created = datetime.now(UTC)
         files = {file: file_info(staged / file) for file in ("model.pt", "model.onnx")}
         metadata = Metadata(
@@ -118,44 +116,12 @@ def _write_torchscript(network: nn.Module, path: Path) -> None:
         torch.jit.freeze(torch.jit.script(network)).save(str(path))
 
 
-def _write_onnx(network: nn.Module, images: Tensor, path: Path) -> None:
-    shape: dict[int, Any] = {0: torch.export.Dim("batch", min=1)}
-    if _any_size(network):
-        sides = {2: "height", 3: "width"}
-        shape |= {axis: torch.export.Dim(side, min=_SMALLEST) for axis, side in sides.items()}
-        # An example whose maps were 1 high or wide would fix that size in the graph.
-        images = images.new_zeros(1, 3, 192, 256)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="torch|onnxscript|copyreg")
-        torch.onnx.export(
-            network,
-            (images.repeat(2, 1, 1, 1),),
-            path,
-            input_names=["images"],
-            output_names=["logits"],
-            dynamic_shapes=(shape,),
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
-    _forget_source_lines(path)
-
-
-def _forget_source_lines(path: Path) -> None:
-    """Drop the stack traces that the exporter leaves at each node: they name local paths."""
-    model = onnx.load(path)
-    for entry in (model.graph, *model.graph.node, *model.graph.value_info):
-        del entry.metadata_props[:]
-        entry.doc_string = ""
-    onnx.save(model, path)
-
-
 def _check_parity(network: nn.Module, folder: Path, images: Tensor) -> None:
     """Compare the files with the network on noise of the transform's size, or of several."""
     generator = torch.Generator().manual_seed(0)
     shapes = [(2, *images.shape[1:])]
     if _any_size(network):
-        shapes += [(1, 3, _SMALLEST, _SMALLEST), (3, 3, 33, 150), (2, 3, 197, _SMALLEST)]
+        shapes += [(1, 3, SMALLEST, SMALLEST), (3, 3, 33, 150), (2, 3, 197, SMALLEST)]
     noises = [torch.randn(shape, generator=generator) for shape in shapes]
     with torch.inference_mode():
         wanted = [network(noise).softmax(1).numpy() for noise in noises]

@@ -27,6 +27,7 @@ from tests.fitting_material import (
     recipe,
 )
 from training.errors import TrainingError
+from training.fitting import frozen
 from training.fitting.checkpoint import Progress, read_progress
 from training.fitting.figures import best_epoch
 from training.fitting.fit import Fitting
@@ -96,9 +97,11 @@ def test_more_blocks_than_there_are_cannot_be_thawed() -> None:
 
 
 @pytest.mark.parametrize("thaw", ["head", "1", "2"])
+@pytest.mark.parametrize("engine", ["PyTorch", "ONNX Runtime"])
 def test_training_on_cached_features_gives_the_weights_of_training_on_images(
-    tmp_path: Path, thaw: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, thaw: str, engine: str
 ) -> None:
+    monkeypatch.setattr(frozen, "WORTH_IMAGES", 0 if engine == "ONNX Runtime" else N * 99)
     stage = f"thaw: {thaw}, epochs: 3"
     cached, _ = fit(tmp_path / "1", recipe(f"{stage}, views: 1"), material(), network(0))
     fresh, _ = fit(tmp_path / "2", recipe(f"{stage}, views: 0"), material(), network(0))

@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
 from training.errors import TrainingError
+from training.fitting.frozen import Runner
 from training.fitting.order import Examples
-from training.fitting.thaw import Trainee
 from training.progress import progress
 
 
@@ -48,17 +48,17 @@ class CachedFeatures(Examples):
 
 
 def compute_features(
-    trainee: Trainee,
+    run: Runner,
     views: Sequence[Examples],
     labels: Tensor,
     path: Path,
     title: str,
     batch: int,
 ) -> CachedFeatures:
-    """Run the frozen part of a trainee over images.
+    """Run the frozen part of a model over images.
 
     Args:
-        trainee: Set to eval mode, in which its frozen part is trained on always.
+        run: The frozen part.
         views: The same images, once for each view, augmented or not.
         labels: int64 [n].
         path: The file to keep them in (memory-mapped; float32 for feature vectors, float16 for
@@ -69,17 +69,16 @@ def compute_features(
     Raises:
         TrainingError: The file cannot be written.
     """
-    trainee.eval()
     rows: NDArray[np.generic] | None = None
     done = 0
     total = len(views) * len(labels)
-    with torch.inference_mode(), progress(title, total) as advance:
+    with progress(title, total) as advance:
         for view in views:
             for images, _ in DataLoader(view, batch_size=batch):
-                output = trainee.frozen(images.contiguous(memory_format=torch.channels_last))
+                output = run(images)
                 if rows is None:
                     rows = _new_file(path, (total, *output.shape[1:]))
-                rows[done : done + len(output)] = output.numpy()
+                rows[done : done + len(output)] = output
                 done += len(output)
                 for _ in range(len(output)):
                     advance("")

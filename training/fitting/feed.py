@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from training.fitting.features import CachedFeatures, compute_features, first_images
+from training.fitting.frozen import frozen_runner
 from training.fitting.hardware import Hardware
 from training.fitting.order import EpochOrder, Examples, Numbered, NumberedBuckets
 from training.fitting.thaw import Trainee
@@ -102,7 +104,14 @@ class Feed:
         )
 
 
-def make_feed(trainee: Trainee, stage: Stage, material: Material, folder: Path, seed: int) -> Feed:
+def make_feed(
+    trainee: Trainee,
+    stage: Stage,
+    material: Material,
+    folder: Path,
+    seed: int,
+    device: torch.device,
+) -> Feed:
     """Return what a stage is fed with; compute its frozen part's outputs where that is possible.
 
     It is possible where something is frozen, the model's shape allows to begin there, and the
@@ -120,10 +129,12 @@ def make_feed(trainee: Trainee, stage: Stage, material: Material, folder: Path, 
         parts = (numbered, material.plain, material.validation)
         return Feed(*parts, counts, False, material.sizes, material.workers)
     batch = 1 if material.sizes else _COMPUTED_BATCH
+    total = (1 + (views if material.augments else 0)) * n + counts[1]
+    run = frozen_runner(trainee, _first(material.plain, min(batch, n)), total, device)
 
     def compute(name: str, parts: Sequence[Examples], labels: Tensor) -> CachedFeatures:
         path = folder / f"{name}.npy"
-        return compute_features(trainee, parts, labels, path, f"Features, {name}", batch)
+        return compute_features(run, parts, labels, path, f"Features, {name}", batch)
 
     plain = compute("training", [material.plain], material.labels)
     validation = compute("validation", [material.validation], material.validation_labels)
@@ -131,7 +142,13 @@ def make_feed(trainee: Trainee, stage: Stage, material: Material, folder: Path, 
     if material.augments:
         augmented = [first_images(numbered, n, epoch) for epoch in range(views)]
         training = compute("augmented", augmented, material.labels)
+    trainee.to("cpu")
     return Feed(training, plain, validation, counts, True)
+
+
+def _first(images: Examples, size: int) -> Tensor:
+    """Return the first images of a data set as one batch."""
+    return torch.stack([images[i][0] for i in range(size)])
 
 
 def _as_it_is(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:

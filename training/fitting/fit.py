@@ -142,7 +142,14 @@ class Fitting:
         if material.sizes is not None and self._hardware.world > 1:
             raise TrainingError("Images of different sizes are trained on by one process only.")
         self._labels = material.labels
-        return make_feed(trainee, stage, material, self._cache(number), self._seed(number))
+        return make_feed(
+            trainee,
+            stage,
+            material,
+            self._cache(number),
+            self._seed(number),
+            self._hardware.device,
+        )
 
     def _cache(self, number: int) -> Path:
         return self._run.folder / "cache" / f"stage-{number + 1}-process-{self._hardware.rank}"
@@ -172,6 +179,7 @@ class Fitting:
             feed.batches(EpochOrder(feed.counts[0], seed), self._recipe.batch_size),
             are_images=not feed.is_cached,
             seed=seed,
+            device=self._hardware.device,
         )
 
     def _loss(self) -> Loss:

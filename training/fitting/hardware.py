@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+import torch
+
 _TORCHRUN = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_WORLD_SIZE", "1"))
 
 
@@ -25,6 +27,13 @@ class Hardware:
     rank: int = 0
     world: int = 1
     local_world: int = 1
+
+    @property
+    def device(self) -> torch.device:
+        """What this process computes on: a GPU of its own where one is there and may be used."""
+        if self.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+            return torch.device("cuda", self.rank % self.local_world)
+        return torch.device("cpu")
 
     @classmethod
     def from_environment(cls, accelerator: str, precision: str) -> Hardware:

@@ -65,6 +65,7 @@ def find_rate(
     batches: Iterable[tuple[Tensor, Tensor]],
     are_images: bool,
     seed: int,
+    device: torch.device,
 ) -> RangeTest:
     """Try learning rates on a trainee and leave it, and every random generator, as they were.
 
@@ -75,19 +76,21 @@ def find_rate(
         batches: Taken again from the start when they are used up.
         are_images: Whether they hold images, not what the frozen part gave.
         seed: Decides what dropout drops.
+        device: What computes; the trainee is on the CPU before and after.
     """
     rates: list[float] = []
     losses: list[float] = []
     with _put_back(trainee), torch.random.fork_rng():
         torch.manual_seed(seed)
-        trainee.train()
+        trainee.to(device).train()
         steps = optimizer(LOWEST)
         average = 0.0
         for step, (inputs, labels) in enumerate(_endless(batches, STEPS)):
             rate = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
             for group in steps.param_groups:
                 group["lr"] = rate
-            value = loss(trainee.answer(inputs, are_images), labels).mean()
+            logits = trainee.answer(inputs.to(device), are_images)
+            value = loss(logits, labels.to(device)).mean()
             average = _SMOOTHING * average + (1 - _SMOOTHING) * value.item()
             smooth = average / (1 - _SMOOTHING ** (step + 1))
             if not math.isfinite(smooth) or smooth > _EXPLODED * _beginning(losses, smooth):
@@ -130,7 +133,7 @@ def _put_back(trainee: Trainee) -> Iterator[None]:
     try:
         yield
     finally:
-        trainee.load_state_dict(state)
+        trainee.to("cpu").load_state_dict(state)
         for parameter in trainee.parameters():
             parameter.grad = None
         for module, mode in modes.items():

@@ -1,0 +1,57 @@
+"""From a network to an ONNX file."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+SMALLEST = 32
+"""The smallest height and width of an exported network that takes any size."""
+
+
+def write_onnx(network: nn.Module, images: Tensor, path: Path, any_size: bool) -> None:
+    """Export a network in eval mode; its input is named ``images``, its output ``logits``.
+
+    Args:
+        network: From images, float32 [B, 3, H, W], to one tensor [B, …].
+        images: An example, of the size that the file takes.
+        path: The file.
+        any_size: Whether the file takes images of all heights and widths from 32 pixels up.
+
+    Raises:
+        Exception: The exporter shares no class of its own for what it cannot do.
+    """
+    shape: dict[int, Any] = {0: torch.export.Dim("batch", min=1)}
+    if any_size:
+        sides = {2: "height", 3: "width"}
+        shape |= {axis: torch.export.Dim(side, min=SMALLEST) for axis, side in sides.items()}
+        # An example whose maps were 1 high or wide would fix that size in the graph.
+        images = images.new_zeros(1, 3, 192, 256)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="torch|onnxscript|copyreg")
+        torch.onnx.export(
+            network,
+            (images[:1].repeat(2, 1, 1, 1),),
+            path,
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_shapes=(shape,),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    _forget_source_lines(path)
+
+
+def _forget_source_lines(path: Path) -> None:
+    """Drop the stack traces that the exporter leaves at each node: they name local paths."""
+    model = onnx.load(path)
+    for entry in (model.graph, *model.graph.node, *model.graph.value_info):
+        del entry.metadata_props[:]
+        entry.doc_string = ""
+    onnx.save(model, path)
