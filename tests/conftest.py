@@ -6,6 +6,10 @@ import os
 
 import pytest
 
+from training.process import wait_passively
+
+wait_passively()  # before any test imports torch
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> object:

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from model_loader import ModelUnavailableError
 from training.errors import InterruptedRunError, TrainingError
+from training.process import wait_passively
 from training.progress import console
 from training.verbs import data, models, preview, runs
 
@@ -49,6 +50,7 @@ app.command()(runs.predict)
 
 def main() -> None:
     """Run the command line; a user's mistake is one line on standard error and exit code 2."""
+    wait_passively()
     try:
         app()
     except InterruptedRunError as error:

@@ -73,4 +73,4 @@ def test_a_network_that_cannot_be_exported_is_run_by_pytorch_and_says_so(
     run = frozen_runner(Trainee(model, "head"), _images(4, 3, 9, 9), ENOUGH, CPU)
     assert runs == ["_by_onnx_runtime", "_by_torch"]
     assert run(_images(2, 3, 9, 9)).shape == (2, 12)
-    assert "PyTorch computes the features" in capsys.readouterr().err
+    assert "PyTorch computes the features" in _said(capsys)

@@ -2,7 +2,7 @@
 
 Measured on two cores beside other work, MobileNetV2 with 224 px images in batches of 16, CPU ms an
 image: all but the head 10 by ONNX Runtime, all but the last 4 blocks 8.5 against PyTorch's 25
-(channels_last, ``training.allocator`` on), all but the last 7 blocks 6.5 against 22.
+(channels_last, ``training.process`` on), all but the last 7 blocks 6.5 against 22.
 """
 
 from __future__ import annotations
@@ -68,9 +68,10 @@ def _by_onnx_runtime(trainee: Trainee, example: Tensor) -> Runner:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # training.process
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "frozen.onnx"
-        write_onnx(_Frozen(trainee), example, path, trainee.model.any_size)
+        write_onnx(_Frozen(trainee).eval(), example, path, trainee.model.any_size)
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
     def run(images: Tensor) -> NDArray[np.float32]:

@@ -74,8 +74,8 @@ def train(
     On several processes or machines the same command runs under torchrun:
     torchrun --nproc-per-node 2 -m training train --data DIR --save DIR
     """
-    from training.allocator import keep_freed_memory
     from training.fitting.hardware import Hardware
+    from training.process import keep_freed_memory
     from training.recipe import load_recipe
     from training.train import resume as resume_training
     from training.train import train as run_training
