@@ -19,6 +19,7 @@ from training.fitting.feed import Material
 from training.fitting.fit import Fitting
 from training.fitting.hardware import Hardware
 from training.fitting.order import Examples
+from training.fitting.tracker import tracking
 from training.models.network import Classifier
 from training.recipe import Recipe, load_recipe
 from training.run import Run
@@ -100,20 +101,26 @@ def fit(
     material: Material,
     model: Classifier | None = None,
     hardware: Hardware | None = None,
+    tracker: str = "none",
 ) -> tuple[Classifier, Progress]:
     """Train the small network from the start."""
     model = model or network()
     run, made = Run(folder), Progress(LABELS)
     run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    Fitting(model, recipe, lambda _: material, run, hardware or Hardware("cpu")).go_on(made)
+    hardware = hardware or Hardware("cpu")
+    with tracking(tracker, run, recipe, hardware.rank) as trackers:
+        Fitting(model, recipe, lambda _: material, run, hardware, trackers).go_on(made)
     return model, made
 
 
-def go_on(folder: Path, recipe: Recipe, material: Material) -> tuple[Classifier, Progress]:
+def go_on(
+    folder: Path, recipe: Recipe, material: Material, tracker: str = "none"
+) -> tuple[Classifier, Progress]:
     """Resume the small network's training."""
     model, run = network(), Run(folder)
     made = read_progress(run)
-    Fitting(model, recipe, lambda _: material, run, Hardware("cpu")).go_on(made)
+    with tracking(tracker, run, recipe, steps=made.steps) as trackers:
+        Fitting(model, recipe, lambda _: material, run, Hardware("cpu"), trackers).go_on(made)
     return model, made
 
 

@@ -41,7 +41,7 @@ class Images:
         """Decode the images of training and validation, at the size of a stage."""
         strategy = recipe.strategy(stage)
         transform = recipe.transform(stage)
-        augments = recipe.augment is not None and stage.augment
+        augments = recipe.augments(stage)
         root, labels = self.table.root, self.table.labels
         training = load_pixels(
             root,
@@ -80,8 +80,8 @@ class Images:
         check_images(self.table.root, self.split.test, "Checking test", self.skips)
 
 
-def read_images(source: DataSource, recipe: Recipe) -> Images:
-    """Read a folder, split it, and read every file once.
+def read_table(source: DataSource, recipe: Recipe) -> tuple[ImageTable, Split]:
+    """List a folder and split it, without reading its files.
 
     A folder in Tiny ImageNet's layout is read as that, with its own split.
 
@@ -99,6 +99,16 @@ def read_images(source: DataSource, recipe: Recipe) -> Images:
         split = read_split(source.split, source.folder)
     if split is None:
         split = split_table(table, recipe.split.validation, recipe.split.test, recipe.seed)
+    return table, split
+
+
+def read_images(source: DataSource, recipe: Recipe) -> Images:
+    """List a folder, split it, and read every file once.
+
+    Raises:
+        TrainingError: The folder, the groups or the split will not do; see the message.
+    """
+    table, split = read_table(source, recipe)
     return read_split_images(table.root, table.labels, split)
 
 

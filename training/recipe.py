@@ -157,10 +157,17 @@ class Recipe(_Strict):
             raise ValueError(str(error).rstrip(".")) from error
         return self
 
+    def augments(self, stage: Stage) -> bool:
+        """Whether the training images of a stage are augmented."""
+        return self.augment is not None and stage.augment
+
+    def size(self, stage: Stage | None = None) -> int:
+        """Return the size of pictures: in a stage, or in the test."""
+        return self.sizing.size if stage is None or stage.size is None else stage.size
+
     def strategy(self, stage: Stage | None = None) -> Strategy:
         """Return how pictures are sized: in a stage, or in the test."""
-        size = self.sizing.size if stage is None or stage.size is None else stage.size
-        return get_strategy(self.sizing.strategy, size)
+        return get_strategy(self.sizing.strategy, self.size(stage))
 
     def transform(self, stage: Stage | None = None) -> Transform:
         """Return the test transform; that of a stage has the stage's size."""

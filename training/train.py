@@ -23,7 +23,7 @@ from training.fitting.feed import Material
 from training.fitting.fit import Fitting
 from training.fitting.hardware import Hardware
 from training.fitting.lr_find import RangeTest
-from training.fitting.tracker import make_loggers
+from training.fitting.tracker import check_tracker, tracking
 from training.material import Images, read_images, read_split_images
 from training.models.classifier import backbone, build_model
 from training.models.weights import find_weights
@@ -72,6 +72,7 @@ def train(
         TrainingError: The data, the weights or the folder are not usable; see the message.
         InterruptedRunError: Ctrl-C.
     """
+    check_tracker(tracker)
     hardware = hardware or Hardware()
     if hardware.world > 1 and save is None:
         raise TrainingError("Several processes need one folder to write to: give --save DIR.")
@@ -81,12 +82,12 @@ def train(
     torch.manual_seed(recipe.seed)
     model = build_model(recipe.model, len(labels), find_weights(weights, backbone(recipe.model)))
     images.check_test()
-    loggers = make_loggers(tracker, run, recipe)
     first = images.material(recipe, recipe.stages[0])
     if hardware.rank == 0:
         _begin(run, recipe, images)
-    fitting = Fitting(model, recipe, _materials(images, recipe, first), run, hardware, loggers)
-    fitting.go_on(Progress(labels))
+    materials = _materials(images, recipe, first)
+    with tracking(tracker, run, recipe, hardware.rank) as trackers:
+        Fitting(model, recipe, materials, run, hardware, trackers).go_on(Progress(labels))
     return _finish(run, images, hardware)
 
 
@@ -97,6 +98,7 @@ def resume(folder: Path, hardware: Hardware | None = None, tracker: str = "none"
         TrainingError: The folder is not that of a run, or its images are not those of its start.
         InterruptedRunError: Ctrl-C.
     """
+    check_tracker(tracker)
     hardware = hardware or Hardware()
     run = Run(folder)
     made = read_progress(run)
@@ -105,10 +107,10 @@ def resume(folder: Path, hardware: Hardware | None = None, tracker: str = "none"
     if images.fingerprint() != data["fingerprint"]:
         raise TrainingError(f"The images in {data['root']} are not those that {folder} began with.")
     model = build_model(recipe.model, len(made.labels))
-    loggers = make_loggers(tracker, run, recipe)
     first = images.material(recipe, recipe.stages[made.stage])
     materials = _materials(images, recipe, first, made.stage)
-    Fitting(model, recipe, materials, run, hardware, loggers).go_on(made)
+    with tracking(tracker, run, recipe, hardware.rank, made.steps) as trackers:
+        Fitting(model, recipe, materials, run, hardware, trackers).go_on(made)
     return _finish(run, images, hardware)
 
 

@@ -1,21 +1,29 @@
-"""What the unit tests share: tiny versions, photographs, a bucket, a client."""
+"""What the unit tests share: versions, photographs, networks, a bucket, a client, spies."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+import torch
 from flask.testing import FlaskClient
 from moto import mock_aws
 from PIL import Image
+from rich.console import Console
 
 from handler import create_app
-from model_loader import SharedModel
+from model_loader import SharedModel, decode_image
+from tests.cleaning_material import put, scene
 from tests.images import encode
+from tests.models_material import spread
 from tests.versions import build_version
+from training.data import contents as contents_module
+from training.data import decoding
+from training.models.classifier import Classifier, build_model
 from training.publish import publish
 
 if TYPE_CHECKING:
@@ -59,3 +67,62 @@ def s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[S3Client]:
 def photo() -> bytes:
     """A small JPEG."""
     return encode(Image.linear_gradient("L").convert("RGB"), "JPEG")
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What is said on standard error."""
+    said = io.StringIO()
+    console = Console(file=said, width=300)
+    for module in (contents_module, decoding):
+        monkeypatch.setattr(module, "console", console)
+    return said
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of bytes of each file that is decoded."""
+    calls: list[int] = []
+
+    def counting(data: bytes) -> Any:
+        calls.append(len(data))
+        return decode_image(data)
+
+    monkeypatch.setattr(decoding, "decode_image", counting)
+    return calls
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Threads that wait for a core that others use cost more than they bring."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def spp() -> Classifier:
+    """A network with spatial pyramid pooling; tests leave it as it is."""
+    torch.manual_seed(0)
+    network = build_model("mobilenet_v2_spp", 4)
+    spread(network)
+    return network
+
+
+@pytest.fixture(scope="session")
+def multiscale() -> Classifier:
+    """A network with three taps; tests leave it as it is."""
+    torch.manual_seed(0)
+    network = build_model("mobilenet_v2_multiscale", 4)
+    spread(network)
+    return network
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A data folder of two classes, 12 clean images each."""
+    for i in range(12):
+        put(tmp_path / "data", f"birds/{i}.png", scene(i))
+        put(tmp_path / "data", f"drones/{i}.png", scene(100 + i))
+    return tmp_path / "data"

@@ -6,13 +6,11 @@ import importlib
 import itertools
 import pickle
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor
 
 from model_loader import Normalize, Resize, Transform
@@ -20,9 +18,7 @@ from model_loader.transform import CenterCrop, Fit, Pad
 from tests.images import noise
 from training.data.augment import AUGMENTATIONS, OPERATIONS, Augmentation, read_augmentations
 from training.data.grid_distortion import GridDistortion
-from training.data.preview import VERSIONS, write_preview
 from training.data.strategies import STRATEGIES, get_strategy
-from training.data.table import LabelledImage
 from training.errors import TrainingError
 from training.models.torchvision_import import torchvision
 
@@ -257,40 +253,3 @@ def test_an_augmentation_travels_to_another_process() -> None:
     first = entries(planes(60, 60))
     torch.manual_seed(1)
     assert torch.equal(copy(planes(60, 60)), first)
-
-
-def test_a_preview_shows_images_of_each_class_and_passes_over_a_damaged_one(
-    tmp_path: Path,
-) -> None:
-    rows = []
-    for label in ("бpd", "drone"):
-        (tmp_path / label).mkdir()
-        for number in range(3):
-            noise(50, 40, number).save(tmp_path / label / f"{number}.png")
-            rows.append(LabelledImage(f"{label}/{number}.png", label))
-    (tmp_path / "drone" / "1.png").write_bytes(b"no image")
-    strategy = get_strategy("squash", 32)
-    augmentation = strategy.augmentation(AUGMENTATIONS["flying-objects"])
-    transform = strategy.transform(NORMALIZE)
-    state = torch.get_rng_state()
-
-    def write(name: str, seed: int) -> bytes:
-        path = tmp_path / "new" / name
-        args = (rows, tmp_path, augmentation, transform, path, seed, strategy.train_ops)
-        assert write_preview(*args) == 4
-        return path.read_bytes()
-
-    first = write("1.png", 0)
-    assert write("2.png", 0) == first
-    assert write("3.png", 1) != first
-    assert torch.equal(torch.get_rng_state(), state)
-    with Image.open(tmp_path / "new" / "1.png") as sheet:
-        assert sheet.width > 176 * (2 + VERSIONS)
-        assert sheet.height > 176 * 4
-
-
-def test_a_preview_of_nothing_is_an_error(tmp_path: Path) -> None:
-    strategy = get_strategy("squash")
-    args = (strategy.augmentation([]), strategy.transform(NORMALIZE), tmp_path / "x.png", 0)
-    with pytest.raises(TrainingError, match="None of the 1 images"):
-        write_preview([LabelledImage("a/1.png", "a")], tmp_path, *args)

@@ -62,7 +62,7 @@ def test_for_few_images_nothing_is_exported(runs: list[str]) -> None:
 
 class _Unexportable(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
-        return torch.from_numpy(images.numpy() * 2)
+        return images * 2 if float(images.sum()) > 0 else images
 
 
 def test_a_network_that_cannot_be_exported_is_run_by_pytorch_and_says_so(
@@ -73,4 +73,4 @@ def test_a_network_that_cannot_be_exported_is_run_by_pytorch_and_says_so(
     run = frozen_runner(Trainee(model, "head"), _images(4, 3, 9, 9), ENOUGH, CPU)
     assert runs == ["_by_onnx_runtime", "_by_torch"]
     assert run(_images(2, 3, 9, 9)).shape == (2, 12)
-    assert "PyTorch computes the features" in _said(capsys)
+    assert "PyTorch computes the features" in capsys.readouterr().err

@@ -284,6 +284,12 @@ def test_a_tracker_that_is_not_known_is_a_mistake(
     assert not save.exists()
 
 
+def test_a_tracker_writes_into_the_runs_folder(data: Path, tmp_path: Path) -> None:
+    options = ["--save", tmp_path / "run", *SMALL, "--tracker", "tensorboard"]
+    assert run("train", "--data", data, *options) == 0
+    assert list((tmp_path / "run" / "tensorboard").glob("events.*"))
+
+
 def test_an_unknown_recipe_key_is_a_mistake(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

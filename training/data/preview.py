@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from model_loader import Transform
-from model_loader.transform import ImageOp, apply_ops
+from model_loader.transform import apply_ops
 from training.data.augment import Augmentation
 from training.data.contents import Skips
 from training.data.decoding import read_image
+from training.data.strategies import Strategy
 from training.data.table import LabelledImage
 from training.errors import TrainingError
 
@@ -31,25 +34,42 @@ _CELL, _GAP, _MARGIN, _LINE = 176, 6, 18, 22
 _PAPER, _INK, _FAINT, _MAT = (255, 255, 255), (32, 32, 36), (120, 120, 128), (238, 238, 241)
 
 
+@dataclass(frozen=True)
+class Look:
+    """One way in which pictures reach the network.
+
+    Attributes:
+        who: What sees it, for the title: ``my-recipe, stage 2``; '' where nothing does.
+        strategy: How pictures are sized.
+        size: The strategy's, in pixels.
+        augmentation: What training draws at each access; None for the test's view alone.
+    """
+
+    who: str
+    strategy: Strategy
+    size: int
+    augmentation: Augmentation | None
+
+    @property
+    def title(self) -> str:
+        """What is done, in words."""
+        sized = f"{self.strategy.name}, {self.size} px"
+        steps = [entry["op"] for entry in self.augmentation.entries] if self.augmentation else []
+        done = f"{sized}, then {', '.join(steps)}" if steps else f"{sized}, no augmentation"
+        return f"{self.who}: {done}" if self.who else done
+
+
 def write_preview(
-    rows: Sequence[LabelledImage],
-    root: Path,
-    augmentation: Augmentation,
-    transform: Transform,
-    path: Path,
-    seed: int,
-    train_ops: tuple[ImageOp, ...] | None = None,
+    rows: Sequence[LabelledImage], root: Path, looks: Sequence[Look], path: Path, seed: int
 ) -> int:
     """Write a PNG with a line for each image: the original, the test's view, augmented versions.
 
     Args:
         rows: The images to choose from; an image that cannot be used is passed over.
         root: The data folder.
-        augmentation: What training draws at each access.
-        transform: The test transform.
+        looks: What is shown of the same images, one below the other.
         path: The PNG.
         seed: Chooses the images, and what the augmentation draws.
-        train_ops: The picture operations before the augmentation; None for the test transform's.
 
     Returns:
         The number of images shown.
@@ -58,18 +78,17 @@ def write_preview(
         TrainingError: No image can be used, or the file cannot be written.
     """
     chosen = _choose(rows, root, seed)
-    ops = transform.image_ops if train_ops is None else train_ops
-    labels = sorted({row.label for row, _ in chosen})
-    sheet = _Sheet(["original", "at test time", *(["augmented"] + [""] * (VERSIONS - 1))])
+    sheet = _Sheet()
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        for label in labels:
-            sheet.heading(label)
-            for row, image in chosen:
-                if row.label == label:
-                    start = _planes(apply_ops(ops, image))
-                    versions = [_picture(augmentation(start.clone())) for _ in range(VERSIONS)]
-                    sheet.line([image, transform.resize(image), *versions])
+        for look in looks:
+            torch.default_generator.manual_seed(seed)
+            seen = ("at test time", "augmented") if look.augmentation else ("training and test",)
+            sheet.title(look.title, ("original", *seen))
+            for label in sorted({row.label for row, _ in chosen}):
+                sheet.heading(label)
+                for row, image in chosen:
+                    if row.label == label:
+                        sheet.line(_views(look, image))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         sheet.draw().save(path, "PNG")
@@ -100,6 +119,14 @@ def _choose(
     return chosen
 
 
+def _views(look: Look, image: Image.Image) -> list[Image.Image]:
+    views = [image, apply_ops(look.strategy.test_ops, image)]
+    if look.augmentation:
+        start = _planes(apply_ops(look.strategy.train_ops, image))
+        views += [_picture(look.augmentation(start.clone())) for _ in range(VERSIONS)]
+    return views
+
+
 def _planes(image: Image.Image) -> Tensor:
     """Return a picture as augmentation takes it: uint8 [3, H, W]."""
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)
@@ -109,36 +136,49 @@ def _picture(planes: Tensor) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(planes.permute(1, 2, 0).numpy()))
 
 
-class _Sheet:
-    """Headings and lines of pictures, drawn when all of them are known."""
+class _Text(NamedTuple):
+    texts: tuple[str, ...]  # one for each column, from the left
+    size: int
+    colour: tuple[int, int, int]
 
-    def __init__(self, columns: list[str]) -> None:
-        self._columns = columns
-        self._lines: list[str | list[Image.Image]] = []
+
+class _Sheet:
+    """Lines of text and of pictures, drawn when all of them are known."""
+
+    def __init__(self) -> None:
+        self._lines: list[_Text | list[Image.Image]] = []
+
+    def title(self, text: str, columns: Sequence[str]) -> None:
+        self._lines += [_Text((text,), 20, _INK), _Text(tuple(columns), 13, _FAINT)]
 
     def heading(self, text: str) -> None:
-        self._lines.append(text)
+        self._lines.append(_Text((text,), 17, _INK))
 
     def line(self, pictures: list[Image.Image]) -> None:
         self._lines.append([_cell(picture) for picture in pictures])
 
     def draw(self) -> Image.Image:
         step = _CELL + _GAP
-        heights = [_LINE + _GAP * 2 if isinstance(x, str) else step for x in self._lines]
-        width = _MARGIN * 2 + step * len(self._columns) - _GAP
-        sheet = Image.new("RGB", (width, _MARGIN * 2 + _LINE + sum(heights)), _PAPER)
+        heights = [_LINE + _GAP * 2 if isinstance(x, _Text) else step for x in self._lines]
+        sheet = Image.new("RGB", (self._width(), _MARGIN * 2 + sum(heights)), _PAPER)
         draw = ImageDraw.Draw(sheet)
-        for number, text in enumerate(self._columns):
-            draw.text((_MARGIN + step * number, _MARGIN), text, _FAINT, ImageFont.load_default(13))
-        top = _MARGIN + _LINE
+        top = _MARGIN
         for line, height in zip(self._lines, heights, strict=True):
-            if isinstance(line, str):
-                draw.text((_MARGIN, top + _GAP), line, _INK, ImageFont.load_default(17))
+            if isinstance(line, _Text):
+                font = ImageFont.load_default(line.size)
+                for number, text in enumerate(line.texts):
+                    draw.text((_MARGIN + step * number, top + _GAP), text, line.colour, font)
             else:
                 for number, picture in enumerate(line):
                     sheet.paste(picture, (_MARGIN + step * number, top))
             top += height
         return sheet
+
+    def _width(self) -> int:
+        pictures = max(len(line) for line in self._lines if not isinstance(line, _Text))
+        texts = (line for line in self._lines if isinstance(line, _Text))
+        longest = max(ImageFont.load_default(x.size).getlength(x.texts[0]) for x in texts)
+        return _MARGIN * 2 + max(pictures * (_CELL + _GAP) - _GAP, ceil(longest))
 
 
 def _cell(picture: Image.Image) -> Image.Image:

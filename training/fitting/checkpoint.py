@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 from training.errors import TrainingError
 from training.fitting.figures import Epoch, Measure, best_epoch, write_history
 from training.fitting.task import StageTask
+from training.fitting.tracker import Tracker, log_epoch
 from training.models.classifier import Classifier
 from training.progress import Advance
 from training.run import Run
@@ -31,12 +32,14 @@ class Progress:
         stage: The stage of the last epoch, from 0.
         learning_rates: Of each stage that was begun: the recipe's, or what the range test found.
         epochs: The figures of each epoch so far.
+        steps: Number of training steps so far, in all stages.
     """
 
     labels: tuple[str, ...]
     stage: int = 0
     learning_rates: list[float] = field(default_factory=list)
     epochs: list[Epoch] = field(default_factory=list)
+    steps: int = 0
 
     def to_plain(self) -> dict[str, Any]:
         """Return it as what a checkpoint may hold: plain lists, texts and numbers."""
@@ -45,6 +48,7 @@ class Progress:
             "stage": self.stage,
             "learning_rates": list(self.learning_rates),
             "epochs": [asdict(epoch) for epoch in self.epochs],
+            "steps": self.steps,
             "best_accuracy": max((e.validation.accuracy for e in self.epochs), default=0.0),
         }
 
@@ -56,6 +60,7 @@ class Progress:
             stage=int(values["stage"]),
             learning_rates=list(values["learning_rates"]),
             epochs=[Epoch.from_dict(epoch) for epoch in values["epochs"]],
+            steps=int(values["steps"]),
         )
 
 
@@ -63,7 +68,13 @@ class Recorder(lightning.Callback):
     """Keeps the record of one stage."""
 
     def __init__(
-        self, run: Run, model: Classifier, progress: Progress, images: int, advance: Advance
+        self,
+        run: Run,
+        model: Classifier,
+        progress: Progress,
+        images: int,
+        advance: Advance,
+        trackers: Sequence[Tracker] = (),
     ) -> None:
         """Record into a run.
 
@@ -73,12 +84,14 @@ class Recorder(lightning.Callback):
             progress: What is recorded so far; the epochs of this stage join it.
             images: Number of training images.
             advance: Told of each epoch.
+            trackers: Told of each step and epoch.
         """
         self._run = run
         self._model = model
         self._progress = progress
         self._images = images
         self._advance = advance
+        self._trackers = trackers
         self._began = 0.0
 
     def on_train_batch_start(
@@ -92,6 +105,20 @@ class Recorder(lightning.Callback):
         if not batch_idx:
             self._began = time.perf_counter()
 
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: object,
+        batch: object,
+        batch_idx: int,
+    ) -> None:
+        """Log and count the step."""
+        for tracker in self._trackers:
+            loss = float(trainer.callback_metrics["step_loss_step"])
+            tracker.log_step(loss, self._progress.steps)
+        self._progress.steps += 1
+
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
@@ -100,6 +127,8 @@ class Recorder(lightning.Callback):
         epoch = self._figures(trainer, pl_module)
         self._progress.epochs.append(epoch)
         self._write(trainer, pl_module)
+        # After the checkpoint: an epoch that a resumed run makes again is not logged twice.
+        log_epoch(self._trackers, epoch, self._progress.labels)
         self._advance(
             f"loss {epoch.step_loss:.3f}, validation loss {epoch.validation.loss:.3f}, "
             f"accuracy {epoch.validation.accuracy:.1%}, {epoch.images_per_second:.0f} images/s"

@@ -23,13 +23,13 @@ from training.fitting.lr_find import RangeTest, find_rate
 from training.fitting.order import EpochOrder, NumberedBuckets
 from training.fitting.task import StageTask, make_optimizer
 from training.fitting.thaw import Trainee
+from training.fitting.tracker import Tracker
 from training.models.classifier import Classifier
 from training.progress import console, progress
 from training.recipe import Recipe, Stage
 from training.run import Run
 
 import lightning  # isort: skip
-from lightning.pytorch.loggers import Logger  # isort: skip
 
 
 class Fitting:
@@ -42,7 +42,7 @@ class Fitting:
         material: Callable[[Stage], Material],
         run: Run,
         hardware: Hardware,
-        loggers: Sequence[Logger] = (),
+        trackers: Sequence[Tracker] = (),
     ) -> None:
         """Set up; nothing is trained yet.
 
@@ -52,14 +52,14 @@ class Fitting:
             material: What to train on, in each stage.
             run: Where to write.
             hardware: What to run on.
-            loggers: Lightning's, for trackers.
+            trackers: Told of each step and epoch.
         """
         self._model = model
         self._recipe = recipe
         self._material = material
         self._run = run
         self._hardware = hardware
-        self._loggers = list(loggers)
+        self._trackers = trackers
         self._labels = torch.empty(0, dtype=torch.int64)
 
     def go_on(self, made: Progress) -> None:
@@ -118,7 +118,7 @@ class Fitting:
         images = len(order) * self._hardware.world
         title = f"Stage {number + 1}, {stage.name}"
         with progress(title, stage.epochs, done) as advance, _quiet():
-            recorder = Recorder(self._run, self._model, made, images, advance)
+            recorder = Recorder(self._run, self._model, made, images, advance, self._trackers)
             trainer = self._trainer(stage, recorder)
             try:
                 trainer.fit(
@@ -207,8 +207,7 @@ class Fitting:
             num_nodes=hardware.world // hardware.local_world,
             strategy="ddp" if hardware.world > 1 else "auto",
             callbacks=[recorder],
-            logger=self._loggers or False,
-            log_every_n_steps=1,
+            logger=False,  # its steps would begin anew in each stage: see Recorder
             use_distributed_sampler=False,
             enable_checkpointing=False,
             enable_progress_bar=False,

@@ -13,6 +13,7 @@ from rich.table import Table
 from training.data.source import DataSource
 from training.errors import TrainingError
 from training.verbs.output import print_evaluation, print_json, print_table, say
+from training.verbs.preview import show_recipe
 
 if TYPE_CHECKING:
     from model_loader import Model
@@ -68,6 +69,14 @@ def train(
     tracker: Annotated[
         str, typer.Option(help="Where to log as well: none, tensorboard or wandb.")
     ] = "none",
+    preview: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a sheet of augmented training images to this PNG, and stop.",
+            metavar="PNG",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Train, export and evaluate a model.
 
@@ -83,6 +92,8 @@ def train(
     keep_freed_memory()
     hardware = Hardware.from_environment(accelerator, precision)
     if resume is not None:
+        if preview is not None:
+            raise TrainingError("--preview is for a new run: give it with --data, not --resume.")
         trained = resume_training(resume, hardware, tracker)
     elif data is None:
         raise TrainingError("Give --data DIR to train, or --resume RUN to go on with a run.")
@@ -90,6 +101,9 @@ def train(
         changes = list(overrides or ()) + ([] if seed is None else [f"seed={seed}"])
         chosen = load_recipe(recipe, changes)
         source = DataSource(data, groups, split)
+        if preview is not None:
+            show_recipe(source, chosen, preview, chosen.seed)
+            return
         trained = run_training(source, chosen, weights, save, hardware, tracker)
     if trained is None:  # a process of torchrun's that is not the first
         return
