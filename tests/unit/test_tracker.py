@@ -165,6 +165,7 @@ def records(file: Path) -> list[Record]:
 
 
 def of_wandb(folder: Path) -> Points:
+    wandb.teardown()  # its service writes on for a while after a run is finished
     points: dict[str, dict[int, float]] = {}
     for file in sorted(folder.glob("wandb/offline-run-*/*.wandb")):
         for record in records(file):
