@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from training.fitting.features import CachedFeatures, compute_features, first_images
 from training.fitting.hardware import Hardware
+from training.fitting.host import Host
 from training.fitting.order import EpochOrder, Examples, Numbered, NumberedBuckets
 from training.fitting.thaw import Trainee
 from training.recipe import Stage
@@ -102,11 +104,14 @@ class Feed:
         )
 
 
-def make_feed(trainee: Trainee, stage: Stage, material: Material, folder: Path, seed: int) -> Feed:
+def make_feed(
+    trainee: Trainee, stage: Stage, material: Material, folder: Path, seed: int, host: Host
+) -> Feed:
     """Return what a stage is fed with; compute its frozen part's outputs where that is possible.
 
     It is possible where something is frozen, the model's shape allows to begin there, and the
-    recipe does not augment or the stage asks for a number of augmented views.
+    recipe does not augment or the stage asks for a number of augmented views. One process of a host
+    computes them, and all map the file.
 
     Raises:
         TrainingError: The outputs cannot be kept in ``folder``.
@@ -123,7 +128,11 @@ def make_feed(trainee: Trainee, stage: Stage, material: Material, folder: Path, 
 
     def compute(name: str, parts: Sequence[Examples], labels: Tensor) -> CachedFeatures:
         path = folder / f"{name}.npy"
-        return compute_features(trainee, parts, labels, path, f"Features, {name}", batch)
+        return host.once(
+            str(path),
+            lambda: compute_features(trainee, parts, labels, path, f"Features, {name}", batch),
+            lambda: CachedFeatures(np.load(path, mmap_mode="r"), labels),
+        )
 
     plain = compute("training", [material.plain], material.labels)
     validation = compute("validation", [material.validation], material.validation_labels)

@@ -16,6 +16,7 @@ from training.errors import InterruptedRunError, TrainingError
 from training.fitting.checkpoint import Progress, Recorder
 from training.fitting.feed import Feed, Material, make_feed
 from training.fitting.hardware import Hardware
+from training.fitting.host import Host
 from training.fitting.loss import Loss, balancing_weights, make_loss
 from training.fitting.lr_find import RangeTest, find_rate
 from training.fitting.order import EpochOrder, NumberedBuckets
@@ -57,6 +58,7 @@ class Fitting:
         self._material = material
         self._run = run
         self._hardware = hardware
+        self._host = Host(hardware)
         self._loggers = list(loggers)
         self._labels = torch.empty(0, dtype=torch.int64)
 
@@ -125,17 +127,20 @@ class Fitting:
                     f"Interrupted in stage {number + 1}, after {len(made.epochs)} epochs. "
                     f"Go on with: python -m training train --resume {self._run.folder}"
                 ) from error
-        shutil.rmtree(self._cache(number), ignore_errors=True)
+        if self._host.is_first:  # the others' maps of these files outlive their names
+            shutil.rmtree(self._cache(number), ignore_errors=True)
 
     def _feed(self, trainee: Trainee, stage: Stage, number: int) -> Feed:
         material = self._material(stage)
         if material.sizes is not None and self._hardware.world > 1:
             raise TrainingError("Images of different sizes are trained on by one process only.")
         self._labels = material.labels
-        return make_feed(trainee, stage, material, self._cache(number), self._seed(number))
+        return make_feed(
+            trainee, stage, material, self._cache(number), self._seed(number), self._host
+        )
 
     def _cache(self, number: int) -> Path:
-        return self._run.folder / "cache" / f"stage-{number + 1}-process-{self._hardware.rank}"
+        return self._run.folder / "cache" / f"stage-{number + 1}-host-{self._hardware.host}"
 
     def _rate(self, trainee: Trainee, stage: Stage, feed: Feed, number: int) -> float:
         if stage.learning_rate != "auto":

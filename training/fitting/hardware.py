@@ -5,7 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-_TORCHRUN = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_WORLD_SIZE", "1"))
+_TORCHRUN = (
+    ("RANK", "0"),
+    ("WORLD_SIZE", "1"),
+    ("LOCAL_WORLD_SIZE", "1"),
+    ("LOCAL_RANK", "0"),
+    ("GROUP_RANK", "0"),
+)
 
 
 @dataclass(frozen=True)
@@ -18,6 +24,8 @@ class Hardware:
         rank: Of this process, from 0.
         world: Number of processes.
         local_world: Number of them on this machine.
+        local_rank: Of this process among those of this machine, from 0.
+        host: Of this machine, from 0.
     """
 
     accelerator: str = "auto"
@@ -25,6 +33,8 @@ class Hardware:
     rank: int = 0
     world: int = 1
     local_world: int = 1
+    local_rank: int = 0
+    host: int = 0
 
     @classmethod
     def from_environment(cls, accelerator: str, precision: str) -> Hardware:
