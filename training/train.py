@@ -24,6 +24,7 @@ from training.fitting.feed import Material
 from training.fitting.fit import Fitting
 from training.fitting.hardware import Hardware
 from training.fitting.lr_find import RangeTest
+from training.fitting.stops import resumable
 from training.fitting.tracker import make_loggers
 from training.material import Images, read_images, read_split_images
 from training.models.classifier import backbone, build_model
@@ -90,8 +91,10 @@ def train(
     if hardware.rank == 0:
         _begin(run, recipe, images)
     fitting = Fitting(model, recipe, _materials(images, recipe, first), run, hardware, loggers)
-    fitting.go_on(Progress(labels))
-    return _finish(run, images, hardware)
+    made = Progress(labels)
+    with resumable(run, made):
+        fitting.go_on(made)
+        return _finish(run, images, hardware)
 
 
 def resume(
@@ -120,8 +123,9 @@ def resume(
     loggers = make_loggers(tracker, run, recipe)
     first = images.material(recipe, recipe.stages[made.stage])
     materials = _materials(images, recipe, first, made.stage)
-    Fitting(model, recipe, materials, run, hardware, loggers).go_on(made)
-    return _finish(run, images, hardware)
+    with resumable(run, made):
+        Fitting(model, recipe, materials, run, hardware, loggers).go_on(made)
+        return _finish(run, images, hardware)
 
 
 def find_rate(

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from training.errors import InterruptedRunError, TrainingError
+from training.errors import TrainingError
 from training.fitting.checkpoint import Progress, Recorder
 from training.fitting.feed import Feed, Material, make_feed
 from training.fitting.hardware import Hardware
@@ -20,6 +20,7 @@ from training.fitting.host import Host
 from training.fitting.loss import Loss, balancing_weights, make_loss
 from training.fitting.lr_find import RangeTest, find_rate
 from training.fitting.order import EpochOrder, NumberedBuckets
+from training.fitting.stops import interrupted
 from training.fitting.task import StageTask, make_optimizer
 from training.fitting.thaw import Trainee
 from training.models.classifier import Classifier
@@ -123,10 +124,7 @@ class Fitting:
                     weights_only=True,
                 )
             except SystemExit as error:  # how Lightning ends on Ctrl-C
-                raise InterruptedRunError(
-                    f"Interrupted in stage {number + 1}, after {len(made.epochs)} epochs. "
-                    f"Go on with: python -m training train --resume {self._run.folder}"
-                ) from error
+                raise interrupted(self._run, made) from error
         if self._host.is_first:  # the others' maps of these files outlive their names
             shutil.rmtree(self._cache(number), ignore_errors=True)
 
