@@ -67,6 +67,20 @@ class DeadlyAt(Examples):
         return self._examples[index]
 
 
+class Counted(Examples):
+    """Counts how often images are asked for."""
+
+    def __init__(self, examples: Examples) -> None:
+        self._examples, self.asked = examples, 0
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        self.asked += 1
+        return self._examples[index]
+
+    def __len__(self) -> int:
+        return N
+
+
 def material(augments: bool = False) -> Material:
     """Return images whose label is the place of a bright band, in noise."""
     generator = torch.Generator().manual_seed(1)
@@ -137,7 +151,11 @@ def die(folder: Path, asked: int, changes: Sequence[str] = ()) -> None:
 def share(folder: Path) -> None:
     """Train as one of the processes that torchrun started."""
     hardware = Hardware.from_environment("cpu", "32-true")
-    fit(folder, recipe("thaw: head, epochs: 3"), material(), network(0), hardware)
+    images = material()
+    counted = Counted(images.plain)
+    images = replace(images, plain=counted)
+    fit(folder, recipe("thaw: head, epochs: 3"), images, network(0), hardware)
+    (folder / f"asked-{hardware.rank}").write_text(str(counted.asked))
 
 
 def killed(folder: Path, asked: int, *changes: str) -> None:

@@ -37,3 +37,8 @@ def same(ours: PixelDataset, theirs: PixelDataset) -> bool:
         torch.equal(ours[i][0], theirs[i][0]) and ours[i][1] == theirs[i][1]
         for i in range(len(ours))
     )
+
+
+def kept(cache: Path) -> list[str]:
+    """What a cache holds, finished or not."""
+    return [path.name for path in cache.iterdir() if path.name != ".lock"]

@@ -9,6 +9,10 @@ class TrainingError(Exception):
     The message says what happened, where, and what to do.
     """
 
+    def __str__(self) -> str:
+        """Return the message alone: PyTorch puts a worker process's stack trace before it."""
+        return super().__str__().rsplit(f"{TrainingError.__module__}.TrainingError: ")[-1].strip()
+
 
 class InterruptedRunError(TrainingError):
     """Ctrl-C; the message says how to go on. The command line exits with 130."""

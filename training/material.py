@@ -26,12 +26,14 @@ class Images:
         split: Each in one part.
         contents: Of each file.
         skips: Those that cannot be used, counted through the whole run.
+        cache: The folder that keeps decoded pictures for later runs; None for memory.
     """
 
     table: ImageTable
     split: Split
     contents: Mapping[str, Content]
     skips: Skips
+    cache: Path | None = None
 
     def fingerprint(self) -> str:
         """Return a sha256 over every image's name, label and bytes."""
@@ -51,6 +53,7 @@ class Images:
             "Reading training",
             augmentation=strategy.augmentation(recipe.augment or []) if augments else None,
             train_ops=strategy.train_ops,
+            cache=self.cache,
             contents=self.contents,
             skips=self.skips,
         )
@@ -60,6 +63,7 @@ class Images:
             labels,
             transform,
             "Reading validation",
+            cache=self.cache,
             contents=self.contents,
             skips=self.skips,
         )

@@ -13,6 +13,7 @@ import torch
 
 from model_loader import Metadata, ModelUnavailableError, load_model
 from model_loader.metadata import checked_labels
+from training.data.cache_folder import NONE, choose_cache
 from training.data.source import DataSource
 from training.data.split import read_split, write_split
 from training.errors import TrainingError
@@ -23,6 +24,7 @@ from training.fitting.feed import Material
 from training.fitting.fit import Fitting
 from training.fitting.hardware import Hardware
 from training.fitting.lr_find import RangeTest
+from training.fitting.stops import resumable
 from training.fitting.tracker import check_tracker, tracking
 from training.material import Images, read_images, read_split_images
 from training.models.classifier import backbone, build_model
@@ -54,6 +56,7 @@ def train(
     save: Path | None = None,
     hardware: Hardware | None = None,
     tracker: str = "none",
+    cache: str | None = None,
 ) -> Trained | None:
     """Train, export and evaluate a model; nothing is written before every file was read.
 
@@ -64,6 +67,7 @@ def train(
         save: The run's folder; None for ``runs/<recipe>/<time>``.
         hardware: What to run on.
         tracker: ``none``, ``tensorboard`` or ``wandb``.
+        cache: Of decoded pictures; see ``choose_cache``.
 
     Returns:
         What the run ended with; None in all processes but the first.
@@ -77,22 +81,32 @@ def train(
     if hardware.world > 1 and save is None:
         raise TrainingError("Several processes need one folder to write to: give --save DIR.")
     run = Run(save) if save and hardware.rank else new_run(recipe.name, save)
-    images = read_images(source, recipe)
+    images = replace(read_images(source, recipe), cache=choose_cache(cache, run.folder))
     labels = images.table.labels
     torch.manual_seed(recipe.seed)
     model = build_model(recipe.model, len(labels), find_weights(weights, backbone(recipe.model)))
-    images.check_test()
+    if hardware.rank == 0:
+        images.check_test()
     first = images.material(recipe, recipe.stages[0])
     if hardware.rank == 0:
         _begin(run, recipe, images)
     materials = _materials(images, recipe, first)
-    with tracking(tracker, run, recipe, hardware.rank) as trackers:
-        Fitting(model, recipe, materials, run, hardware, trackers).go_on(Progress(labels))
-    return _finish(run, images, hardware)
+    made = Progress(labels)
+    with resumable(run, made):
+        with tracking(tracker, run, recipe, hardware.rank) as trackers:
+            Fitting(model, recipe, materials, run, hardware, trackers).go_on(made)
+        return _finish(run, images, hardware)
 
 
-def resume(folder: Path, hardware: Hardware | None = None, tracker: str = "none") -> Trained | None:
+def resume(
+    folder: Path,
+    hardware: Hardware | None = None,
+    tracker: str = "none",
+    cache: str | None = None,
+) -> Trained | None:
     """Go on with a run that was interrupted, to the same end as if it had not been.
+
+    Its pictures are kept where they were, unless ``cache`` names another place.
 
     Raises:
         TrainingError: The folder is not that of a run, or its images are not those of its start.
@@ -106,23 +120,29 @@ def resume(folder: Path, hardware: Hardware | None = None, tracker: str = "none"
     images = read_split_images(Path(data["root"]), made.labels, read_split(run.split))
     if images.fingerprint() != data["fingerprint"]:
         raise TrainingError(f"The images in {data['root']} are not those that {folder} began with.")
+    images = replace(images, cache=choose_cache(cache or data.get("cache"), folder))
     model = build_model(recipe.model, len(made.labels))
     first = images.material(recipe, recipe.stages[made.stage])
     materials = _materials(images, recipe, first, made.stage)
-    with tracking(tracker, run, recipe, hardware.rank, made.steps) as trackers:
-        Fitting(model, recipe, materials, run, hardware, trackers).go_on(made)
-    return _finish(run, images, hardware)
+    with resumable(run, made):
+        with tracking(tracker, run, recipe, hardware.rank, made.steps) as trackers:
+            Fitting(model, recipe, materials, run, hardware, trackers).go_on(made)
+        return _finish(run, images, hardware)
 
 
-def find_rate(source: DataSource, recipe: Recipe, weights: str, stage: int) -> RangeTest:
+def find_rate(
+    source: DataSource, recipe: Recipe, weights: str, stage: int, cache: str | None = None
+) -> RangeTest:
     """Run the range test of one stage on the model's first weights.
+
+    Decoded pictures are kept as ``choose_cache`` says.
 
     Raises:
         TrainingError: The recipe has no such stage, or the data or weights are not usable.
     """
     if stage >= len(recipe.stages):
         raise TrainingError(f"The recipe {recipe.name} has {len(recipe.stages)} stages.")
-    images = read_images(source, recipe)
+    images = replace(read_images(source, recipe), cache=choose_cache(cache))
     torch.manual_seed(recipe.seed)
     state = find_weights(weights, backbone(recipe.model))
     model = build_model(recipe.model, len(images.table.labels), state)
@@ -152,7 +172,7 @@ def export_run(run: Run) -> Metadata:
             f"{len(data['labels'])} classes. Train again, or resume: --resume {run.folder}"
         ) from error
     metrics = _read_metrics(run)
-    shown = {key: value for key, value in data.items() if key != "root"}
+    shown = {key: value for key, value in data.items() if key not in ("root", "cache")}
     return export_version(
         model,
         run.model,
@@ -199,6 +219,7 @@ def _begin(run: Run, recipe: Recipe, images: Images) -> None:
         "test": len(split.test),
         "skipped": [{"file": image.file, "reason": image.reason} for image in images.skips.images],
         "fingerprint": images.fingerprint(),
+        "cache": NONE if images.cache is None else str(images.cache.resolve()),
     }
     try:
         run.checkpoint.parent.mkdir(parents=True, exist_ok=True)

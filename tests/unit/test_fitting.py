@@ -283,6 +283,8 @@ def test_two_processes_end_with_the_weights_and_figures_of_one(tmp_path: Path) -
         assert other.train.accuracy == one.train.accuracy
     state = torch.load(Run(tmp_path / "2").last, weights_only=True)["state_dict"]
     torch.testing.assert_close(state["trainee.model.classifier.1.weight"], model.head.weight)
+    # The frozen part saw each image once, in one of the two processes.
+    assert [int((tmp_path / "2" / f"asked-{rank}").read_text()) for rank in (0, 1)] == [N, 0]
 
 
 def _free_port() -> int:

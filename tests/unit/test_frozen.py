@@ -34,7 +34,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize("thaw", ["head", 1, 2])
 def test_onnx_runtime_gives_pytorchs_features(thaw: str | int, runs: list[str]) -> None:
     trainee = Trainee(network(), thaw)
-    run = frozen_runner(trainee, _images(4, 3, 9, 9), ENOUGH, CPU)
+    run = frozen_runner(trainee, lambda: _images(4, 3, 9, 9), ENOUGH, CPU)
     assert runs[0] == "_by_onnx_runtime"
     images = _images(7, 3, 9, 9)
     with torch.inference_mode():
@@ -45,7 +45,7 @@ def test_onnx_runtime_gives_pytorchs_features(thaw: str | int, runs: list[str]) 
 def test_pyramid_features_of_any_size_come_from_one_graph(runs: list[str]) -> None:
     torch.manual_seed(0)
     trainee = Trainee(build_model("mobilenet_v2_spp", 4), "head")
-    run = frozen_runner(trainee, _images(1, 3, 64, 96), ENOUGH, CPU)
+    run = frozen_runner(trainee, lambda: _images(1, 3, 64, 96), ENOUGH, CPU)
     assert runs[0] == "_by_onnx_runtime"
     for size in ((64, 96), (150, 33)):
         images = _images(1, 3, *size)
@@ -55,7 +55,7 @@ def test_pyramid_features_of_any_size_come_from_one_graph(runs: list[str]) -> No
 
 
 def test_for_few_images_nothing_is_exported(runs: list[str]) -> None:
-    run = frozen_runner(Trainee(network(), "head"), _images(4, 3, 9, 9), 20, CPU)
+    run = frozen_runner(Trainee(network(), "head"), lambda: _images(4, 3, 9, 9), 20, CPU)
     assert runs == ["_by_torch"]
     assert run(_images(2, 3, 9, 9)).shape == (2, 32)
 
@@ -70,7 +70,7 @@ def test_a_network_that_cannot_be_exported_is_run_by_pytorch_and_says_so(
 ) -> None:
     pool = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(1))
     model = Classifier(nn.Sequential(_Unexportable()), pool, nn.Sequential(nn.Linear(12, 3)))
-    run = frozen_runner(Trainee(model, "head"), _images(4, 3, 9, 9), ENOUGH, CPU)
+    run = frozen_runner(Trainee(model, "head"), lambda: _images(4, 3, 9, 9), ENOUGH, CPU)
     assert runs == ["_by_onnx_runtime", "_by_torch"]
     assert run(_images(2, 3, 9, 9)).shape == (2, 12)
     assert "PyTorch computes the features" in capsys.readouterr().err

@@ -15,7 +15,7 @@ import pytest
 from model_loader import Resize, Transform
 from model_loader.transform import ImageOp
 from tests.images import encode, noise
-from tests.pixel_material import NORMALIZE, SQUASH, load, make, same
+from tests.pixel_material import NORMALIZE, SQUASH, kept, load, make, same
 from training.data import decoding, pixel_cache
 from training.data.pixel_cache import Folder, cache_key
 from training.data.table import ImageTable, read_folder
@@ -68,9 +68,9 @@ def test_a_cache_that_is_not_whole_is_built_again(
     first = load(table)
     load(table, cache=cache)
     decoded.clear()
-    (folder,) = cache.iterdir()
+    (folder,) = kept(cache)
     name, how = damage.split()
-    file = folder / {"levels": "levels.u8", "index": "index.json"}[name]
+    file = cache / folder / {"levels": "levels.u8", "index": "index.json"}[name]
     if how == "gone":
         file.unlink()
     else:
@@ -89,7 +89,7 @@ def test_a_build_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
         patch.setattr(decoding, "_decode", stop)
         with pytest.raises(KeyboardInterrupt):
             load(table, cache=cache)
-    assert list(cache.iterdir()) == []
+    assert kept(cache) == []
     load(table, cache=cache)
 
 
@@ -127,28 +127,29 @@ def test_a_full_disk_says_so_and_leaves_nothing(
     monkeypatch.setattr(pixel_cache, "_FolderWriter", Full)
     with pytest.raises(TrainingError, match="cannot be written: No space left"):
         load(table, cache=cache)
-    assert list(cache.iterdir()) == []
+    assert kept(cache) == []
 
 
-def test_two_runs_may_build_the_same_cache_at_once(
+def test_of_two_processes_that_need_the_same_pictures_one_decodes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decoded: list[int]
 ) -> None:
     table, cache = make(tmp_path / "data"), tmp_path / "cache"
-    both_have_begun = threading.Barrier(2)
+    waits = threading.Event()
     writer = Folder.writer
 
     def begin(self: Folder) -> Any:
-        both_have_begun.wait(timeout=60)
+        assert waits.wait(timeout=60)  # until the other one has found the first at work
         return writer(self)
 
     monkeypatch.setattr(Folder, "writer", begin)
+    monkeypatch.setattr(Folder, "_waits", lambda _: waits.set())
     with ThreadPoolExecutor(2) as pool:
         runs = [pool.submit(load, table, cache=cache) for _ in range(2)]
         first, second = (run.result(timeout=60) for run in runs)
-    assert len(decoded) == 2 * len(table.rows)
+    assert len(decoded) == len(table.rows)
     assert same(first, second)
     assert same(first, load(table))
-    assert len(list(cache.iterdir())) == 1
+    assert len(kept(cache)) == 1
 
 
 def test_the_second_of_two_builders_takes_the_firsts(tmp_path: Path) -> None:
@@ -159,9 +160,9 @@ def test_the_second_of_two_builders_takes_the_firsts(tmp_path: Path) -> None:
     for writer in (first, second):
         writer.finish("key", [(2, 2)], {})
         writer.discard()
-    kept = store.get("key")
-    assert kept is not None
-    assert kept[0].ravel().tolist() == list(range(12))
+    pictures = store.get("key")
+    assert pictures is not None
+    assert pictures[0].ravel().tolist() == list(range(12))
     assert [path.name for path in tmp_path.iterdir()] == ["key"]
 
 

@@ -256,7 +256,11 @@ def test_a_range_test_suggests_a_rate(
     curve = tmp_path / "curve.csv"
     options = ["--recipe", "flying-objects-head", "--set", "sizing.size=64"]
     code = run(
-        *("lr-find", "--data", data, "--weights", "flying-objects"), *options, "--output", curve
+        *("lr-find", "--data", data, "--weights", "flying-objects"),
+        *options,
+        "--output",
+        curve,
+        *("--cache", tmp_path / "cache"),
     )
     assert code == 0
     assert "Suggestion: --set stages.0.learning_rate=" in capsys.readouterr().err

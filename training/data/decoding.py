@@ -12,16 +12,15 @@ from PIL import Image
 
 from model_loader import InputError, decode_image
 from model_loader.transform import ImageOp, apply_ops
+from training.data.cache_room import LARGEST_SHARE
 from training.data.contents import Content, Skips, in_threads, unreadable
-from training.data.pixel_cache import Folder, Levels, Memory, Store, Writer, cache_key
+from training.data.pictures import Levels, Pictures
+from training.data.pixel_cache import Folder, Memory, Store, Writer, cache_key
 from training.data.table import LabelledImage
 from training.errors import TrainingError
 from training.progress import console, progress
 
 Ops = tuple[ImageOp, ...]
-
-LARGEST_SHARE = 0.5
-"""Of the free memory or disk space: what decoded pictures may take."""
 
 
 class PictureList(Protocol):
@@ -70,7 +69,14 @@ class _OnDemand:
         return len(self._files)
 
     def __getitem__(self, index: int) -> Levels:
-        return np.asarray(apply_ops(self._ops, read_image(self._root / self._files[index])))
+        try:
+            image = read_image(self._root / self._files[index])
+        except TrainingError as error:
+            raise TrainingError(
+                f"{error} It was there when the run began: put it back and go on with --resume, or "
+                "train anew without it."
+            ) from error
+        return np.asarray(apply_ops(self._ops, image))
 
 
 def load_pictures(
@@ -100,24 +106,36 @@ def load_pictures(
         TrainingError: Too many images cannot be used, or the cache cannot be written.
     """
     store: Store = Memory() if cache is None else Folder(cache)
-    while True:
-        digests = [contents[row.file].sha256 for row in rows]
-        keys = [cache_key(digests, ops) for ops in ops_lists]
-        found = [store.get(key) for key in keys]
-        missing = [ops for ops, pictures in zip(ops_lists, found, strict=True) if pictures is None]
-        if not missing:
-            break
-        if not _fits(store, [contents[row.file] for row in rows], missing, title):
-            return _decode_on_demand(root, rows, ops_lists, title, skips)
-        # What disappears while it is decoded is not among the rows of the next round, which finds
-        # the pictures of the others under their own key.
-        rows = _build(root, rows, contents, missing, title, store, skips)
+    found = _find(store, rows, contents, ops_lists)
+    if None in found:
+        with store.alone():  # of several processes the others find the first one's pictures
+            found = _find(store, rows, contents, ops_lists)
+            while None in found:
+                missing = [ops for ops, its in zip(ops_lists, found, strict=True) if its is None]
+                if not _fits(store, [contents[row.file] for row in rows], missing, title):
+                    break
+                # What disappears while it is decoded is not among the rows of the next round, which
+                # finds the pictures of the others under their own key.
+                rows = _build(root, rows, contents, missing, title, store, skips)
+                found = _find(store, rows, contents, ops_lists)
     pictures = [each for each in found if each is not None]
+    if len(pictures) < len(ops_lists):
+        return _decode_on_demand(root, rows, ops_lists, title, skips)
     for number, reason in pictures[0].problems.items():
         skips.add(rows[number].file, reason)
     skips.check()
     kept = [row for number, row in enumerate(rows) if number not in pictures[0].problems]
     return kept, [*pictures]
+
+
+def _find(
+    store: Store,
+    rows: list[LabelledImage],
+    contents: Mapping[str, Content],
+    ops_lists: list[Ops],
+) -> list[Pictures | None]:
+    digests = [contents[row.file].sha256 for row in rows]
+    return [store.get(cache_key(digests, ops)) for ops in ops_lists]
 
 
 def _fits(store: Store, contents: list[Content], ops_lists: list[Ops], title: str) -> bool:
@@ -129,13 +147,14 @@ def _fits(store: Store, contents: list[Content], ops_lists: list[Ops], title: st
                 for op in ops:
                     size = op.output_size(*size)
             needed += size[0] * size[1] * 3
+    store.make_room(needed)
     free = store.free_bytes()
     if free is None or needed <= free * LARGEST_SHARE:
         return True
     console.print(
         f"{title}: {needed / 1e9:,.1f} GB of decoded pictures are more than {LARGEST_SHARE:.0%} of "
         f"the {free / 1e9:,.1f} GB free {store}; each image is decoded each time it is asked for, "
-        "which is slower. Free some space, or keep the cache elsewhere.",
+        "which is slower. Free some space, or keep the cache elsewhere: --cache DIR.",
         soft_wrap=True,
         highlight=False,
         markup=False,

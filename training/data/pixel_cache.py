@@ -4,7 +4,8 @@ A folder ``<cache>/<key>/`` holds ``levels.u8`` (the pictures one after the othe
 [H, W, 3] each) and ``index.json`` (their heights and widths, and which files could not be
 decoded). The key is a sha256 over the files' own digests, the picture operations and the decoder,
 so that a changed image, operation or Pillow never meets old pixels. A folder gets its name only
-when it is whole; of two runs that build the same one, the second takes the first's.
+when it is whole; of processes and runs that need the same one, the first builds it and the others
+wait. It does not grow without end: see ``cache_room.make_room``.
 """
 
 from __future__ import annotations
@@ -14,76 +15,29 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import __version__ as pillow_version
 from PIL import features
 
 import model_loader.image
 import model_loader.transform
 from model_loader.transform import ImageOp
+from training.data.cache_room import make_room, touch
+from training.data.locks import alone, hold
+from training.data.pictures import Levels, Pictures, map_levels
 from training.errors import TrainingError
+from training.progress import console
 
-Levels = NDArray[np.uint8]
-
-_LEVELS, _INDEX = "levels.u8", "index.json"
+_LEVELS, _INDEX, _LOCK = "levels.u8", "index.json", ".lock"
 _UNFINISHED = ".unfinished-"
 _STALE = 24 * 3600
 """Seconds after which an unfinished folder is what a killed run left."""
-
-
-class Pictures:
-    """Pictures of any sizes in one flat array: uint8 [H, W, 3] each, to be read, not changed."""
-
-    def __init__(
-        self,
-        levels: Levels,
-        sizes: Sequence[tuple[int, int]],
-        problems: Mapping[int, str],
-        path: Path | None = None,
-    ) -> None:
-        """Cut ``levels`` (flat) into pictures.
-
-        Args:
-            levels: All pictures' levels, one after the other.
-            sizes: (height, width) of each.
-            problems: Files that have no picture: their number among all files, and why.
-            path: The file that ``levels`` is mapped from; a worker process maps it anew.
-        """
-        self.sizes = [(int(height), int(width)) for height, width in sizes]
-        self.problems = dict(problems)
-        self._levels = levels
-        self._path = path
-        counts = [height * width * 3 for height, width in self.sizes]
-        self._ends = np.cumsum(counts, dtype=np.int64)
-        if len(levels) != sum(counts):
-            raise ValueError(f"{len(levels)} levels do not make {sum(counts)}")
-
-    def __len__(self) -> int:
-        """Return the number of pictures."""
-        return len(self.sizes)
-
-    def __getitem__(self, index: int) -> Levels:
-        """Return one picture, uint8 [H, W, 3]."""
-        height, width = self.sizes[index]
-        end = int(self._ends[index])
-        return self._levels[end - height * width * 3 : end].reshape(height, width, 3)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave the levels out where they can be mapped again: a memory map pickles whole."""
-        return {**self.__dict__, "_levels": None if self._path else self._levels}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Map the levels again."""
-        self.__dict__.update(state)
-        if self._path:
-            self._levels = _map(self._path)
 
 
 class Store(Protocol):
@@ -93,8 +47,16 @@ class Store(Protocol):
         """Return what is kept under a key."""
         ...
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep other processes from building, as long as this one does."""
+        ...
+
     def writer(self) -> Writer:
         """Return what takes new pictures."""
+        ...
+
+    def make_room(self, needed: int) -> None:
+        """Drop what is old, for so many bytes of new pictures."""
         ...
 
     def free_bytes(self) -> int | None:
@@ -129,9 +91,16 @@ class Memory:
         """Return what is kept under a key."""
         return self.kept.get(key)
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Do nothing: nobody else sees this memory."""
+        return nullcontext()
+
     def writer(self) -> Writer:
         """Return what takes new pictures."""
         return _MemoryWriter(self)
+
+    def make_room(self, needed: int) -> None:
+        """Do nothing: there is nothing old."""
 
     def free_bytes(self) -> int | None:
         """Return the memory that Linux calls available; other systems are not asked."""
@@ -187,7 +156,10 @@ class Folder:
             index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
             problems = {int(number): reason for number, reason in index["problems"].items()}
             path = folder / _LEVELS
-            return Pictures(_map(path), index["sizes"], problems, path)
+            pictures = Pictures(map_levels(path), index["sizes"], problems, path)
+            hold(folder / _INDEX, pictures)
+            touch(folder / _INDEX)
+            return pictures
         except FileNotFoundError:
             if not folder.exists():
                 return None
@@ -196,9 +168,35 @@ class Folder:
         shutil.rmtree(folder, ignore_errors=True)
         return None
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes from building here, as long as this one does.
+
+        Raises:
+            TrainingError: The folder cannot be written.
+        """
+        with ExitStack() as inside:
+            try:
+                inside.enter_context(alone(self.path / _LOCK, self._waits))
+            except OSError as error:
+                raise _cannot_write(self.path, error) from error
+            yield
+
+    def _waits(self) -> None:
+        console.print(
+            f"Waiting for another process that decodes into {self.path}",
+            soft_wrap=True,
+            highlight=False,
+            markup=False,
+        )
+
     def writer(self) -> Writer:
         """Return what takes new pictures."""
         return _FolderWriter(self.path)
+
+    def make_room(self, needed: int) -> None:
+        """Drop what no running process uses, the least recently used first."""
+        make_room(self.path, _INDEX, needed)
 
     def free_bytes(self) -> int | None:
         """Return the free space of the disk."""
@@ -266,14 +264,8 @@ def decoder_version() -> dict[str, str | None]:
     return {"code": hashlib.sha256(code).hexdigest(), "pillow": pillow_version, **codecs}
 
 
-def _map(path: Path) -> Levels:
-    if not path.stat().st_size:
-        return np.zeros(0, dtype=np.uint8)  # nothing can be mapped from an empty file
-    return np.memmap(path, dtype=np.uint8, mode="r")
-
-
 def _cannot_write(cache: Path, error: OSError) -> TrainingError:
     return TrainingError(
         f"The cache {cache} cannot be written: {error.strerror}. Free some space, or give another "
-        "folder."
+        "folder: --cache DIR, or --cache none for memory."
     )

@@ -20,7 +20,7 @@ from training.data.decoding import (
     load_pictures,
     read_image,
 )
-from training.data.pixel_cache import Levels
+from training.data.pictures import Levels
 from training.data.table import LabelledImage
 from training.errors import TrainingError
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -122,9 +123,15 @@ class Recorder(lightning.Callback):
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
-        """Add the epoch's figures and write what can be resumed from."""
+        """Add the epoch's figures and write what can be resumed from.
+
+        Raises:
+            TrainingError: The weights give no numbers any more, or the disk is full.
+        """
         assert isinstance(pl_module, StageTask)
         epoch = self._figures(trainer, pl_module)
+        if not math.isfinite(epoch.validation.loss):  # after the epoch's last step
+            raise pl_module.diverged("validation loss", epoch.validation.loss)
         self._progress.epochs.append(epoch)
         self._write(trainer, pl_module)
         # After the checkpoint: an epoch that a resumed run makes again is not logged twice.

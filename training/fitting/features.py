@@ -6,6 +6,7 @@ recipe augments, K augmented views of each image are kept, and epoch e trains on
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -95,10 +96,19 @@ def _new_file(path: Path, shape: tuple[int, ...]) -> NDArray[np.generic]:
     kind = np.float32 if len(shape) == 2 else np.float16
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)
+        rows = np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)
+        _reserve(path)
+        return rows
     except OSError as error:
         size = np.prod(shape) * np.dtype(kind).itemsize / 1e9
         raise TrainingError(
             f"The features of the frozen layers ({size:.1f} GB) cannot be kept in {path.parent}: "
             f"{error.strerror}. Make room, or set the stage's views to 0 to compute them each time."
         ) from error
+
+
+def _reserve(path: Path) -> None:
+    """Take a file's space now: on a full disk, writing to a memory map ends the process."""
+    if hasattr(os, "posix_fallocate"):  # macOS has none
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from training.fitting.features import CachedFeatures, compute_features, first_images
-from training.fitting.frozen import frozen_runner
+from training.fitting.frozen import Runner, frozen_runner
 from training.fitting.hardware import Hardware
+from training.fitting.host import Host
 from training.fitting.order import EpochOrder, Examples, Numbered, NumberedBuckets
 from training.fitting.thaw import Trainee
 from training.recipe import Stage
@@ -111,11 +114,13 @@ def make_feed(
     folder: Path,
     seed: int,
     device: torch.device,
+    host: Host,
 ) -> Feed:
     """Return what a stage is fed with; compute its frozen part's outputs where that is possible.
 
     It is possible where something is frozen, the model's shape allows to begin there, and the
-    recipe does not augment or the stage asks for a number of augmented views.
+    recipe does not augment or the stage asks for a number of augmented views. One process of a host
+    computes them, and all map the file.
 
     Raises:
         TrainingError: The outputs cannot be kept in ``folder``.
@@ -130,11 +135,18 @@ def make_feed(
         return Feed(*parts, counts, False, material.sizes, material.workers)
     batch = 1 if material.sizes else _COMPUTED_BATCH
     total = (1 + (views if material.augments else 0)) * n + counts[1]
-    run = frozen_runner(trainee, _first(material.plain, min(batch, n)), total, device)
+
+    @cache
+    def run() -> Runner:
+        return frozen_runner(trainee, lambda: _first(material.plain, min(batch, n)), total, device)
 
     def compute(name: str, parts: Sequence[Examples], labels: Tensor) -> CachedFeatures:
         path = folder / f"{name}.npy"
-        return compute_features(run, parts, labels, path, f"Features, {name}", batch)
+        return host.once(
+            str(path),
+            lambda: compute_features(run(), parts, labels, path, f"Features, {name}", batch),
+            lambda: CachedFeatures(np.load(path, mmap_mode="r"), labels),
+        )
 
     plain = compute("training", [material.plain], material.labels)
     validation = compute("validation", [material.validation], material.validation_labels)

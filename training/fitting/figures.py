@@ -88,7 +88,7 @@ class Measure(nn.Module):
     def __init__(self, classes: int) -> None:
         """Measure answers of ``classes`` classes."""
         super().__init__()
-        self.loss = MeanMetric()
+        self.loss = MeanMetric(nan_strategy="disable")  # no number must not look like one
         self.top5 = MulticlassAccuracy(classes, top_k=min(_TOP, classes), average="micro")
         self.confusion = MulticlassConfusionMatrix(classes)
 

@@ -13,14 +13,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from training.errors import InterruptedRunError, TrainingError
+from training.errors import TrainingError
 from training.fitting.averaging import Average
 from training.fitting.checkpoint import Progress, Recorder
 from training.fitting.feed import Feed, Material, make_feed
 from training.fitting.hardware import Hardware
+from training.fitting.host import Host
 from training.fitting.loss import Loss, balancing_weights, make_loss
 from training.fitting.lr_find import RangeTest, find_rate
 from training.fitting.order import EpochOrder, NumberedBuckets
+from training.fitting.stops import interrupted
 from training.fitting.task import StageTask, make_optimizer
 from training.fitting.thaw import Trainee
 from training.fitting.tracker import Tracker
@@ -60,6 +62,7 @@ class Fitting:
         self._run = run
         self._hardware = hardware
         self._trackers = trackers
+        self._host = Host(hardware)
         self._labels = torch.empty(0, dtype=torch.int64)
 
     def go_on(self, made: Progress) -> None:
@@ -129,13 +132,11 @@ class Fitting:
                     weights_only=True,
                 )
             except SystemExit as error:  # how Lightning ends on Ctrl-C
-                raise InterruptedRunError(
-                    f"Interrupted in stage {number + 1}, after {len(made.epochs)} epochs. "
-                    f"Go on with: python -m training train --resume {self._run.folder}"
-                ) from error
+                raise interrupted(self._run, made) from error
         if average is not None:
             average.swap()  # the next stage begins with it
-        shutil.rmtree(self._cache(number), ignore_errors=True)
+        if self._host.is_first:  # the others' maps of these files outlive their names
+            shutil.rmtree(self._cache(number), ignore_errors=True)
 
     def _feed(self, trainee: Trainee, stage: Stage, number: int) -> Feed:
         material = self._material(stage)
@@ -149,10 +150,11 @@ class Fitting:
             self._cache(number),
             self._seed(number),
             self._hardware.device,
+            self._host,
         )
 
     def _cache(self, number: int) -> Path:
-        return self._run.folder / "cache" / f"stage-{number + 1}-process-{self._hardware.rank}"
+        return self._run.folder / "cache" / f"stage-{number + 1}-host-{self._hardware.host}"
 
     def _rate(self, trainee: Trainee, stage: Stage, feed: Feed, number: int) -> float:
         if stage.learning_rate != "auto":

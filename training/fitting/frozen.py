@@ -29,12 +29,14 @@ _RELATIVE, _ABSOLUTE = 1e-3, 1e-4
 """Largest difference to PyTorch's outputs on the first batch."""
 
 
-def frozen_runner(trainee: Trainee, example: Tensor, images: int, device: torch.device) -> Runner:
+def frozen_runner(
+    trainee: Trainee, example: Callable[[], Tensor], images: int, device: torch.device
+) -> Runner:
     """Return what runs a trainee's frozen part, in eval mode.
 
     Args:
         trainee: Its frozen part is run.
-        example: The first images, float32 [B, 3, H, W].
+        example: Gives the first images, float32 [B, 3, H, W].
         images: How many will be run in all.
         device: What training computes on. ONNX Runtime stands in for a CPU only, where there are
             images enough and the part can be exported.
@@ -42,7 +44,7 @@ def frozen_runner(trainee: Trainee, example: Tensor, images: int, device: torch.
     trainee.eval()
     if device.type == "cpu" and images >= WORTH_IMAGES:
         try:
-            return _by_onnx_runtime(trainee, example)
+            return _by_onnx_runtime(trainee, example())
         except Exception as error:
             # Whatever the exporter meets in a network that is not ours.
             reason = str(error).strip().splitlines() or [type(error).__name__]

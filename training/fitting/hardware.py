@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 import torch
 
-_TORCHRUN = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_WORLD_SIZE", "1"))
+_TORCHRUN = (
+    ("RANK", "0"),
+    ("WORLD_SIZE", "1"),
+    ("LOCAL_WORLD_SIZE", "1"),
+    ("LOCAL_RANK", "0"),
+    ("GROUP_RANK", "0"),
+)
 
 
 @dataclass(frozen=True)
@@ -20,6 +26,8 @@ class Hardware:
         rank: Of this process, from 0.
         world: Number of processes.
         local_world: Number of them on this machine.
+        local_rank: Of this process among those of this machine, from 0.
+        host: Of this machine, from 0.
     """
 
     accelerator: str = "auto"
@@ -27,12 +35,14 @@ class Hardware:
     rank: int = 0
     world: int = 1
     local_world: int = 1
+    local_rank: int = 0
+    host: int = 0
 
     @property
     def device(self) -> torch.device:
         """What this process computes on: a GPU of its own where one is there and may be used."""
         if self.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
-            return torch.device("cuda", self.rank % self.local_world)
+            return torch.device("cuda", self.local_rank)
         return torch.device("cpu")
 
     @classmethod

@@ -83,11 +83,7 @@ class StageTask(lightning.LightningModule):
         inputs, labels = batch
         loss = self.loss(self(inputs), labels).mean()
         if not torch.isfinite(loss):
-            raise TrainingError(
-                f"The loss became {loss.item()} in stage {self.stage.name}, epoch "
-                f"{self.current_epoch}, at the learning rate {self._rate():.2g}. The checkpoint of "
-                "the epoch before is kept. Lower the stage's learning_rate."
-            )
+            raise self.diverged("loss", loss.item())
         self.log("step_loss", loss, on_epoch=True, on_step=True, sync_dist=True)
         return loss
 
@@ -132,6 +128,14 @@ class StageTask(lightning.LightningModule):
         if self.stage.schedule == "cosine":
             return CosineAnnealingLR(optimizer, T_max=max(steps, 1))
         return ConstantLR(optimizer, factor=1.0)
+
+    def diverged(self, what: str, value: float) -> TrainingError:
+        """Return the error for a loss that is no number any more."""
+        return TrainingError(
+            f"The {what} became {value} in stage {self.stage.name}, epoch {self.current_epoch}, at "
+            f"the learning rate {self._rate():.2g}. The checkpoint of the epoch before is kept. "
+            "Lower the stage's learning_rate."
+        )
 
     def _rate(self) -> float:
         return float(self.trainer.optimizers[0].param_groups[0]["lr"])

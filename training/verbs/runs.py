@@ -43,6 +43,14 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change the recipe: --set stages.0.epochs=3", metavar="K=V"),
 ]
+Cache = Annotated[
+    str | None,
+    typer.Option(
+        help="Where decoded pictures are kept for later runs; none keeps them in memory.",
+        metavar="DIR",
+        show_default="runs/.pixels, or beside the run",
+    ),
+]
 Engine = Annotated[str, typer.Option(help="What runs the network: torchscript or onnx.")]
 
 
@@ -77,6 +85,7 @@ def train(
             show_default=False,
         ),
     ] = None,
+    cache: Cache = None,
 ) -> None:
     """Train, export and evaluate a model.
 
@@ -94,7 +103,7 @@ def train(
     if resume is not None:
         if preview is not None:
             raise TrainingError("--preview is for a new run: give it with --data, not --resume.")
-        trained = resume_training(resume, hardware, tracker)
+        trained = resume_training(resume, hardware, tracker, cache)
     elif data is None:
         raise TrainingError("Give --data DIR to train, or --resume RUN to go on with a run.")
     else:
@@ -104,7 +113,7 @@ def train(
         if preview is not None:
             show_recipe(source, chosen, preview, chosen.seed)
             return
-        trained = run_training(source, chosen, weights, save, hardware, tracker)
+        trained = run_training(source, chosen, weights, save, hardware, tracker, cache)
     if trained is None:  # a process of torchrun's that is not the first
         return
     print_evaluation(trained.evaluation, "Test images, exported file")
@@ -123,13 +132,14 @@ def lr_find(
         Path | None, typer.Option(help="Write the curve as CSV.", show_default=False)
     ] = None,
     overrides: Overrides = None,
+    cache: Cache = None,
 ) -> None:
     """Try learning rates on a stage's first weights, and suggest one."""
     from training.recipe import load_recipe
     from training.train import find_rate
 
     chosen = load_recipe(recipe, overrides or ())
-    found = find_rate(DataSource(data, groups, split), chosen, weights, stage - 1)
+    found = find_rate(DataSource(data, groups, split), chosen, weights, stage - 1, cache)
     table = Table("learning rate", "loss", title=f"Range test of stage {stage}")
     for rate, loss in list(zip(found.rates, found.losses, strict=True))[:: max(1, _EVERY)]:
         table.add_row(f"{rate:.2g}", f"{loss:.4f}")

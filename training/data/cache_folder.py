@@ -1,0 +1,44 @@
+"""Which folder a run keeps its decoded pictures in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from training.data.pixel_cache import Folder
+from training.errors import TrainingError
+from training.progress import console
+
+NONE = "none"
+"""What a user writes to keep pictures in memory."""
+
+_RUNS, _PIXELS = "runs", ".pixels"
+
+
+def choose_cache(given: str | None, run: Path | None = None) -> Path | None:
+    """Return the folder that keeps decoded pictures; None for memory.
+
+    Args:
+        given: By the user: a folder, or ``none`` for memory. Without it, all runs below a folder
+            ``runs`` share its ``.pixels``, and those elsewhere have one beside them; where that
+            cannot be written, a line says so, and pictures stay in memory.
+        run: The run's folder; None for ``runs/.pixels``.
+    """
+    if given is not None:
+        return None if given == NONE else Path(given)
+    folder = _default(run)
+    try:
+        Folder(folder)
+    except TrainingError as error:
+        console.print(
+            f"Pictures stay in memory. {error}", soft_wrap=True, highlight=False, markup=False
+        )
+        return None
+    return folder
+
+
+def _default(run: Path | None) -> Path:
+    if run is None:
+        return Path(_RUNS) / _PIXELS
+    parents = run.absolute().parents
+    shared = next((folder for folder in parents if folder.name == _RUNS), parents[0])
+    return shared / _PIXELS
