@@ -25,6 +25,7 @@ _CLASSES = 20
 _PAIRS = 10
 _SLICES = 10
 _WIDEST_NAME = 32
+_WIDEST_SLICE = 60
 
 
 def print_evaluation(evaluation: Evaluation, title: str) -> None:
@@ -103,7 +104,7 @@ def _confused(pairs: Sequence[ConfusedPair]) -> Table:
 
 
 def _slices(heading: str, what: str, slices: Sequence[SliceFigures]) -> Table:
-    table = _table(heading)
+    table = _table(heading, _WIDEST_SLICE)
     if len(slices) > _SLICES:
         table.title = f"The worst {_SLICES} of {len(slices)} {what}"
         slices = sorted(slices, key=lambda figures: figures.accuracy)[:_SLICES]
@@ -132,9 +133,9 @@ def _rejection(threshold: Threshold) -> tuple[str, str]:
     return "Threshold", said
 
 
-def _table(heading: str) -> Table:
+def _table(heading: str, widest: int = _WIDEST_NAME) -> Table:
     table = Table(title_justify="left")
-    table.add_column(heading, no_wrap=True, max_width=_WIDEST_NAME)
+    table.add_column(heading, no_wrap=True, max_width=widest)
     return table
 
 
