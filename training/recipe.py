@@ -129,6 +129,8 @@ class Recipe(_Strict):
         weight_averaging: The decay of an exponential moving average of the weights, which is what
             each epoch measures, a stage hands to the next, and is exported; None for the weights
             of the last step.
+        reject_below_precision: The fraction of right answers that the exported version shall
+            reach by answering "unknown" when in doubt; None answers always.
         stages: In order.
     """
 
@@ -145,6 +147,7 @@ class Recipe(_Strict):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     class_weights: bool = False
     weight_averaging: float | None = Field(default=None, gt=0, lt=1)
+    reject_below_precision: float | None = Field(default=None, gt=0, le=1)
     stages: list[Stage] = Field(min_length=1)
 
     @model_validator(mode="after")
