@@ -105,7 +105,8 @@ def recipe(*stages: str, changes: Sequence[str] = ()) -> Recipe:
     defaults = "learning_rate: 0.01"
     written = ", ".join(f"{{{defaults}, {stage}}}" for stage in stages)
     return load_recipe(
-        "flying-objects", [f"stages=[{written}]", "batch_size=16", "class_weights=false", *changes]
+        "flying-objects-head",
+        [f"stages=[{written}]", "batch_size=16", "class_weights=false", *changes],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import socket
 import subprocess
@@ -33,6 +34,7 @@ from training.fitting.figures import best_epoch
 from training.fitting.fit import Fitting
 from training.fitting.hardware import Hardware
 from training.fitting.loss import balancing_weights, make_loss
+from training.fitting.lr_find import STEPS, suggest_rate
 from training.fitting.order import EpochOrder, Numbered
 from training.fitting.thaw import Trainee
 from training.models.network import Classifier
@@ -344,6 +346,31 @@ def test_a_run_with_a_range_test_before_it_equals_one_without(tmp_path: Path) ->
     fitting.go_on(Progress(LABELS))
     other, _ = fit(tmp_path / "2", stages, material())
     assert same(model, other)
+
+
+RATES = [10 ** (-6 + 6 * step / (STEPS - 1)) for step in range(STEPS)]
+
+
+def test_a_new_head_gets_the_rate_at_which_its_loss_falls_steepest() -> None:
+    losses = [1.4 / (1 + (rate / 1e-3) ** 2) + rate for rate in RATES]
+    found = suggest_rate(RATES, losses)
+    assert found is not None
+    assert 5e-4 < found < 2e-3
+
+
+@pytest.mark.parametrize("explodes", [True, False])
+def test_trained_layers_get_a_rate_below_the_one_at_which_their_loss_rises(explodes: bool) -> None:
+    noise = [0.03 * math.sin(step) for step in range(STEPS)]
+    losses = [0.3 + 0.15 * rate / 1e-3 + ripple for rate, ripple in zip(RATES, noise, strict=True)]
+    if explodes:
+        losses = [loss for loss in losses if loss < 0.9]
+    found = suggest_rate(RATES[: len(losses)], losses)
+    assert found is not None
+    assert 1e-4 < found < 3e-4  # it rises by half at 1e-3
+
+
+def test_a_loss_that_neither_falls_nor_rises_suggests_no_rate() -> None:
+    assert suggest_rate(RATES, [1.4] * STEPS) is None
 
 
 def test_a_problem_that_cannot_be_learned_has_no_suggestion_and_says_so(tmp_path: Path) -> None:

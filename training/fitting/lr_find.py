@@ -2,8 +2,9 @@
 
 The rate grows exponentially from step to step; the loss first stays, then falls, then explodes.
 The suggestion is the rate at which the smoothed loss falls steepest against log(rate). Layers that
-are trained already leave it little to fall: then it is a tenth of the rate of the lowest loss,
-beyond which the loss rises.
+are trained already leave it little to fall in a few steps: then it is a fifth of the rate at which
+the loss has risen by half, as the best rate is a small factor below the one that diverges (Bengio
+2012, arXiv:1206.5533, section 3.1.1).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import copy
 import csv
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,9 @@ STEPS = 50
 _SMOOTHING = 0.9
 _EXPLODED = 3.0
 _FEWEST = 10
-_FALL = 0.1
+_FALL = 0.25
+_RISEN = 1.5
+_BELOW = 5
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,8 @@ class RangeTest:
     Attributes:
         rates: Of each step, growing.
         losses: Smoothed, of each step.
-        suggestion: Where the loss falls steepest, or a tenth of where it is lowest; None where it
-            neither falls nor rises.
+        suggestion: Where the loss falls steepest, or a fifth of where it has risen by half; None
+            where it neither falls nor rises.
     """
 
     rates: tuple[float, ...]
@@ -100,18 +103,27 @@ def find_rate(
             steps.zero_grad()
             value.backward()  # type: ignore[no-untyped-call]
             steps.step()
-    return RangeTest(tuple(rates), tuple(losses), _suggest(rates, losses))
+    return RangeTest(tuple(rates), tuple(losses), suggest_rate(rates, losses))
 
 
-def _suggest(rates: list[float], losses: list[float]) -> float | None:
+def suggest_rate(rates: Sequence[float], losses: Sequence[float]) -> float | None:
+    """Return the rate to train with, None where a curve does not tell.
+
+    Args:
+        rates: Growing.
+        losses: Smoothed, at each rate; fewer than ``STEPS`` where they exploded.
+    """
     if len(rates) <= _FEWEST:
         return None
+    first = losses[_FEWEST]
     lowest = min(range(_FEWEST, len(losses)), key=losses.__getitem__)
-    slopes = np.gradient(np.array(losses), np.log(rates))[_FEWEST : lowest + 1]
-    if losses[_FEWEST] - losses[lowest] > _FALL * losses[_FEWEST]:
+    if first - losses[lowest] > _FALL * first:
+        slopes = np.gradient(np.array(losses), np.log(rates))[_FEWEST : lowest + 1]
         return rates[_FEWEST + int(slopes.argmin())]
-    rises = max(losses[lowest:]) > (1 + _FALL) * losses[lowest]
-    return rates[lowest] / 10 if rises else None
+    beyond = zip(rates[lowest:], losses[lowest:], strict=True)
+    exploded = rates[-1] if len(rates) < STEPS else None
+    diverged = next((rate for rate, loss in beyond if loss > _RISEN * first), exploded)
+    return None if diverged is None else diverged / _BELOW
 
 
 def _beginning(losses: list[float], smooth: float) -> float:
