@@ -188,8 +188,8 @@ def evaluate(
     With --precision it says which rejection threshold would reach it on the validation images (of
     a model, on these images); `export RUN --precision` writes it.
     """
-    from training.allocator import keep_freed_memory
     from training.evaluation.runs import evaluate_folder, evaluate_run
+    from training.process import keep_freed_memory
     from training.run import is_run
     from training.verbs.evaluation_tables import print_evaluation, print_threshold
 
@@ -229,7 +229,7 @@ def export(
     run: Annotated[Path, typer.Argument(help="A run's folder.")], precision: Precision = None
 ) -> None:
     """Export a run's best weights again, as a new version in its folder `model`, and measure it."""
-    from training.allocator import keep_freed_memory
+    from training.process import keep_freed_memory
     from training.run import open_run
     from training.train import export_run
 
