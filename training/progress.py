@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -29,11 +30,16 @@ _LINES = 4
 def progress(title: str, steps: int, done: int = 0) -> Iterator[Advance]:
     """Show the progress of ``steps`` steps, each reported by a call of the yielded function.
 
+    Of several processes that torchrun started, the first one shows it.
+
     Args:
         title: What is going on, in a few words.
         steps: How many there are.
         done: How many were done before.
     """
+    if os.environ.get("RANK", "0") != "0":
+        yield lambda _: None
+        return
     shown = _bar(title, steps, done) if console.is_terminal else _lines(title, steps, done)
     with shown as advance:
         yield advance
