@@ -59,7 +59,11 @@ class Endpoint:
         adapter = HTTPAdapter(max_retries=self._patience, pool_maxsize=at_once)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
-        self.title, self.labels = self._describe()
+        try:
+            self.title, self.labels = self._describe()
+        except TrainingError:
+            self._session.close()
+            raise
 
     def answers(self, questions: Iterable[Question]) -> Generator[Answer, None, None]:
         """Answer questions in order.
@@ -68,7 +72,7 @@ class Endpoint:
             TrainingError: The service went away: several in a row found nobody.
         """
         lost = 0
-        with ThreadPoolExecutor(self._at_once) as pool:
+        with self._session, ThreadPoolExecutor(self._at_once) as pool:
             try:
                 for answer, reached in in_order(pool, self._ask, questions, self._at_once):
                     yield answer
@@ -100,7 +104,7 @@ class Endpoint:
             return Answer(question.name, None, _problem(response)), True
         try:
             return Answer(question.name, _prediction(response.json())), True
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, AttributeError):
             return Answer(question.name, None, _not_ours(response)), True
 
     def _describe(self) -> tuple[str, tuple[str, ...]]:

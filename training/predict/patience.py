@@ -71,11 +71,14 @@ class Patience(Retry):
                 f"The service answers {response.status} and asks to come back in {seconds:.0f} s.",
                 highlight=False,
             )
-        self.stopped.wait(seconds)
+        self._wait(seconds)
         return True
 
     def _sleep_backoff(self) -> None:
-        self.stopped.wait(self.get_backoff_time())
+        self._wait(self.get_backoff_time())
+
+    def _wait(self, seconds: float) -> None:
+        self.stopped.wait(seconds)
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
         """Whether to ask again: only for our statuses, and not once it was stopped."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -68,11 +68,22 @@ def webcam(
         check_display()
     loaded = load_model(model_address(model), engine)
     say(f"Answered by {loaded.metadata.name} {loaded.metadata.version} ({engine})")
+    _say_what_fonts_lack(loaded.metadata.labels)
     try:
         said = _run(loaded, source, output, seconds, snapshots)
     except BrokenVideoError as error:
         raise TrainingError(f"{source}: {error}") from error
     say(said)
+
+
+def _say_what_fonts_lack(labels: Sequence[str]) -> None:
+    from training.video.fonts import unwritten
+
+    if missing := unwritten(labels):
+        say(
+            f"No installed font has all letters of {missing[0]!r}: it is written with escapes. "
+            "On Debian and Ubuntu, `apt-get install fonts-noto fonts-noto-cjk` has most scripts."
+        )
 
 
 def _run(

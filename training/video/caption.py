@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from model_loader import UNKNOWN, Prediction
 from training.video.camera import HEIGHT, WIDTH
@@ -14,6 +16,7 @@ from training.video.fonts import fitted
 _SHARE = 1 / 18
 """Height of the label's letters, of the picture's."""
 _SMALLEST = 14
+_TINIEST = 8
 _SMALL = 0.6
 """Size of the other lines, of the label's."""
 
@@ -51,34 +54,55 @@ def fit(picture: Image.Image) -> Image.Image:
     return picture.resize((size[0], size[1]), Image.Resampling.BILINEAR)
 
 
-def describe(prediction: Prediction) -> str:
-    """Return an answer as one line."""
-    return f"{prediction.label}  {prediction.confidence:.1%}"
-
-
 def caption(picture: Image.Image, prediction: Prediction, *notes: str) -> Image.Image:
     """Return the picture with the answer, and smaller notes below it, in its upper left corner."""
     size = max(_SMALLEST, round(picture.height * _SHARE))
-    lines = [(describe(prediction), size)] + [(note, max(10, int(size * _SMALL))) for note in notes]
-    colours = [_UNKNOWN if prediction.label == UNKNOWN else _KNOWN] + [_OTHER] * len(notes)
+    small = max(_SMALLEST * 2 // 3, int(size * _SMALL))
     margin, gap = size // 2, size // 4
+    room = picture.width - 2 * margin
+    # Name and figure apart: beside Arabic or Hebrew, the percent sign would change sides.
+    answer = _line([prediction.label, f"{prediction.confidence * 100:.1f} %"], size, room)
+    lines = [answer, *(_line([note], small, room) for note in notes)]
+    colours = [_UNKNOWN if prediction.label == UNKNOWN else _KNOWN] + [_OTHER] * len(notes)
     drawn = picture.copy()
     draw = ImageDraw.Draw(drawn, "RGBA")
-    texts = [
-        (*fitted(text, _shrunk(text, height, picture.width - 2 * margin)), height)
-        for text, height in lines
-    ]
-    width = max(font.getlength(text) for text, font, _ in texts)
-    below = sum(height + gap for *_, height in texts) + margin
-    draw.rectangle((0, 0, width + 2 * margin, below), fill=_BEHIND)
+    width = max(line.width for line in lines) + 2 * margin
+    draw.rectangle((0, 0, width, sum(line.height + gap for line in lines) + margin), fill=_BEHIND)
     y = margin // 2 + gap
-    for (text, font, height), colour in zip(texts, colours, strict=True):
-        draw.text((margin, y + height / 2), text, fill=colour, font=font, anchor="lm")
-        y += height + gap
+    for line, colour in zip(lines, colours, strict=True):
+        line.draw(draw, margin, y + line.height / 2, colour)
+        y += line.height + gap
     return drawn
 
 
-def _shrunk(text: str, size: int, width: float) -> int:
-    """Return a size at which the text is no wider than the picture."""
-    shown, font = fitted(text, size)
-    return max(8, min(size, int(size * width / max(1.0, font.getlength(shown)))))
+@dataclass(frozen=True)
+class _Line:
+    """Texts beside each other, each with its font; sizes in pixels."""
+
+    texts: tuple[tuple[str, ImageFont.FreeTypeFont], ...]
+    height: int
+
+    @property
+    def width(self) -> float:
+        lengths = [font.getlength(text) for text, font in self.texts]
+        return sum(lengths) + self._space * (len(lengths) - 1)
+
+    @property
+    def _space(self) -> float:
+        return self.height / 2
+
+    def draw(
+        self, draw: ImageDraw.ImageDraw, x: float, middle: float, colour: tuple[int, int, int]
+    ) -> None:
+        for text, font in self.texts:
+            draw.text((x, middle), text, fill=colour, font=font, anchor="lm")
+            x += font.getlength(text) + self._space
+
+
+def _line(texts: Sequence[str], size: int, room: float) -> _Line:
+    """Lay out texts at a size at which they fit into the room, if they are not endless."""
+    full = _Line(tuple(fitted(text, size) for text in texts), size)
+    if full.width <= room:
+        return full
+    smaller = max(_TINIEST, int(size * room / full.width))
+    return _Line(tuple(fitted(text, smaller) for text in texts), smaller)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache, lru_cache
 
 from matplotlib.font_manager import fontManager, get_font
@@ -9,6 +10,9 @@ from PIL import ImageFont
 
 _PREFERRED = ("DejaVu Sans", "Noto Sans", "Noto Sans CJK JP", "Arial Unicode MS")
 """Tried in this order, then whatever is installed; the first comes with matplotlib."""
+
+_BOXES = frozenset({"Last Resort", "Last Resort High-Efficiency"})
+"""They have every letter, as a box that names its script; matplotlib brings one along."""
 
 
 @lru_cache(256)
@@ -30,10 +34,15 @@ def fitted(text: str, size: int) -> tuple[str, ImageFont.FreeTypeFont]:
     return text, ImageFont.truetype(path, size)
 
 
+def unwritten(texts: Iterable[str]) -> list[str]:
+    """Return the texts that no installed font has all letters of."""
+    return [text for text in texts if fitted(text, 20)[0] != text]
+
+
 @cache
 def _installed() -> tuple[str, ...]:
     rank = {name: number for number, name in enumerate(_PREFERRED)}
-    upright = [font for font in fontManager.ttflist if font.style == "normal"]
+    upright = [f for f in fontManager.ttflist if f.style == "normal" and f.name not in _BOXES]
     upright.sort(key=lambda f: (rank.get(f.name, len(rank)), abs(_weight(f.weight) - 400), f.fname))
     return tuple(dict.fromkeys(font.fname for font in upright))
 

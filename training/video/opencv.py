@@ -32,9 +32,9 @@ Levels = NDArray[Any]
 
 def to_picture(levels: Levels) -> Image.Image:
     """Turn a frame into what the test transform takes: a picture of mode RGB."""
-    return Image.fromarray(np.ascontiguousarray(levels[:, :, ::-1]))
+    return Image.fromarray(cv2.cvtColor(levels, cv2.COLOR_BGR2RGB))
 
 
 def to_levels(picture: Image.Image) -> Levels:
     """Turn a picture of mode RGB into what OpenCV shows and writes."""
-    return np.ascontiguousarray(np.asarray(picture)[:, :, ::-1])
+    return cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2BGR)
