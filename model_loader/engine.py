@@ -21,7 +21,7 @@ def load_torchscript(path: Path, threads: int | None = None) -> Network:
 
     Args:
         path: The file.
-        threads: That compute, in the whole process; None to leave it to torch.
+        threads: That compute; None to leave it to torch.
 
     Raises:
         ModelCorruptError: The file is not a TorchScript archive.
@@ -31,8 +31,6 @@ def load_torchscript(path: Path, threads: int | None = None) -> Network:
         import torch
     except ImportError as error:
         raise ModelIncompatibleError(_missing("torchscript", "torch", "onnx")) from error
-    if threads is not None:
-        torch.set_num_threads(threads)
     try:
         module = torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
     except RuntimeError as error:
@@ -41,8 +39,15 @@ def load_torchscript(path: Path, threads: int | None = None) -> Network:
         ) from error
 
     def run(images: NDArray[np.float32]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            logits: NDArray[np.float32] = module(torch.from_numpy(images)).float().numpy()
+        others = torch.get_num_threads()  # of whatever else this process computes
+        if threads is not None:
+            torch.set_num_threads(threads)
+        try:
+            with torch.inference_mode():
+                logits: NDArray[np.float32] = module(torch.from_numpy(images)).float().numpy()
+        finally:
+            if threads is not None:
+                torch.set_num_threads(others)
         return logits
 
     return run

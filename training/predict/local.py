@@ -19,6 +19,9 @@ from training.predict.questions import Answer, Question, answer
 _AHEAD = 4
 """Questions that wait for their turn, for each process."""
 
+_THREADS = 1
+"""One image is too little for several threads to share; several images are for processes."""
+
 
 class Answerer(Protocol):
     """Something that answers.
@@ -37,12 +40,12 @@ class Answerer(Protocol):
 
 
 class OneProcess:
-    """Answers in this process, one question after the other."""
+    """Answers in this process, one question after the other, on one core."""
 
     def __init__(self, address: str, engine: str) -> None:
         """Load the model; see ``model_loader.load_model`` for the arguments and errors."""
         keep_freed_memory()
-        self._model = load_model(address, engine)
+        self._model = load_model(address, engine, _THREADS)
         self.title, self.labels = _describe(self._model)
 
     def answers(self, questions: Iterable[Question]) -> Generator[Answer, None, None]:
@@ -52,7 +55,7 @@ class OneProcess:
 
 
 class SeveralProcesses:
-    """Answers in processes of their own, each of which loads the model and computes in one thread.
+    """Answers in processes of their own, each of which loads the model and takes one core.
 
     Files are read where they are answered; only names and answers go between processes.
     """
@@ -100,7 +103,7 @@ def _begin() -> None:
 
 @functools.cache
 def _load(address: str, engine: str) -> Model:
-    return load_model(address, engine, threads=1)
+    return load_model(address, engine, _THREADS)
 
 
 def _load_and_describe(address: str, engine: str) -> tuple[str, tuple[str, ...]]:

@@ -42,7 +42,7 @@ def predict(
         typer.Argument(
             help="Image files, folders (with all below), quoted patterns, video files, or the "
             "number of a camera.",
-            metavar="IMAGE...",
+            metavar="IMAGE",
         ),
     ],
     model: Model = None,
@@ -71,7 +71,7 @@ def predict(
     processes: Annotated[
         int,
         typer.Option(
-            min=1, help="Answer in so many processes, each with the model and one thread."
+            min=1, help="Answer in so many processes; each loads the model and takes one core."
         ),
     ] = 1,
     at_once: Annotated[
