@@ -16,7 +16,7 @@ from werkzeug.wrappers import Request, Response
 def serving(app: WSGIApplication) -> Iterator[str]:
     """Serve an app on a port of this machine; yield its address."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.port}"

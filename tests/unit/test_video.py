@@ -108,41 +108,83 @@ def test_what_is_no_video_is_broken(tmp_path: Path) -> None:
 
 
 class Camera:
-    """Gives numbered frames at a steady pace, like a real one whether or not they are taken."""
+    """Gives numbered frames when it is told to, whether or not they are taken."""
 
-    def __init__(self, count: int, pause: float) -> None:
+    def __init__(self) -> None:
         self.given = 0
-        self._count = count
-        self._pause = pause
+        self._asked = 0
+        self._permits = threading.Semaphore(0)
+        self._over = False
 
     def __call__(self) -> VideoFrame | None:
-        if self.given == self._count:
+        self._asked += 1
+        self._permits.acquire()
+        if self._over:
             return None
-        time.sleep(self._pause)
-        frame = VideoFrame(self.given, "", np.full((4, 4, 3), self.given, np.uint8))
-        self.given += 1
-        return frame
+        return VideoFrame(self._asked - 1, "", np.zeros((4, 4, 3), np.uint8))
+
+    def give(self, count: int) -> None:
+        """Give frames; return once the last of them has been read."""
+        self.given += count
+        self._permits.release(count)
+        while self._asked <= self.given:
+            time.sleep(0.001)
+
+    def end(self) -> None:
+        self._over = True
+        self._permits.release()
 
 
-def test_a_slow_model_sees_fewer_frames_and_never_old_ones() -> None:
-    camera = Camera(count=100, pause=0.002)
-    taken, lag = [], []
+def test_a_slow_model_sees_the_newest_frame_and_the_others_are_dropped() -> None:
+    camera = Camera()
     with Newest(camera) as newest:
-        for frame in newest.frames():
-            taken.append(int(frame.seconds))
-            lag.append(camera.given - 1 - taken[-1])
-            time.sleep(0.02)
-    assert taken == sorted(set(taken))
-    assert taken[-1] == 99, "the last frame is not lost"
-    assert len(taken) < 50
-    assert max(lag) <= 1, "however many came in the meantime, the newest was taken"
-    assert newest.dropped == 100 - len(taken)
+        for burst in (1, 10, 1, 30):
+            camera.give(burst)
+            frame = newest.take()
+            assert frame is not None
+            assert frame.seconds == camera.given - 1
+        assert newest.dropped == 9 + 29
+        camera.end()
 
 
 def test_a_fast_model_sees_every_frame() -> None:
-    with Newest(Camera(count=10, pause=0.02)) as newest:
-        assert [frame.seconds for frame in newest.frames()] == list(range(10))
+    camera = Camera()
+    seen = []
+    with Newest(camera) as newest:
+        for _ in range(10):
+            camera.give(1)
+            frame = newest.take()
+            assert frame is not None
+            seen.append(frame.seconds)
+        camera.end()
+        assert newest.take() is None
+    assert seen == list(range(10))
     assert newest.dropped == 0
+
+
+def test_a_fast_camera_and_a_slow_model_end_with_the_last_frame(
+    model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def slow(model: Model, picture: Image.Image) -> Prediction:
+        time.sleep(0.02)
+        return BIRD
+
+    numbers = iter(range(100))
+
+    def read() -> VideoFrame | None:
+        time.sleep(0.002)
+        number = next(numbers, None)
+        return number if number is None else VideoFrame(number, "", np.zeros((64, 64, 3), np.uint8))
+
+    Keys(monkeypatch, "")
+    monkeypatch.setattr("training.video.live.classify_picture", slow)
+    with Newest(read) as newest:
+        shown = list(label_live(model, newest_frames(newest), Window("w", tmp_path)))
+    times = [labelled.frame.seconds for labelled in shown]
+    assert times == sorted(set(times))
+    assert times[-1] == 99
+    assert len(times) < 50
+    assert newest.dropped == 100 - len(times)
 
 
 def test_a_camera_that_stalls_does_not_hold_up_the_window() -> None:
