@@ -16,8 +16,12 @@ Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 DEFAULT_ENGINE = "torchscript"
 
 
-def load_torchscript(path: Path) -> Network:
+def load_torchscript(path: Path, threads: int | None = None) -> Network:
     """Load a TorchScript file for the CPU.
+
+    Args:
+        path: The file.
+        threads: That compute; None to leave it to torch.
 
     Raises:
         ModelCorruptError: The file is not a TorchScript archive.
@@ -35,15 +39,26 @@ def load_torchscript(path: Path) -> Network:
         ) from error
 
     def run(images: NDArray[np.float32]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            logits: NDArray[np.float32] = module(torch.from_numpy(images)).float().numpy()
+        others = torch.get_num_threads()  # of whatever else this process computes
+        if threads is not None:
+            torch.set_num_threads(threads)
+        try:
+            with torch.inference_mode():
+                logits: NDArray[np.float32] = module(torch.from_numpy(images)).float().numpy()
+        finally:
+            if threads is not None:
+                torch.set_num_threads(others)
         return logits
 
     return run
 
 
-def load_onnx(path: Path) -> Network:
+def load_onnx(path: Path, threads: int | None = None) -> Network:
     """Load an ONNX file into ONNX Runtime on the CPU.
+
+    Args:
+        path: The file.
+        threads: That compute; None to leave it to ONNX Runtime.
 
     Raises:
         ModelCorruptError: The file is not an ONNX graph with one input and one output.
@@ -53,8 +68,11 @@ def load_onnx(path: Path) -> Network:
         import onnxruntime
     except ImportError as error:
         raise ModelIncompatibleError(_missing("onnx", "onnxruntime", "torchscript")) from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    providers = ["CPUExecutionProvider"]
     try:
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:
         # ONNX Runtime's exceptions share no base class but Exception.
         raise ModelCorruptError(f"{path.name} is not an ONNX file: {_first(error)}.") from error
@@ -70,7 +88,7 @@ def load_onnx(path: Path) -> Network:
     return run
 
 
-ENGINES: dict[str, tuple[str, Callable[[Path], Network]]] = {
+ENGINES: dict[str, tuple[str, Callable[[Path, int | None], Network]]] = {
     "torchscript": ("model.pt", load_torchscript),
     "onnx": ("model.onnx", load_onnx),
 }

@@ -105,13 +105,14 @@ def softmax(
     return result
 
 
-def load_model(uri: str, engine: str | None = None) -> Model:
+def load_model(uri: str, engine: str | None = None, threads: int | None = None) -> Model:
     """Load the current version of a published model.
 
     Args:
         uri: ``s3://bucket/prefix/name``, or a local directory: a published model's (it holds
             ``current.json``) or a single version's (it holds ``model.json``).
         engine: ``torchscript`` or ``onnx``; None for ``torchscript``.
+        threads: That compute; None to leave it to the engine.
 
     Returns:
         The model, after it has reproduced its self-test.
@@ -137,7 +138,7 @@ def load_model(uri: str, engine: str | None = None) -> Model:
             f"{engine} runs; it has {', '.join(metadata.files) or 'no file'}. "
             "Set MODEL_ENGINE to the other engine, or export the model again."
         )
-    network = load(store.fetch(f"{folder}{file}", metadata.files[file]))
+    network = load(store.fetch(f"{folder}{file}", metadata.files[file]), threads)
     model = Model(metadata, engine, network)
     _run_self_test(model)
     return model

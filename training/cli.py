@@ -14,7 +14,7 @@ from model_loader import ModelUnavailableError
 from training.errors import InterruptedRunError, TrainingError
 from training.process import wait_passively
 from training.progress import console
-from training.verbs import data, models, preview, runs
+from training.verbs import data, models, predict, preview, runs, webcam
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -45,7 +45,8 @@ app.command("lr-find")(runs.lr_find)
 app.command()(runs.evaluate)
 app.command()(runs.export)
 app.command()(runs.publish)
-app.command()(runs.predict)
+app.command()(predict.predict)
+app.command()(webcam.webcam)
 
 
 def main() -> None:

@@ -139,6 +139,11 @@ def is_run(folder: Path) -> bool:
     return run.recipe.is_file() and run.checkpoint.is_file()
 
 
+def model_address(text: str) -> str:
+    """Return the address of an exported version: a run's folder stands for its own."""
+    return str(Run(Path(text)).model) if is_run(Path(text)) else text
+
+
 def open_run(folder: Path) -> Run:
     """Return a run that ``train`` wrote.
 

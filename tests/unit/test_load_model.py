@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 
 from model_loader import (
     UNKNOWN,
@@ -53,6 +54,16 @@ def test_a_published_model_answers(published: str, engine: str, photo: bytes) ->
     assert sum(prediction.scores.values()) == pytest.approx(1)
     assert prediction.confidence == max(prediction.scores.values())
     assert prediction.scores[prediction.label] == prediction.confidence
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_one_thread_answers_alike_and_others_keep_theirs(
+    published: str, engine: str, photo: bytes
+) -> None:
+    before = torch.get_num_threads()
+    one = load_model(published, engine, threads=1).classify(photo)
+    assert torch.get_num_threads() == before
+    assert one.scores == pytest.approx(load_model(published, engine).classify(photo).scores)
 
 
 def test_the_engines_agree(published: str, photo: bytes) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +15,7 @@ from rich.markup import escape
 from training.data.headers import read_header
 from training.data.table import LabelledImage
 from training.errors import TrainingError
+from training.in_order import in_order
 from training.progress import console, progress
 
 MOST_SKIPPED = 0.05
@@ -175,14 +175,5 @@ def in_threads(
     AMD EPYC, two rounds).
     """
     threads = threads or cores()
-    pending: deque[Future[_Result]] = deque()
-    pool = ThreadPoolExecutor(threads)
-    try:
-        for item in items:
-            pending.append(pool.submit(function, item))
-            if len(pending) > _AHEAD * threads:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with ThreadPoolExecutor(threads) as pool:
+        yield from in_order(pool, function, items, _AHEAD * threads)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from training.data.source import DataSource
@@ -250,27 +249,8 @@ def publish(
     say(f"Published. Serve it with MODEL_URI={address}")
 
 
-def predict(
-    images: Annotated[list[Path], typer.Argument(help="Image files.", metavar="IMAGE...")],
-    model: Annotated[str, typer.Option(help="A run's folder, or a model's or version's address.")],
-    engine: Engine = "torchscript",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-) -> None:
-    """Classify images."""
-    from training.predict import predict_files
-
-    answers = predict_files(_load_model(model, engine), images)
-    if as_json:
-        print_json([{"image": str(path), **asdict(answer)} for path, answer in answers])
-        return
-    table = Table("image", "label", "confidence")
-    for path, answer in answers:
-        table.add_row(escape(str(path)), escape(answer.label), f"{answer.confidence:.1%}")
-    print_table(table)
-
-
 def _load_model(model: str, engine: str) -> Model:
     from model_loader import load_model
-    from training.run import Run, is_run
+    from training.run import model_address
 
-    return load_model(str(Run(Path(model)).model) if is_run(Path(model)) else model, engine)
+    return load_model(model_address(model), engine)

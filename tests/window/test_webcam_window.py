@@ -1,0 +1,112 @@
+"""The webcam's window, as a person sees it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageGrab
+
+from model_loader import load_model
+from tests.films import write_film
+from tests.versions import LABELS, build_version
+from training.predict.questions import classify_picture
+from training.samples.draw import draw_image
+from training.video.caption import caption
+from training.video.clip import read_clip
+from training.video.opencv import cv2, to_levels, to_picture
+from training.video.screens import Window
+
+ROOT = Path(__file__).resolve().parents[2]
+_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def version(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("version") / "model"
+    build_version(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two minutes of one picture."""
+    picture = draw_image("Flying Birds").resize((640, 480))
+    path = tmp_path_factory.mktemp("film") / "film.avi"
+    return write_film(path, [picture] * 240, rate=2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the test's display is an X server")
+def test_the_window_shows_the_label_saves_a_snapshot_and_quits(
+    display: str, version: Path, film: Path, tmp_path: Path
+) -> None:
+    picture = to_picture(next(read_clip(film)).levels)
+    answer = classify_picture(load_model(str(version)), picture)
+    others = [replace(answer, label=label) for label in LABELS if label != answer.label]
+    lines = [answer_line(caption(picture, found, Window.note)) for found in (answer, *others)]
+    with webcam(display, film, "--model", version, "--snapshots", tmp_path) as process:
+
+        def has_label() -> bool:
+            right, *wrong = (likeness(line, ImageGrab.grab(xdisplay=display)) for line in lines)
+            return right > 0.99 > 0.95 > max(wrong)
+
+        wait_for(has_label, process)
+        press("s", display)
+        wait_for(lambda: any(tmp_path.glob("*.png")), process)
+        press("q", display)
+        assert process.wait(_SECONDS) == 0
+    (snapshot,) = tmp_path.iterdir()
+    with Image.open(snapshot) as saved:
+        assert saved.size == (640, 480)
+        assert likeness(lines[0], saved) > 0.99
+
+
+@contextmanager
+def webcam(display: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """Run the verb with a display; end it where it has not ended by itself."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "training", "webcam", *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "DISPLAY": display},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def press(key: str, display: str) -> None:
+    """Press a key above the window: without a window manager, the pointer has the keyboard."""
+    command = ["xdotool", "mousemove", "100", "300", "key", key]
+    subprocess.run(command, env={**os.environ, "DISPLAY": display}, check=True)
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + _SECONDS
+    while not condition():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline, "it has not come to pass"
+        time.sleep(0.2)
+
+
+def answer_line(picture: Image.Image) -> Image.Image:
+    """Cut the label and its confidence from a labelled picture of 640 × 480."""
+    return picture.crop((10, 8, 300, 42))
+
+
+def likeness(part: Image.Image, whole: Image.Image) -> float:
+    """Return how well the most similar place of a picture matches a part, at most 1."""
+    found = cv2.matchTemplate(
+        to_levels(whole.convert("RGB")), to_levels(part), cv2.TM_CCOEFF_NORMED
+    )
+    return float(found.max())

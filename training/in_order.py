@@ -1,0 +1,33 @@
+"""Working on many things at once, with the results in the things' order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from typing import TypeVar
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+def in_order(
+    pool: Executor, function: Callable[[_Item], _Result], items: Iterable[_Item], ahead: int
+) -> Iterator[_Result]:
+    """Yield ``function`` of each item, in order, computed by a pool's threads or processes.
+
+    At most ``ahead`` items are taken whose results have not been yielded, so that neither large
+    items nor large results pile up. Where the results are no longer asked for, what has not begun
+    by then is dropped.
+    """
+    pending: deque[Future[_Result]] = deque()
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) >= ahead:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        for future in pending:
+            future.cancel()

@@ -1,0 +1,1 @@
+"""Answering images and frames: what is asked, who answers, how the answers are shown."""

@@ -1,0 +1,219 @@
+"""Answers as JSON, CSV and lines to read, each written when it comes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self, TextIO
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.text import Text
+
+from model_loader import UNKNOWN, Prediction
+from training.errors import TrainingError
+from training.predict.questions import Answer
+
+_COLUMNS = ("image", "label", "confidence", "error")
+_PERCENT = 7
+"""Characters of '100.0 %'."""
+
+
+class Output(Protocol):
+    """Where answers go, one by one, within a ``with`` block."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        """End; what was written before an interruption is whole."""
+        ...
+
+    def write(self, answer: Answer) -> None:
+        """Take one answer."""
+        ...
+
+
+class JsonOutput:
+    """A list of objects on standard output."""
+
+    def __init__(self, top_k: int | None = None) -> None:
+        """Say how many scores to give, the highest first; None for all, in index order."""
+        self._top_k = top_k
+        self._before = "["
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        """Close the list."""
+        _emit("[]\n" if self._before == "[" else "\n]\n")
+
+    def write(self, answer: Answer) -> None:
+        """Add an object."""
+        document = json.dumps(self._document(answer), indent=2, ensure_ascii=False)
+        indented = "\n".join(f"  {line}" for line in document.splitlines())
+        _emit(f"{self._before}\n{indented}")
+        self._before = ","
+
+    def _document(self, answer: Answer) -> dict[str, Any]:
+        found = answer.prediction
+        if found is None:
+            return {"image": answer.image, "error": answer.error}
+        scores = dict(found.scores if self._top_k is None else highest(found, self._top_k))
+        return {
+            "image": answer.image,
+            "label": found.label,
+            "confidence": found.confidence,
+            "scores": scores,
+        }
+
+
+class CsvOutput:
+    """A file with a row for each answer and a column for each class."""
+
+    def __init__(self, path: Path, labels: Sequence[str]) -> None:
+        """Say where it goes, and which classes there are."""
+        self._path = path
+        self._labels = labels
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> Self:
+        """Write the header.
+
+        Raises:
+            TrainingError: The file cannot be written.
+        """
+        try:
+            self._file = self._path.open("w", newline="", encoding="utf-8")
+        except OSError as error:
+            raise TrainingError(f"{self._path} cannot be written: {error.strerror}.") from error
+        classes = (f"class {label}" if label in _COLUMNS else label for label in self._labels)
+        self._row([*_COLUMNS, *classes])
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+    def write(self, answer: Answer) -> None:
+        """Add a row."""
+        found = answer.prediction
+        if found is None:
+            self._row([answer.image, "", "", answer.error, *[""] * len(self._labels)])
+        else:
+            scores = (found.scores.get(label, "") for label in self._labels)
+            self._row([answer.image, found.label, found.confidence, "", *scores])
+
+    def _row(self, values: Sequence[object]) -> None:
+        csv.writer(self._file).writerow(values)  # type: ignore[arg-type]
+
+
+class TableOutput:
+    """Lines on standard output: the most probable classes, then the image's name."""
+
+    def __init__(self, labels: Sequence[str], top_k: int = 1) -> None:
+        """Say which classes there are, and how many of them to show for each image."""
+        self._width = max(map(cell_len, [*labels, UNKNOWN, "label"]))
+        self._top_k = min(top_k, len(labels))
+        self._console = Console(highlight=False, soft_wrap=True)
+
+    def __enter__(self) -> Self:
+        """Print the header."""
+        head = set_cell_size("label", self._width) + "   score"
+        self._print(Text("   ".join([head] * self._top_k + ["image"]), "bold"))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        """Print nothing."""
+
+    def write(self, answer: Answer) -> None:
+        """Print a line."""
+        found = answer.prediction
+        if found is None:
+            self._print(Text.assemble((f"{answer.image}: {answer.error}", "red")))
+            return
+        first, *others = highest(found, self._top_k)
+        unknown = found.label == UNKNOWN != first[0]
+        line = Text(self._cell(found.label, first[1]), "yellow" if unknown else "")
+        for label, score in others:
+            line.append("   ").append(self._cell(label, score), "dim")
+        self._print(line.append(f"   {answer.image}", ""))
+
+    def _cell(self, label: str, score: float) -> str:
+        return f"{set_cell_size(label, self._width)} {score * 100:5.1f} %"
+
+    def _print(self, line: Text) -> None:
+        with self._console.capture() as captured:
+            self._console.print(line)
+        _emit(captured.get())
+
+
+class Tally:
+    """Counts answers by label, and those that are errors."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.labels: Counter[str] = Counter()
+        self.errors = 0
+
+    def add(self, answer: Answer) -> None:
+        """Count an answer."""
+        if answer.prediction is None:
+            self.errors += 1
+        else:
+            self.labels[answer.prediction.label] += 1
+
+    def __str__(self) -> str:
+        """Return a sentence."""
+        answered = sum(self.labels.values())
+        counts = ", ".join(f"{label} {count:,}" for label, count in self.labels.most_common(10))
+        more = f" and {len(self.labels) - 10} more classes" if len(self.labels) > 10 else ""
+        said = f"{answered:,} answered" + (f": {counts}{more}." if counts else ".")
+        return f"{said} {self.errors:,} could not be answered." if self.errors else said
+
+
+def highest(prediction: Prediction, count: int) -> list[tuple[str, float]]:
+    """Return the most probable classes and their probabilities, falling."""
+    ranked = sorted(prediction.scores.items(), key=lambda pair: -pair[1])
+    return ranked[:count]
+
+
+def _emit(text: str) -> None:
+    """Write to standard output.
+
+    While a progress bar is shown, rich puts a stand-in in standard output's place that prints
+    above the bar, on standard error's terminal: right for people, but not for a pipe or a file.
+    """
+    stream = sys.stdout
+    if not stream.isatty():
+        stream = getattr(stream, "rich_proxied_file", stream)
+    stream.write(text)

@@ -1,0 +1,133 @@
+"""What is asked about, an image file or a frame, and what comes back."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from PIL import Image
+
+from model_loader import InputError, Model, Prediction, UndecodableImageError
+
+_QUALITY = 95
+"""Of the JPEG that a frame is sent as: as PNG, one of 1920 × 1080 is often more than a Lambda
+function takes."""
+
+
+class Question(Protocol):
+    """Something that a model is asked about; it may be handed to another process."""
+
+    @property
+    def name(self) -> str:
+        """What the answer is listed under."""
+        ...
+
+    def data(self) -> bytes:
+        """Return it as an image file.
+
+        Raises:
+            OSError: It cannot be read.
+            InputError: It is known to be no image.
+        """
+        ...
+
+    def classify(self, model: Model) -> Prediction:
+        """Answer it in this process; raises as ``data`` does."""
+        ...
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image in a file, which is read when it is its turn."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The path, with what is no text escaped."""
+        return printable(self.path)
+
+    def data(self) -> bytes:
+        """Return the file's bytes."""
+        return self.path.read_bytes()
+
+    def classify(self, model: Model) -> Prediction:
+        """Answer it as the service does."""
+        return model.classify(self.data())
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A picture that a camera or a video has given, of mode RGB."""
+
+    name: str
+    picture: Image.Image
+
+    def data(self) -> bytes:
+        """Return a JPEG of it."""
+        buffer = io.BytesIO()
+        self.picture.save(buffer, "JPEG", quality=_QUALITY, subsampling=0)
+        return buffer.getvalue()
+
+    def classify(self, model: Model) -> Prediction:
+        """Answer it as it is."""
+        return classify_picture(model, self.picture)
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """What should have given pictures, and gives none."""
+
+    name: str
+    reason: str
+
+    def data(self) -> bytes:
+        """Raise its reason."""
+        raise UndecodableImageError(self.reason)
+
+    def classify(self, model: Model) -> Prediction:
+        """Raise its reason."""
+        raise UndecodableImageError(self.reason)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back for one question: a prediction, or the reason why there is none.
+
+    Attributes:
+        image: The question's name.
+        prediction: The answer; None where there is an error.
+        error: A sentence; empty where there is a prediction.
+    """
+
+    image: str
+    prediction: Prediction | None
+    error: str = ""
+
+
+def answer(model: Model, question: Question) -> Answer:
+    """Answer one question in this process."""
+    try:
+        return Answer(question.name, question.classify(model))
+    except (OSError, InputError) as error:
+        return Answer(question.name, None, reason(error))
+
+
+def reason(error: OSError | InputError) -> str:
+    """Say in a sentence why a question has no answer."""
+    if isinstance(error, OSError):
+        return f"It cannot be read: {error.strerror}."
+    return str(error)
+
+
+def classify_picture(model: Model, picture: Image.Image) -> Prediction:
+    """Classify a picture of mode RGB that needs no decoding, such as a video's frame."""
+    pixels = model.metadata.transform(picture)
+    return model.predict(model.probabilities(pixels[None])[0])
+
+
+def printable(path: Path) -> str:
+    r"""Return a path as text; a byte of its name that is no UTF-8 becomes ``\udc…``."""
+    return str(path).encode(errors="backslashreplace").decode()

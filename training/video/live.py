@@ -1,0 +1,61 @@
+"""A model's answers on live pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from model_loader import Model, Prediction
+from training.predict.questions import classify_picture
+from training.video.caption import Rate, caption, fit
+from training.video.clip import VideoFrame
+from training.video.newest import Newest
+from training.video.opencv import to_picture
+from training.video.screens import Screen
+
+_PATIENCE = 0.05
+"""Seconds without a frame after which the window is looked after."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A frame that was answered and shown.
+
+    Attributes:
+        frame: As it came.
+        prediction: Its answer.
+        rate: Frames that were answered a second, of late.
+    """
+
+    frame: VideoFrame
+    prediction: Prediction
+    rate: float
+
+
+def newest_frames(newest: Newest) -> Iterator[VideoFrame | None]:
+    """Yield the newest frame until there are no more; None whenever there is none for a while."""
+    while True:
+        frame = newest.take(_PATIENCE)
+        yield frame
+        if frame is None and newest.over:
+            return
+
+
+def label_live(
+    model: Model, frames: Iterable[VideoFrame | None], screen: Screen
+) -> Iterator[Labelled]:
+    """Answer frames one after the other and show each with its answer, until the screen ends it.
+
+    The whole frame is answered; it is shown at 1280 × 720 pixels at most.
+    """
+    rate = Rate()
+    for frame in frames:
+        if frame is not None:
+            picture = to_picture(frame.levels)
+            prediction = classify_picture(model, picture)
+            speed = rate.tick()
+            notes = [note for note in (f"{speed:.1f} frames/s", screen.note) if note]
+            screen.show(caption(fit(picture), prediction, *notes), frame.seconds)
+            yield Labelled(frame, prediction, speed)
+        if not screen.goes_on():
+            return

@@ -1,0 +1,40 @@
+"""OpenCV, which reads videos and cameras and opens windows; imported only when one is asked for."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from training.errors import TrainingError
+
+# What goes wrong is said by this code; the libraries would say it once more, on many lines.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+try:
+    import cv2
+except ImportError as error:
+    raise TrainingError(
+        f"Videos, cameras and windows need OpenCV, which cannot be imported ({error}). Install it "
+        "with `pip install -r requirements-training.txt`; on Debian and Ubuntu it also needs "
+        "`apt-get install libgl1 libglib2.0-0`."
+    ) from error
+
+__all__ = ["Levels", "cv2", "to_levels", "to_picture"]
+
+Levels = NDArray[Any]
+"""A frame as OpenCV has it: uint8 [H, W, 3], in B, G, R order."""
+
+
+def to_picture(levels: Levels) -> Image.Image:
+    """Turn a frame into what the test transform takes: a picture of mode RGB."""
+    return Image.fromarray(cv2.cvtColor(levels, cv2.COLOR_BGR2RGB))
+
+
+def to_levels(picture: Image.Image) -> Levels:
+    """Turn a picture of mode RGB into what OpenCV shows and writes."""
+    return cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2BGR)

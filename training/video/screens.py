@@ -1,0 +1,197 @@
+"""Where live pictures go: a window, or a video file."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from PIL import Image
+
+from training.errors import TrainingError
+from training.progress import console
+from training.video.opencv import cv2, to_levels
+
+_QUIT = {ord("q"), ord("Q"), 27}
+_SNAPSHOT = {ord("s"), ord("S")}
+
+_OPEN_A_WINDOW = "import cv2; cv2.namedWindow('display'); cv2.waitKey(1)"
+_SECONDS_TO_OPEN = 30
+_NO_DISPLAY = (
+    "There is no display to open a window on{reason}. Give --output FILE.mp4 to write the labelled "
+    "frames to a video instead; over ssh, `ssh -X` lends a display."
+)
+
+
+class Screen(Protocol):
+    """Something that shows labelled pictures.
+
+    Attributes:
+        note: What is written on each, beside the answer.
+    """
+
+    note: str
+
+    def show(self, picture: Image.Image, seconds: float) -> None:
+        """Show a picture of the given moment."""
+        ...
+
+    def goes_on(self) -> bool:
+        """Whether nobody has asked to stop; called often."""
+        ...
+
+
+def check_display() -> None:
+    """Make sure that a window can be opened.
+
+    Where the display does not answer, OpenCV ends the process that asks for a window: so another
+    one tries first.
+
+    Raises:
+        TrainingError: It cannot.
+    """
+    if sys.platform != "linux":
+        return
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise TrainingError(_NO_DISPLAY.format(reason=""))
+    try:
+        subprocess.run(
+            [sys.executable, "-c", _OPEN_A_WINDOW],
+            capture_output=True,
+            check=True,
+            timeout=_SECONDS_TO_OPEN,
+        )
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+        raise TrainingError(_NO_DISPLAY.format(reason=f" ({display} does not answer)")) from error
+
+
+class Window:
+    """A window; ``q``, Escape or its own button closes it, ``s`` saves a snapshot."""
+
+    note = "q quits, s saves a snapshot"
+
+    def __init__(self, title: str, snapshots: Path) -> None:
+        """Say what it is called, and into which folder snapshots go."""
+        self._title = title
+        self._snapshots = snapshots
+        self._shown: Image.Image | None = None
+        self._open = True
+
+    def __enter__(self) -> Self:
+        """Open it."""
+        cv2.namedWindow(self._title, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        cv2.destroyAllWindows()
+
+    def show(self, picture: Image.Image, seconds: float) -> None:
+        """Show a picture."""
+        cv2.imshow(self._title, to_levels(picture))
+        self._shown = picture
+
+    def goes_on(self) -> bool:
+        """Do what keys ask for."""
+        key = cv2.waitKey(1)
+        if key in _SNAPSHOT and self._shown is not None:
+            self._save(self._shown)
+        if key in _QUIT or cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1:
+            self._open = False
+        return self._open
+
+    def _save(self, picture: Image.Image) -> None:
+        now = datetime.now()
+        path = self._snapshots / f"webcam-{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03}.png"
+        try:
+            self._snapshots.mkdir(parents=True, exist_ok=True)
+            picture.save(path)
+        except OSError as error:
+            console.print(f"[red]The snapshot {path} cannot be written:[/] {error.strerror}.")
+        else:
+            console.print(f"Snapshot {path}", highlight=False, soft_wrap=True)
+
+
+class Recorder:
+    """An MP4 file; each picture is held until the next one's moment, so that time runs as it did.
+
+    Attributes:
+        frames: Written so far.
+    """
+
+    note = ""
+
+    def __init__(self, path: Path, rate: float) -> None:
+        """Say where it goes, and how many frames a second it gets."""
+        self.frames = 0
+        self._path = path
+        self._rate = rate
+        self._writer: cv2.VideoWriter | None = None
+        self._size = (0, 0)
+        self._held: Image.Image | None = None
+        self._began = 0.0
+
+    def __enter__(self) -> Self:
+        """Make sure that the file can be written, before any frame is answered.
+
+        Raises:
+            TrainingError: It cannot.
+        """
+        if self._path.suffix.lower() != ".mp4":
+            raise TrainingError(f"--output {self._path} must end in .mp4, which is what it writes.")
+        if self._path.exists():
+            raise TrainingError(f"{self._path} exists already. Give --output another name.")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.write_bytes(b"")
+        except OSError as error:
+            raise TrainingError(f"{self._path} cannot be written: {error.strerror}.") from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        """Finish the file."""
+        if self._held is not None:
+            self._write(self._held)
+        if self._writer is None:
+            self._path.unlink(missing_ok=True)
+        else:
+            self._writer.release()
+
+    def show(self, picture: Image.Image, seconds: float) -> None:
+        """Write the picture before, as often as its time asks for."""
+        if self._held is None:
+            self._began = seconds
+        while self._held and self.frames < round((seconds - self._began) * self._rate):
+            self._write(self._held)
+        self._held = picture
+
+    def goes_on(self) -> bool:
+        """Return True."""
+        return True
+
+    def _write(self, picture: Image.Image) -> None:
+        if self._writer is None:
+            self._size = picture.size
+            codec = cv2.VideoWriter.fourcc(*"mp4v")
+            self._writer = cv2.VideoWriter(str(self._path), codec, self._rate, self._size)
+            if not self._writer.isOpened():
+                raise TrainingError(f"{self._path} cannot be written: OpenCV has no MP4 encoder.")
+        if picture.size != self._size:  # or OpenCV leaves it out without a word
+            picture = picture.resize(self._size)
+        self._writer.write(to_levels(picture))
+        self.frames += 1
