@@ -1,13 +1,17 @@
 """How a training process treats memory and cores: two settings, each with its way back.
 
 `keep_freed_memory`: glibc hands every large buffer back to the kernel after each operation and
-asks for it again at the next, 500,000 page faults for a forward of 32 images.
-@ALLOC@
+asks for it again at the next: 500,000 page faults for a forward of 32 images. Measured with two
+threads on two shared cores, MobileNetV2, 224 px, batches of 32, CPU ms an image left alone and kept,
+medians of 3 processes each in turn:
+
+    forward                 36.9 → 17.3     channels_last   23.7 → 12.9
+    training step          112.4 → 78.6     channels_last   78.6 → 58.5     peak RSS 3.0 → 3.5 GB
 
 `wait_passively`: OpenMP's threads wait for each other in a loop that keeps a core busy, and where
 another process wants that core, each wait lasts a time slice. Measured with two threads on two
-cores that other jobs wanted too (load 16), a training step of MobileNetV2 for 16 images, medians of
-@OMPN@ processes each: @OMP@
+cores that many other processes wanted too (load 16): a training step of MobileNetV2, batches of 16,
+took 166 ms an image (one process), 1,419 and 1,582 with ``ACTIVE``, 1,704 with nothing set.
 """
 
 from __future__ import annotations
