@@ -2,8 +2,8 @@
 
 `keep_freed_memory`: glibc hands every large buffer back to the kernel after each operation and
 asks for it again at the next: 500,000 page faults for a forward of 32 images. Measured with two
-threads on two shared cores, MobileNetV2, 224 px, batches of 32, CPU ms an image left alone and kept,
-medians of 3 processes each in turn:
+threads on two shared cores, MobileNetV2, 224 px, batches of 32, CPU ms an image, left alone and
+kept, medians of 3 processes each in turn:
 
     forward                 36.9 → 17.3     channels_last   23.7 → 12.9
     training step          112.4 → 78.6     channels_last   78.6 → 58.5     peak RSS 3.0 → 3.5 GB
