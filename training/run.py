@@ -37,6 +37,11 @@ class Run:
         return self.folder / "history.csv"
 
     @property
+    def steps(self) -> Path:
+        """Loss and learning rate of each step."""
+        return self.folder / "steps.csv"
+
+    @property
     def checkpoint(self) -> Path:
         """The weights of the best epoch."""
         return self.folder / "checkpoints" / "best.pt"
@@ -54,6 +59,16 @@ class Run:
     def model(self) -> Path:
         """The exported version."""
         return self.folder / "model"
+
+    @property
+    def plots(self) -> Path:
+        """The report's pictures."""
+        return self.folder / "plots"
+
+    @property
+    def report(self) -> Path:
+        """The page that shows everything."""
+        return self.folder / "report.html"
 
 
 def new_run(recipe: str, save: Path | None = None) -> Run:

@@ -19,6 +19,7 @@ from training.fitting.hardware import Hardware
 from training.fitting.loss import Loss, balancing_weights, make_loss
 from training.fitting.lr_find import RangeTest, find_rate
 from training.fitting.order import EpochOrder, NumberedBuckets
+from training.fitting.steps import StepLog
 from training.fitting.task import StageTask, make_optimizer
 from training.fitting.thaw import Trainee
 from training.models.classifier import Classifier
@@ -111,7 +112,7 @@ class Fitting:
         title = f"Stage {number + 1}, {stage.name}"
         with progress(title, stage.epochs, done) as advance, _quiet():
             recorder = Recorder(self._run, self._model, made, images, advance)
-            trainer = self._trainer(stage, recorder)
+            trainer = self._trainer(stage, StepLog(self._run, made), recorder)
             try:
                 trainer.fit(
                     task,
@@ -182,7 +183,7 @@ class Fitting:
             {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
         )
 
-    def _trainer(self, stage: Stage, recorder: Recorder) -> lightning.Trainer:
+    def _trainer(self, stage: Stage, *callbacks: lightning.Callback) -> lightning.Trainer:
         hardware = self._hardware
         precision: Any = hardware.precision  # Lightning checks it
         return lightning.Trainer(
@@ -192,7 +193,7 @@ class Fitting:
             devices=hardware.local_world,
             num_nodes=hardware.world // hardware.local_world,
             strategy="ddp" if hardware.world > 1 else "auto",
-            callbacks=[recorder],
+            callbacks=[*callbacks],
             logger=self._loggers or False,
             log_every_n_steps=1,
             use_distributed_sampler=False,
