@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,8 @@ def test_the_seed_decides_the_split() -> None:
 
 
 def test_it_survives_a_file(tmp_path: Path) -> None:
-    split = split_table(CLIPS, 0.15, 0.15, seed=0)
+    named = tuple(replace(row, source=f"camera {row.label}, left") for row in CLIPS.rows)
+    split = split_table(replace(CLIPS, rows=named), 0.15, 0.15, seed=0)
     write_split(split, tmp_path / "split.csv")
     assert read_split(tmp_path / "split.csv") == split
 

@@ -67,9 +67,18 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 def test_groups_come_from_a_table(tmp_path: Path) -> None:
     make(tmp_path, "a/1.jpg", "b/1.jpg")
     groups = tmp_path / "groups.csv"
-    groups.write_text("\ufefffile,source,group\na/1.jpg,x,clip 7\nb/1.jpg,y,\n", encoding="utf-8")
+    groups.write_text("\ufefffile,licence,group\na/1.jpg,x,clip 7\nb/1.jpg,y,\n", encoding="utf-8")
     table = read_folder(tmp_path, groups)
     assert [row.group for row in table.rows] == ["clip 7", None]
+    assert [row.source for row in table.rows] == ["", ""]
+
+
+def test_sources_come_along_with_the_groups(tmp_path: Path) -> None:
+    make(tmp_path, "a/1.jpg", "b/1.jpg")
+    groups = tmp_path / "groups.csv"
+    groups.write_text("file,source,group\na/1.jpg,\"camera 1, left\",clip 7\nb/1.jpg,,\n")
+    rows = read_folder(tmp_path, groups).rows
+    assert [(row.group, row.source) for row in rows] == [("clip 7", "camera 1, left"), (None, "")]
 
 
 @pytest.mark.parametrize(

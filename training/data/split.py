@@ -21,6 +21,8 @@ _FOLDS = 20
 """Folds that a part is put together from: whole folds, so fractions are met to about 0.03."""
 
 _COLUMNS = ("file", "label", "group", "part")
+_SOURCE = "source"
+"""A column that tables without it need not have."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,14 @@ def split_table(table: ImageTable, validation: float, test: float, seed: int) ->
 
 
 def write_split(split: Split, path: Path) -> None:
-    """Write a split as CSV with the columns file, label, group, part."""
+    """Write a split as CSV with the columns file, label, group, part, source."""
     with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
-        writer.writerow(_COLUMNS)
+        writer.writerow((*_COLUMNS, _SOURCE))
         for name in PARTS:
-            writer.writerows((row.file, row.label, row.group, name) for row in split.part(name))
+            writer.writerows(
+                (row.file, row.label, row.group, name, row.source) for row in split.part(name)
+            )
 
 
 def read_split(path: Path, root: Path | None = None) -> Split:
@@ -96,7 +100,9 @@ def read_split(path: Path, root: Path | None = None) -> Split:
                 f"{path}, line {number}: there is no part {row['part']!r}. An image is in one of "
                 f"{', '.join(PARTS)}."
             )
-        parts[row["part"]].append(LabelledImage(row["file"], row["label"], row["group"] or None))
+        parts[row["part"]].append(
+            LabelledImage(row["file"], row["label"], row["group"] or None, row.get(_SOURCE) or "")
+        )
     split = Split(*(tuple(parts[name]) for name in PARTS))
     _check_once(split, path)
     _check_groups(split, path)

@@ -23,11 +23,13 @@ class LabelledImage:
         file: Its path below the table's root, with '/' between the parts.
         label: Its class name.
         group: Images of one group must not be torn apart by a split; None where it stands alone.
+        source: Where it comes from, for figures of each source; empty where that is not known.
     """
 
     file: str
     label: str
     group: str | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def read_folder(root: Path, groups: Path | None = None) -> ImageTable:
     Args:
         root: The folder that holds one folder for each class.
         groups: A CSV with the columns ``file`` (path below ``root``) and ``group``; an empty group
-            stands for an image of its own.
+            stands for an image of its own. A column ``source`` may come along.
 
     Raises:
         TrainingError: There is no such folder, fewer than two classes, a class without images, or
@@ -85,7 +87,24 @@ def with_groups(table: ImageTable, groups: Path) -> ImageTable:
     Raises:
         TrainingError: The CSV cannot be read, or has no row for an image.
     """
-    return replace(table, rows=tuple(_with_groups(table.rows, groups)))
+    return replace(table, rows=rows_with_groups(table.rows, groups))
+
+
+def rows_with_groups(rows: Sequence[LabelledImage], path: Path) -> tuple[LabelledImage, ...]:
+    """Give images the groups of a CSV, and the sources, where it has a column ``source``.
+
+    Raises:
+        TrainingError: The CSV cannot be read, or has no row for an image.
+    """
+    groups = _read_groups(path)
+    missing = [row.file for row in rows if row.file not in groups]
+    if missing:
+        raise TrainingError(
+            f"{path} has no row for {len(missing)} of {len(rows)} images, the first is "
+            f"{missing[0]!r}. Its column 'file' must hold paths below the data folder; leave "
+            "'group' empty for an image that stands alone."
+        )
+    return tuple(LabelledImage(row.file, row.label, *groups[row.file]) for row in rows)
 
 
 def _check_classes(root: Path, labels: tuple[str, ...], rows: list[LabelledImage]) -> None:
@@ -105,19 +124,8 @@ def _check_classes(root: Path, labels: tuple[str, ...], rows: list[LabelledImage
         )
 
 
-def _with_groups(rows: Sequence[LabelledImage], path: Path) -> list[LabelledImage]:
-    groups = _read_groups(path)
-    missing = [row.file for row in rows if row.file not in groups]
-    if missing:
-        raise TrainingError(
-            f"{path} has no row for {len(missing)} of {len(rows)} images, the first is "
-            f"{missing[0]!r}. Its column 'file' must hold paths below the data folder; leave "
-            "'group' empty for an image that stands alone."
-        )
-    return [LabelledImage(row.file, row.label, groups[row.file] or None) for row in rows]
-
-
-def _read_groups(path: Path) -> dict[str, str]:
+def _read_groups(path: Path) -> dict[str, tuple[str | None, str]]:
+    """Return the group and the source of each file."""
     try:
         with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             reader = csv.DictReader(file)
@@ -126,6 +134,6 @@ def _read_groups(path: Path) -> dict[str, str]:
                     f"{path} has the columns {', '.join(reader.fieldnames or ()) or '(none)'}; "
                     "it needs 'file' and 'group'."
                 )
-            return {row["file"]: row["group"] or "" for row in reader}
+            return {row["file"]: (row["group"] or None, row.get("source") or "") for row in reader}
     except (OSError, csv.Error) as error:
         raise TrainingError(f"The groups in {path} cannot be read: {error}.") from error
