@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -57,25 +59,52 @@ def write_preview(
     Raises:
         TrainingError: No image can be used, or the file cannot be written.
     """
-    chosen = _choose(rows, root, seed)
-    ops = transform.image_ops if train_ops is None else train_ops
-    labels = sorted({row.label for row, _ in chosen})
+    lines = preview_lines(rows, root, augmentation, transform, seed, train_ops)
     sheet = _Sheet(["original", "at test time", *(["augmented"] + [""] * (VERSIONS - 1))])
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        for label in labels:
-            sheet.heading(label)
-            for row, image in chosen:
-                if row.label == label:
-                    start = _planes(apply_ops(ops, image))
-                    versions = [_picture(augmentation(start.clone())) for _ in range(VERSIONS)]
-                    sheet.line([image, transform.resize(image), *versions])
+    for label, of_label in itertools.groupby(lines, lambda line: line.label):
+        sheet.heading(label)
+        for line in of_label:
+            sheet.line(line.pictures)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         sheet.draw().save(path, "PNG")
     except OSError as error:
         raise TrainingError(f"The preview {path} cannot be written: {error.strerror}.") from error
-    return len(chosen)
+    return len(lines)
+
+
+@dataclass(frozen=True)
+class PreviewLine:
+    """One image, and what becomes of it.
+
+    Attributes:
+        label: Its class.
+        pictures: The original, the test's view, and ``VERSIONS`` augmented ones.
+    """
+
+    label: str
+    pictures: list[Image.Image]
+
+
+def preview_lines(
+    rows: Sequence[LabelledImage],
+    root: Path,
+    augmentation: Augmentation,
+    transform: Transform,
+    seed: int,
+    train_ops: tuple[ImageOp, ...] | None = None,
+) -> list[PreviewLine]:
+    """Return what ``write_preview`` draws, class by class; arguments and errors are its."""
+    chosen = _choose(rows, root, seed)
+    ops = transform.image_ops if train_ops is None else train_ops
+    lines = []
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        for row, image in chosen:
+            start = _planes(apply_ops(ops, image))
+            versions = [_picture(augmentation(start.clone())) for _ in range(VERSIONS)]
+            lines.append(PreviewLine(row.label, [image, transform.resize(image), *versions]))
+    return lines
 
 
 def _choose(

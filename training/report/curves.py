@@ -129,9 +129,7 @@ def _classes(history: History, labels: tuple[str, ...]) -> Figure:
                 _spread(axes, _ends(history), values)
             for colour, label in zip(LINES, worst, strict=False):
                 name = short_name(labels[label], 24)
-                axes.plot(
-                    _ends(history), values[:, label], color=colour, linewidth=1.2, label=name
-                )
+                axes.plot(_ends(history), values[:, label], color=colour, linewidth=1.2, label=name)
             axes.set_title(f"{'F1' if figures == 'f1' else figures.capitalize()}, {part}")
             axes.set_ylim(-0.02, 1.02)
             axes.yaxis.set_major_formatter("{x:.0%}")
