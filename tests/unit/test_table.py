@@ -76,7 +76,7 @@ def test_groups_come_from_a_table(tmp_path: Path) -> None:
 def test_sources_come_along_with_the_groups(tmp_path: Path) -> None:
     make(tmp_path, "a/1.jpg", "b/1.jpg")
     groups = tmp_path / "groups.csv"
-    groups.write_text("file,source,group\na/1.jpg,\"camera 1, left\",clip 7\nb/1.jpg,,\n")
+    groups.write_text('file,source,group\na/1.jpg,"camera 1, left",clip 7\nb/1.jpg,,\n')
     rows = read_folder(tmp_path, groups).rows
     assert [(row.group, row.source) for row in rows] == [("clip 7", "camera 1, left"), (None, "")]
 

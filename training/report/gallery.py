@@ -19,6 +19,7 @@ from training.errors import TrainingError
 from training.evaluation.answers import Answers
 from training.models.classifier import Classifier
 from training.progress import Advance, progress
+from training.report.alignment import Grid, lay_out, measure_grid
 from training.report.gradcam import heat_maps
 from training.report.pictures import Thumbnail, shrink, thumbnail
 
@@ -32,6 +33,7 @@ _FEW = 4
 """Right ones of each class where not all classes are shown."""
 
 _HEAT = "turbo"
+_STRENGTH = 0.65
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,8 @@ def make_gallery(
         few = PER_CLASS if len(shown) == len(mistakes) else _FEW
         chosen[label] = (wrong[:PER_CLASS], _spread(right, few))
 
+    grid = measure_grid(model)
+
     def show(i: int, advance: Advance) -> Shown | None:
         row, guess = answers.rows[i], int(guesses[i])
         advance("")
@@ -111,7 +115,7 @@ def make_gallery(
             answers.labels[guess],
             float(confidence[i]),
             thumbnail(image),
-            _heat_thumbnail(model, transform, image, guess),
+            _heat_thumbnail(model, transform, image, guess, grid),
         )
 
     galleries = []
@@ -142,7 +146,7 @@ def _spread(order: NDArray[np.int64], count: int) -> NDArray[np.int64]:
 
 
 def _heat_thumbnail(
-    model: Classifier, transform: Transform, image: Image.Image, label: int
+    model: Classifier, transform: Transform, image: Image.Image, label: int, grid: Grid | None
 ) -> Thumbnail | None:
     """Lay an answer's heat over what the network saw, in the image's own proportions."""
     inputs = torch.from_numpy(transform(image))[None]
@@ -151,20 +155,19 @@ def _heat_thumbnail(
         return None
     # What is scaled only is shown as it is: heat on a squashed picture misleads the eye.
     is_scaled = all(isinstance(op, Resize | Fit) for op in transform.image_ops)
-    return thumbnail(overlay(image if is_scaled else transform.resize(image), heat[0].numpy()))
+    small = shrink(image if is_scaled else transform.resize(image))
+    height, width = inputs.shape[2:]
+    return thumbnail(overlay(small, lay_out(heat[0], grid, (height, width), small.size[::-1])))
 
 
 def overlay(picture: Image.Image, heat: NDArray[np.float32]) -> Image.Image:
-    """Return a small picture, grey where the heat is 0, and in the heat's colours where it is 1.
+    """Return a picture, grey where the heat is 0, and in the heat's colours where it is 1.
 
     Args:
-        picture: Of any size.
-        heat: [h, w], 0…1, over the whole picture.
+        picture: RGB.
+        heat: 0…1, of the picture's height and width.
     """
-    small = shrink(picture)
-    grey = np.asarray(small.convert("L").convert("RGB"), dtype=np.float32)
-    smooth = Image.fromarray(heat).resize(small.size, Image.Resampling.BICUBIC)
-    strength = np.asarray(smooth).clip(0, 1)
-    colours = 255 * matplotlib.colormaps[_HEAT](strength)[..., :3]
-    alpha = 0.7 * np.sqrt(strength)[..., None]
+    grey = np.asarray(picture.convert("L").convert("RGB"), dtype=np.float32)
+    colours = 255 * matplotlib.colormaps[_HEAT](heat)[..., :3]
+    alpha = _STRENGTH * np.sqrt(heat)[..., None]
     return Image.fromarray((grey * (1 - alpha) + colours * alpha).astype(np.uint8))

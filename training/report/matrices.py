@@ -68,7 +68,7 @@ def _cells(
     longest = max(len(name) for name in [*rows, *columns])
     names = 0.25 + 0.075 * longest
     slanted = len(columns) <= 10
-    below = 0.75 * names + 0.3 if slanted else names + 0.35
+    below = 0.6 * names + 0.35 if slanted else names + 0.35
     width = max(names + side * len(columns) + 0.7, 4.6)
     height = 0.5 + side * len(rows) + below
     figure = Figure((width, height))

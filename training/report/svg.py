@@ -14,7 +14,7 @@ from training.drawing import BLUE, GREY, GRID, INK, PALE, PAPER, RED, RULE
 VARIABLES = {
     INK: "text",
     PAPER: "page",
-    BLUE: "accent",
+    BLUE: "plot",
     PALE: "pale",
     RED: "bad",
     GREY: "faint",
