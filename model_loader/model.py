@@ -72,10 +72,7 @@ class Model:
         Returns:
             float64 [B, classes]; each row sums to 1.
         """
-        logits = self.network(images).astype(np.float64) / self.metadata.temperature
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        result: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
-        return result
+        return softmax(self.network(images), self.metadata.temperature)
 
     def predict(self, probabilities: NDArray[np.float64]) -> Prediction:
         """Name the class of one row of ``probabilities``."""
@@ -96,6 +93,16 @@ class Model:
             InputError: The bytes cannot be decoded; see ``decode_image``.
         """
         return self.predict(self.probabilities(self.prepare(data)[None])[0])
+
+
+def softmax(
+    logits: NDArray[np.float32] | NDArray[np.float64], temperature: float
+) -> NDArray[np.float64]:
+    """Return the probabilities that a network's outputs [B, classes] stand for."""
+    scaled = logits.astype(np.float64) / temperature
+    exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    result: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return result
 
 
 def load_model(uri: str, engine: str | None = None) -> Model:

@@ -13,7 +13,7 @@ from rich.markup import escape
 from model_loader import ModelUnavailableError
 from training.errors import InterruptedRunError, TrainingError
 from training.progress import console
-from training.verbs import data, models, preview, runs
+from training.verbs import data, models, preview, report, runs
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,6 +42,7 @@ app.command()(models.models)
 app.command()(runs.train)
 app.command("lr-find")(runs.lr_find)
 app.command()(runs.evaluate)
+app.command()(report.report)
 app.command()(runs.export)
 app.command()(runs.publish)
 app.command()(runs.predict)

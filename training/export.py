@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -96,7 +96,7 @@ def export_version(
             revision=_revision(),
             libraries={library: installed_version(library) for library in _LIBRARIES},
         )
-        write_metadata(metadata, staged)
+        _write_metadata(metadata, staged)
         _check_parity(network, staged, images)
         if folder.exists():
             shutil.rmtree(folder)
@@ -104,7 +104,27 @@ def export_version(
     return metadata
 
 
-def write_metadata(metadata: Metadata, folder: Path) -> None:
+def calibrate_version(
+    folder: Path, temperature: float, threshold: float, metrics: Mapping[str, Any]
+) -> Metadata:
+    """Give an exported version its temperature, its threshold and its figures.
+
+    The files stay, and so does the version's name. The self-test is answered anew, for its
+    probabilities depend on the temperature.
+    """
+    model = load_model(str(folder))
+    metadata = replace(
+        model.metadata, temperature=temperature, threshold=threshold, metrics=metrics
+    )
+    picture = metadata.self_test.image
+    images = model.prepare(picture)[None]
+    probabilities = replace(model, metadata=metadata).probabilities(images)[0].tolist()
+    metadata = replace(metadata, self_test=SelfTest(picture, tuple(probabilities)))
+    _write_metadata(metadata, folder)
+    return metadata
+
+
+def _write_metadata(metadata: Metadata, folder: Path) -> None:
     """Write ``model.json``, whole or not at all."""
     temporary = folder / ".model.json.partial"
     temporary.write_bytes(metadata.to_json())

@@ -126,6 +126,8 @@ class Recipe(_Strict):
         loss: ``cross_entropy``, or ``nll``: log-softmax and negative log-likelihood, its equal.
         label_smoothing: The share of a label that is spread over all classes.
         class_weights: Whether rare classes weigh more in the loss, so that all weigh the same.
+        reject_below_precision: The fraction of right answers that the exported version shall
+            reach by answering "unknown" when in doubt; None answers always.
         stages: In order.
     """
 
@@ -141,6 +143,7 @@ class Recipe(_Strict):
     loss: Literal["cross_entropy", "nll"] = "cross_entropy"
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     class_weights: bool = False
+    reject_below_precision: float | None = Field(default=None, gt=0, le=1)
     stages: list[Stage] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Literal
 
+from model_loader.metadata import checked_labels
+from training.data.contents import SkippedImage
 from training.errors import TrainingError
+
+_LOCAL = ("root", "weights")
+"""What of ``data.json`` names places on this machine, and no exported version tells."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,15 @@ class Run:
         """The page that shows everything."""
         return self.folder / "report.html"
 
+    def answers(self, part: Literal["validation", "test"]) -> Path:
+        """What the exported version answered to the images of a part."""
+        return self.folder / f"answers-{part}.csv"
+
+    @property
+    def evaluation(self) -> Path:
+        """How well the exported version answers the test images."""
+        return self.folder / "evaluation.json"
+
 
 def new_run(recipe: str, save: Path | None = None) -> Run:
     """Name the folder of a new run; it is not made yet.
@@ -91,6 +108,47 @@ def new_run(recipe: str, save: Path | None = None) -> Run:
     if folder == existing and any(folder.iterdir()):
         raise TrainingError(f"{folder} exists already. Give --save a new or empty folder.")
     return Run(folder)
+
+
+@dataclass(frozen=True)
+class RunData:
+    """What ``data.json`` says of the images of a run.
+
+    Attributes:
+        root: The folder that they lay in.
+        labels: The class names in index order.
+        fingerprint: A sha256 over every image's name, label and bytes.
+        skipped: Those that could not be used.
+        weights: What training started from: a name, or the path of a state dict.
+        shown: What an exported version tells of them.
+    """
+
+    root: Path
+    labels: tuple[str, ...]
+    fingerprint: str
+    skipped: tuple[SkippedImage, ...]
+    weights: str
+    shown: Mapping[str, Any]
+
+
+def read_data(run: Run) -> RunData:
+    """Read a run's ``data.json``.
+
+    Raises:
+        TrainingError: It is missing or damaged.
+    """
+    try:
+        data = json.loads(run.data.read_text(encoding="utf-8"))
+        return RunData(
+            root=Path(data["root"]),
+            labels=checked_labels(data["labels"]),
+            fingerprint=str(data["fingerprint"]),
+            skipped=tuple(SkippedImage(**image) for image in data["skipped"]),
+            weights=str(data.get("weights", "imagenet")),
+            shown={key: value for key, value in data.items() if key not in _LOCAL},
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{run.data} cannot be read: {error!r}. Train again.") from error
 
 
 def is_run(folder: Path) -> bool:

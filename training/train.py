@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from model_loader import Metadata, ModelUnavailableError, load_model
-from model_loader.metadata import checked_labels
+from model_loader import Metadata, ModelUnavailableError
+from training.best import load_best
 from training.data.source import DataSource
 from training.data.split import read_split, write_split
 from training.errors import TrainingError
-from training.evaluate import Evaluation, evaluate
-from training.export import Provenance, export_version, write_metadata
+from training.evaluation.figures import Evaluation
+from training.evaluation.runs import finish_run, has_own_images
+from training.export import Provenance, calibrate_version, export_version
 from training.fitting.checkpoint import Progress, read_progress
 from training.fitting.feed import Material
 from training.fitting.fit import Fitting
@@ -29,7 +29,7 @@ from training.models.classifier import backbone, build_model
 from training.models.weights import find_weights
 from training.progress import console
 from training.recipe import Recipe, Stage, load_recipe
-from training.run import Run, new_run, open_run
+from training.run import Run, new_run, read_data
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,10 @@ def train(
     loggers = make_loggers(tracker, run, recipe)
     first = images.material(recipe, recipe.stages[0])
     if hardware.rank == 0:
-        _begin(run, recipe, images)
+        _begin(run, recipe, images, weights)
     fitting = Fitting(model, recipe, _materials(images, recipe, first), run, hardware, loggers)
     fitting.go_on(Progress(labels))
-    return _finish(run, images, hardware)
+    return _finish(run, hardware)
 
 
 def resume(folder: Path, hardware: Hardware | None = None, tracker: str = "none") -> Trained | None:
@@ -100,16 +100,16 @@ def resume(folder: Path, hardware: Hardware | None = None, tracker: str = "none"
     hardware = hardware or Hardware()
     run = Run(folder)
     made = read_progress(run)
-    recipe, data = load_recipe(str(run.recipe)), _read_data(run)
-    images = read_split_images(Path(data["root"]), made.labels, read_split(run.split))
-    if images.fingerprint() != data["fingerprint"]:
-        raise TrainingError(f"The images in {data['root']} are not those that {folder} began with.")
+    recipe, data = load_recipe(str(run.recipe)), read_data(run)
+    images = read_split_images(data.root, made.labels, read_split(run.split))
+    if images.fingerprint() != data.fingerprint:
+        raise TrainingError(f"The images in {data.root} are not those that {folder} began with.")
     model = build_model(recipe.model, len(made.labels))
     loggers = make_loggers(tracker, run, recipe)
     first = images.material(recipe, recipe.stages[made.stage])
     materials = _materials(images, recipe, first, made.stage)
     Fitting(model, recipe, materials, run, hardware, loggers).go_on(made)
-    return _finish(run, images, hardware)
+    return _finish(run, hardware)
 
 
 def find_rate(source: DataSource, recipe: Recipe, weights: str, stage: int) -> RangeTest:
@@ -130,45 +130,38 @@ def find_rate(source: DataSource, recipe: Recipe, weights: str, stage: int) -> R
         return Fitting(model, recipe, materials, Run(Path(folder)), Hardware()).find_rate(stage)
 
 
-def export_run(run: Run) -> Metadata:
-    """Export the weights of a run's best epoch as a version, into ``run.model``.
+def export_run(run: Run, precision: float | None = None) -> Metadata:
+    """Export the weights of a run's best epoch as a version, into ``run.model``, and measure it.
 
-    The figures of an earlier export stay: they are of the same weights.
+    Where the images are not there any more, an earlier export's temperature, threshold and
+    figures stay: they are of the same weights.
+
+    Args:
+        run: The run.
+        precision: The fraction of right answers to reach by answering "unknown" when in doubt;
+            None for the recipe's.
 
     Raises:
-        TrainingError: The run's files cannot be read, or the export fails its checks.
+        TrainingError: The run's files cannot be read, the export fails its checks, or the
+            precision that was given cannot be reached.
     """
-    recipe, data = load_recipe(str(run.recipe)), _read_data(run)
-    try:
-        state = torch.load(run.checkpoint, map_location="cpu", weights_only=True)
-        model = build_model(recipe.model, len(data["labels"]))
-        model.load_state_dict(state)
-    except Exception as error:
-        # torch.load raises whatever the bytes provoke.
+    root = read_data(run).root
+    here = has_own_images(run, root)
+    if precision is not None and not here:
         raise TrainingError(
-            f"{run.checkpoint} does not hold the weights of a {recipe.model} with "
-            f"{len(data['labels'])} classes. Train again, or resume: --resume {run.folder}"
-        ) from error
-    metrics = _read_metrics(run)
-    shown = {key: value for key, value in data.items() if key != "root"}
-    return export_version(
-        model,
-        run.model,
-        name=recipe.name,
-        labels=tuple(data["labels"]),
-        transform=recipe.transform(),
-        provenance=Provenance(recipe.model_dump(mode="json"), shown, metrics),
-    )
-
-
-def evaluate_run(folder: Path, data: Path, engine: str | None) -> Evaluation:
-    """Evaluate a run's exported version on the run's own test images.
-
-    Raises:
-        TrainingError: The folder is not that of a run, or an image is missing.
-    """
-    run = open_run(folder)
-    return evaluate(load_model(str(run.model), engine), data, read_split(run.split).test)
+            f"A threshold needs the images that {run.folder} was trained with, but they are not "
+            f"in {root} any more, or were changed."
+        )
+    if not here:
+        said = f"The images in {root} are gone or changed: temperature and figures stay."
+        console.print(said, markup=False, soft_wrap=True, highlight=False)
+        return _export_again(run)
+    _export(run)
+    wanted = load_recipe(str(run.recipe)).reject_below_precision if precision is None else precision
+    finished = finish_run(run, wanted)
+    if finished.unreachable and precision is not None:
+        raise finished.unreachable
+    return finished.metadata
 
 
 def _materials(
@@ -186,8 +179,8 @@ def _materials(
     return material
 
 
-def _begin(run: Run, recipe: Recipe, images: Images) -> None:
-    split = images.split
+def _begin(run: Run, recipe: Recipe, images: Images, weights: str) -> None:
+    split, given = images.split, Path(weights)
     data = {
         "root": str(images.table.root.resolve()),
         "labels": list(images.table.labels),
@@ -197,6 +190,7 @@ def _begin(run: Run, recipe: Recipe, images: Images) -> None:
         "test": len(split.test),
         "skipped": [{"file": image.file, "reason": image.reason} for image in images.skips.images],
         "fingerprint": images.fingerprint(),
+        "weights": str(given.resolve()) if given.is_file() else weights,
     }
     try:
         run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
@@ -207,30 +201,35 @@ def _begin(run: Run, recipe: Recipe, images: Images) -> None:
         raise TrainingError(f"The run {run.folder} cannot be written: {error}.") from error
 
 
-def _finish(run: Run, images: Images, hardware: Hardware) -> Trained | None:
+def _finish(run: Run, hardware: Hardware) -> Trained | None:
     if hardware.rank:
         return None
     console.print("Exporting TorchScript and ONNX, and comparing their answers", highlight=False)
-    metadata = export_run(run)
-    skipped = {image.file for image in images.skips.images}
-    rows = [row for row in images.split.test if row.file not in skipped]
-    evaluation = evaluate(load_model(str(run.model)), images.table.root, rows)
-    metadata = replace(metadata, metrics={"test": evaluation.to_json()})
-    write_metadata(metadata, run.model)
-    return Trained(run, metadata, evaluation)
+    _export(run)
+    finished = finish_run(run, load_recipe(str(run.recipe)).reject_below_precision)
+    if finished.unreachable:
+        said = f"{finished.unreachable} The version rejects nothing."
+        console.print(said, markup=False, soft_wrap=True, highlight=False)
+    return Trained(run, finished.metadata, finished.evaluation)
 
 
-def _read_metrics(run: Run) -> Mapping[str, Any]:
+def _export(run: Run) -> Metadata:
+    recipe, data = load_recipe(str(run.recipe)), read_data(run)
+    return export_version(
+        load_best(run, recipe, len(data.labels)),
+        run.model,
+        name=recipe.name,
+        labels=data.labels,
+        transform=recipe.transform(),
+        provenance=Provenance(recipe.model_dump(mode="json"), data.shown),
+    )
+
+
+def _export_again(run: Run) -> Metadata:
+    """Export, and keep what an earlier export was given."""
     try:
-        return Metadata.from_json((run.model / "model.json").read_bytes()).metrics
+        earlier = Metadata.from_json((run.model / "model.json").read_bytes())
     except (OSError, ModelUnavailableError):
-        return {}
-
-
-def _read_data(run: Run) -> dict[str, Any]:
-    try:
-        data: dict[str, Any] = json.loads(run.data.read_text(encoding="utf-8"))
-        checked_labels(data["labels"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TrainingError(f"{run.data} cannot be read: {error!r}. Train again.") from error
-    return data
+        return _export(run)
+    _export(run)
+    return calibrate_version(run.model, earlier.temperature, earlier.threshold, earlier.metrics)

@@ -11,13 +11,13 @@ from rich.table import Table
 
 from training.data.rules import MEANING
 from training.data.split import PARTS, Split
+from training.verbs.output import result_console
 
 if TYPE_CHECKING:
     from training.data.clean import Cleaning
     from training.data.inspect import ClassSummary, Inspection, Spread
     from training.data.rules import Finding
 
-_WIDTH_OF_A_FILE = 140
 _EXAMPLES = 3
 
 
@@ -34,7 +34,7 @@ def print_inspection(inspection: Inspection) -> None:
         table.add_row(*_summary(summary))
     table.add_section()
     table.add_row(*_summary(inspection.total))
-    console = _console()
+    console = result_console()
     console.print(table)
     _print_examples(
         console,
@@ -73,7 +73,7 @@ def print_cleaning(cleaning: Cleaning) -> None:
     dropped = cleaning.dropped
     table.add_row("all", f"{len(dropped):,}", "dropped", "", escape(_by_class(dropped)), "")
     table.add_row("", f"{len(cleaning.kept):,}", "kept", f"of {cleaning.examined:,} files", "", "")
-    _console().print(table)
+    result_console().print(table)
 
 
 def print_split(split: Split) -> None:
@@ -88,19 +88,13 @@ def print_split(split: Split) -> None:
         table.add_row(escape(label), *(f"{counts[label][name]:,}" for name in PARTS))
     table.add_section()
     table.add_row("all", *(_images_and_groups(split, index) for index in range(len(PARTS))))
-    _console().print(table)
+    result_console().print(table)
 
 
 def _images_and_groups(split: Split, index: int) -> str:
     rows = split.part(PARTS[index])
     groups = len({row.group for row in rows} - {None})
     return f"{len(rows):,} ({groups:,})" if groups else f"{len(rows):,}"
-
-
-def _console() -> Console:
-    """Return standard output; where it is a file, a table is not squeezed into 80 columns."""
-    console = Console()
-    return console if console.is_terminal else Console(width=_WIDTH_OF_A_FILE)
 
 
 def _summary(summary: ClassSummary) -> tuple[str, ...]:

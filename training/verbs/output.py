@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -12,8 +12,7 @@ from rich.table import Table
 
 from training.progress import console
 
-if TYPE_CHECKING:
-    from training.evaluate import Evaluation
+_WIDTH_OF_A_FILE = 140
 
 
 def say(sentence: str) -> None:
@@ -22,24 +21,17 @@ def say(sentence: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print a result as JSON."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print a result as JSON; what is no Unicode in a file's name is escaped."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    typer.echo(text.encode(errors="backslashreplace").decode())
 
 
 def print_table(table: Table) -> None:
     """Print a result as a table."""
-    Console().print(table)
+    result_console().print(table)
 
 
-def print_evaluation(evaluation: Evaluation, title: str) -> None:
-    """Print the figures of each class, and the accuracy."""
-    table = Table("class", "precision", "recall", "F1", "n", title=title)
-    for figures in evaluation.classes:
-        table.add_row(
-            escape(figures.label),
-            *(f"{value:.3f}" for value in (figures.precision, figures.recall, figures.f1)),
-            str(figures.n),
-        )
-    table.add_section()
-    table.add_row("accuracy", "", f"{evaluation.accuracy:.3f}", "", str(evaluation.n))
-    print_table(table)
+def result_console() -> Console:
+    """Return standard output; where it is a file, a table is not squeezed into 80 columns."""
+    output = Console()
+    return output if output.is_terminal else Console(width=_WIDTH_OF_A_FILE)

@@ -12,10 +12,13 @@ from rich.table import Table
 
 from training.data.source import DataSource
 from training.errors import TrainingError
-from training.verbs.output import print_evaluation, print_json, print_table, say
+from training.verbs.output import print_json, print_table, say
+from training.verbs.report import report_finished
 
 if TYPE_CHECKING:
     from model_loader import Model
+    from training.evaluation.answers import Answers
+    from training.evaluation.threshold import Threshold
 
 _EVERY = 8
 
@@ -41,6 +44,15 @@ SplitFile = Annotated[
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change the recipe: --set stages.0.epochs=3", metavar="K=V"),
+]
+Precision = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Answer 'unknown' when in doubt, so that this fraction of the other answers is right.",
+        show_default=False,
+    ),
 ]
 Engine = Annotated[str, typer.Option(help="What runs the network: torchscript or onnx.")]
 
@@ -68,8 +80,11 @@ def train(
     tracker: Annotated[
         str, typer.Option(help="Where to log as well: none, tensorboard or wandb.")
     ] = "none",
+    draw_report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Whether to end with report.html.")
+    ] = True,
 ) -> None:
-    """Train, export and evaluate a model.
+    """Train, export and evaluate a model, and show all of it in one report.
 
     On several processes or machines the same command runs under torchrun:
     torchrun --nproc-per-node 2 -m training train --data DIR --save DIR
@@ -79,6 +94,7 @@ def train(
     from training.recipe import load_recipe
     from training.train import resume as resume_training
     from training.train import train as run_training
+    from training.verbs.evaluation_tables import print_evaluation
 
     keep_freed_memory()
     hardware = Hardware.from_environment(accelerator, precision)
@@ -94,6 +110,8 @@ def train(
     if trained is None:  # a process of torchrun's that is not the first
         return
     print_evaluation(trained.evaluation, "Test images, exported file")
+    if draw_report:
+        report_finished(trained.run.folder)
     say(f"Run {trained.run.folder}, version {trained.metadata.version}")
     say(f"Next: python -m training publish {trained.run.folder} s3://BUCKET/models")
 
@@ -132,33 +150,74 @@ def lr_find(
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="A run's folder, or a model's or version's address")],
-    data: DataFolder,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with one folder of images for each class; of a run, its own by default.",
+            show_default=False,
+        ),
+    ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(help="CSV with 'file', 'group' and perhaps 'source'.", show_default=False),
+    ] = None,
+    precision: Precision = None,
     engine: Engine = "torchscript",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Measure an exported version: a run on its own test images, a model on all of --data."""
-    from training.data.table import read_folder
-    from training.evaluate import evaluate as evaluate_images
+    """Measure an exported version: a run on its own test images, a model on all of --data.
+
+    With --precision it says which rejection threshold would reach it on the validation images (of
+    a model, on these images); `export RUN --precision` writes it.
+    """
+    from training.allocator import keep_freed_memory
+    from training.evaluation.runs import evaluate_folder, evaluate_run
     from training.run import is_run
-    from training.train import evaluate_run
+    from training.verbs.evaluation_tables import print_evaluation, print_threshold
 
+    keep_freed_memory()
     if is_run(Path(model)):
-        evaluation = evaluate_run(Path(model), data, engine)
+        found = evaluate_run(Path(model), data, groups, engine, validation=precision is not None)
+        title = f"Test images of {model}, {engine}"
+    elif data is None:
+        raise TrainingError(f"{model} is not the folder of a run: give --data DIR, too.")
     else:
-        evaluation = evaluate_images(_load_model(model, engine), data, read_folder(data).rows)
+        found = evaluate_folder(_load_model(model, engine), data, groups)
+        title = f"{data}, {engine}"
+    document = found.evaluation.to_json()
+    if not as_json:
+        print_evaluation(found.evaluation, title)
+    if precision is not None and found.held is not None:
+        threshold = _threshold(found.held, document["calibration"]["temperature"], precision)
+        shown = None if threshold is None else asdict(threshold)
+        document["at_precision"] = {"wanted": precision, "threshold": shown}
+        if threshold is not None and not as_json:
+            print_threshold(threshold, precision)
     if as_json:
-        print_json(evaluation.to_json())
-    else:
-        print_evaluation(evaluation, f"{evaluation.n} images, engine {engine}")
+        print_json(document)
 
 
-def export(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
-    """Export a run's best weights again, as a new version in its folder `model`."""
+def _threshold(held: Answers, temperature: float, precision: float) -> Threshold | None:
+    from training.evaluation.threshold import UnreachableError, choose_threshold
+
+    try:
+        return choose_threshold(held.probabilities(temperature), held.truth, precision)
+    except UnreachableError as error:
+        say(str(error))
+        return None
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="A run's folder.")], precision: Precision = None
+) -> None:
+    """Export a run's best weights again, as a new version in its folder `model`, and measure it."""
+    from training.allocator import keep_freed_memory
     from training.run import open_run
     from training.train import export_run
 
-    metadata = export_run(open_run(run))
-    say(f"Version {metadata.version} in {run / 'model'}")
+    keep_freed_memory()
+    metadata = export_run(open_run(run), precision)
+    say(f"Version {metadata.version} in {run / 'model'}, threshold {metadata.threshold:.4g}")
 
 
 def publish(

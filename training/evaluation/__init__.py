@@ -1,0 +1,1 @@
+"""How well an exported version answers: the file that ships, through the code that serves."""

@@ -1,0 +1,172 @@
+"""Measuring what was exported: a run on its own images, a model on a folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.markup import escape
+
+from model_loader import Metadata, Model, load_model
+from training.data.contents import Skips, fingerprint, read_contents
+from training.data.split import PARTS, read_split
+from training.data.table import read_folder, rows_with_groups
+from training.data.tiny_imagenet import is_tiny_imagenet, read_tiny_imagenet
+from training.errors import TrainingError
+from training.evaluation.answers import Answers, answer_images, write_answers
+from training.evaluation.calibration import fit_temperature
+from training.evaluation.figures import Evaluation, measure
+from training.evaluation.threshold import UnreachableError, choose_threshold
+from training.export import calibrate_version
+from training.progress import console
+from training.run import Run, open_run, read_data
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a run's exported version was given.
+
+    Attributes:
+        metadata: With its temperature, threshold and figures.
+        evaluation: On the test images.
+        unreachable: Why there is no threshold, where a precision was asked for and not reached.
+    """
+
+    metadata: Metadata
+    evaluation: Evaluation
+    unreachable: UnreachableError | None
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An evaluation, and what to choose a rejection threshold on.
+
+    Attributes:
+        evaluation: The figures.
+        held: Answers to the run's validation images, where they were asked for; of a model, to
+            all images of the folder.
+    """
+
+    evaluation: Evaluation
+    held: Answers | None
+
+
+def finish_run(run: Run, precision: float | None) -> Finished:
+    """Give a run's exported version a temperature, a threshold and figures, and keep its answers.
+
+    Temperature and threshold are found on the validation images, the figures on the test images,
+    each answered by the exported file.
+
+    Args:
+        run: With an exported version.
+        precision: The fraction of right answers that the threshold is chosen for; None for no
+            threshold.
+
+    Raises:
+        TrainingError: Too many images cannot be used, or a file cannot be written.
+    """
+    model, kept, split = load_model(str(run.model)), read_data(run), read_split(run.split)
+    held, tested = (
+        answer_images(model, kept.root, rows, title, kept.skipped)
+        for rows, title in ((split.validation, "Calibrating"), (split.test, "Evaluating"))
+    )
+    temperature = fit_temperature(held.logits, held.truth)
+    threshold, unreachable = 0.0, None
+    if precision is not None:
+        try:
+            probabilities = held.probabilities(temperature)
+            threshold = choose_threshold(probabilities, held.truth, precision).value
+        except UnreachableError as error:
+            unreachable = error
+    evaluation = measure(tested, temperature, threshold)
+    metrics = {"test": evaluation.to_metrics()}
+    metadata = calibrate_version(run.model, temperature, threshold, metrics)
+    write_answers(held, temperature, run.answers("validation"))
+    write_answers(tested, temperature, run.answers("test"))
+    _write_evaluation(evaluation, run.evaluation)
+    return Finished(metadata, evaluation, unreachable)
+
+
+def evaluate_run(
+    folder: Path,
+    data: Path | None = None,
+    groups: Path | None = None,
+    engine: str | None = None,
+    validation: bool = False,
+) -> Evaluated:
+    """Evaluate a run's exported version on the run's own test images; nothing is written.
+
+    Args:
+        folder: The run's.
+        data: Where the images lie now; None for where they lay when it was trained.
+        groups: A CSV of groups and sources, in place of what the run's split says.
+        engine: ``torchscript`` or ``onnx``; None for ``torchscript``.
+        validation: Whether to answer the validation images, too.
+
+    Raises:
+        TrainingError: The folder is not that of a run, or its images are not there.
+    """
+    run = open_run(folder)
+    kept, split = read_data(run), read_split(run.split)
+    root = data or kept.root
+    if not any((root / row.file).is_file() for row in split.test):
+        raise TrainingError(
+            f"None of the {len(split.test)} test images of {folder} is below {root}. Give --data "
+            f"the folder that it was trained on; other images are evaluated by `python -m "
+            f"training evaluate {run.model} --data DIR`."
+        )
+    if not has_own_images(run, root):
+        said = f"The images in {root} are not those that {folder} was trained with"
+        console.print(
+            f"[yellow]Note[/] {escape(said)} (their fingerprint differs).",
+            soft_wrap=True,
+            highlight=False,
+        )
+    model = load_model(str(run.model), engine)
+    rows = split.test if groups is None else rows_with_groups(split.test, groups)
+    tested = answer_images(model, root, rows, known=kept.skipped)
+    held = None
+    if validation:
+        held = answer_images(model, root, split.validation, "Validation", kept.skipped)
+    return Evaluated(_measure(model, tested), held)
+
+
+def evaluate_folder(model: Model, folder: Path, groups: Path | None = None) -> Evaluated:
+    """Evaluate a model on all images of a folder; of Tiny ImageNet, on its validation images.
+
+    Raises:
+        TrainingError: The folder or the groups will not do, or too many images cannot be used.
+    """
+    if is_tiny_imagenet(folder):
+        split = read_tiny_imagenet(folder)[1]
+        rows = (*split.validation, *split.test)
+    else:
+        rows = read_folder(folder).rows
+    if groups is not None:
+        rows = rows_with_groups(rows, groups)
+    answers = answer_images(model, folder, rows)
+    return Evaluated(_measure(model, answers), answers)
+
+
+def has_own_images(run: Run, root: Path) -> bool:
+    """Whether a folder holds the images that a run was trained with, byte for byte."""
+    split = read_split(run.split)
+    rows = sorted((row for name in PARTS for row in split.part(name)), key=lambda row: row.file)
+    if not all((root / row.file).is_file() for row in rows):
+        return False
+    contents = read_contents(root, rows, "Comparing files", Skips(len(rows)))
+    return fingerprint(rows, contents) == read_data(run).fingerprint
+
+
+def _measure(model: Model, answers: Answers) -> Evaluation:
+    return measure(answers, model.metadata.temperature, model.metadata.threshold)
+
+
+def _write_evaluation(evaluation: Evaluation, path: Path) -> None:
+    text = json.dumps(evaluation.to_json(), indent=2, ensure_ascii=False)
+    try:
+        # File names may be no Unicode; JSON has an escape for what they hold.
+        path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise TrainingError(f"{path} cannot be written: {error}.") from error

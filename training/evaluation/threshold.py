@@ -1,0 +1,79 @@
+"""Below which confidence a version had better say "unknown"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.errors import TrainingError
+
+
+class UnreachableError(TrainingError):
+    """No threshold makes the answers that are left as precise as was asked for."""
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """What a rejection threshold does to a set of answers.
+
+    Attributes:
+        value: The confidence below which an answer is "unknown", 0…1; 0 rejects nothing.
+        precision: Of the answers that are left, the fraction of right ones; 0 where none is.
+        coverage: The fraction of the images whose answers are left.
+        n: Number of all images.
+    """
+
+    value: float
+    precision: float
+    coverage: float
+    n: int
+
+
+def apply_threshold(
+    probabilities: NDArray[np.float64], truth: NDArray[np.int64], value: float
+) -> Threshold:
+    """Say what a threshold does to answers, probabilities [N, classes] and truth [N]."""
+    kept = probabilities.max(axis=1) >= value
+    right = probabilities.argmax(axis=1) == truth
+    precision = float(right[kept].mean()) if kept.any() else 0.0
+    return Threshold(value, precision, float(kept.mean()), len(truth))
+
+
+def choose_threshold(
+    probabilities: NDArray[np.float64], truth: NDArray[np.int64], precision: float
+) -> Threshold:
+    """Return the lowest threshold at which the answers that are left reach a precision.
+
+    It lies half-way between two confidences that were seen, so that rounding decides nothing.
+
+    Args:
+        probabilities: Of validation images, after the temperature, [N, classes].
+        truth: The index of the right class, [N].
+        precision: The fraction of right answers that is wanted among those that are left, 0…1.
+
+    Raises:
+        UnreachableError: There is none; it names the highest precision that can be had.
+    """
+    right = probabilities.argmax(axis=1) == truth
+    values, index = np.unique(probabilities.max(axis=1), return_inverse=True)
+    kept = _from_each_on(np.bincount(index))
+    precise = _from_each_on(np.bincount(index, weights=right)) / kept
+    reached = np.flatnonzero(precise >= precision)
+    if not reached.size:
+        best = int(precise.argmax())
+        raise UnreachableError(
+            f"No threshold makes {precision:.4g} of the answers right: of these {len(truth)} "
+            f"images, the most that can be had is {precise[best]:.4g}, of the {int(kept[best])} "
+            f"answers of a confidence from {values[best]:.4g} on. Ask for less."
+        )
+    first = int(reached[0])
+    value = float(values[first - 1 : first + 1].mean()) if first else 0.0
+    return apply_threshold(probabilities, truth, value)
+
+
+def _from_each_on(counts: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return, for each entry, the sum of it and of all that follow."""
+    sums: NDArray[np.float64] = counts[::-1].cumsum()[::-1].astype(np.float64)
+    return sums
