@@ -18,6 +18,8 @@ _ROW = 0.2
 """Inches of height for one class in a list of classes."""
 _MANY = 24
 """Classes from which on panels are small, and a list is so long that its top needs a scale."""
+_MANY_POINTS = 2000
+"""Points of a panel that are pixels, also in a picture of lines."""
 
 
 def draw_plots(inspection: Inspection, folder: Path) -> list[Path]:
@@ -71,7 +73,7 @@ def _file_sizes(inspection: Inspection) -> Figure:
         medianprops={"color": RED},
         whiskerprops={"color": BLUE},
         capprops={"color": BLUE},
-        flierprops={"marker": ".", "markersize": 2, "markeredgecolor": GREY, "rasterized": True},
+        flierprops={"marker": ".", "markersize": 2, "markeredgecolor": GREY},
     )
     everything = [size for values in sizes for size in values] or [1]
     if max(everything) > 10 * min(everything):
@@ -153,7 +155,7 @@ def _mark(panel: Axes, ticks: Sequence[float], left: bool, below: bool) -> None:
 
 def _scatter(panel: Axes, headers: Sequence[Header]) -> None:
     whole = [header for header in headers if header.problem is None]
-    alpha = min(1.0, max(0.15, 30 / (len(whole) or 1)))
+    alpha = min(1.0, max(0.25, 30 / (len(whole) or 1)))
     panel.scatter(
         [header.width for header in whole],
         [header.height for header in whole],
@@ -161,7 +163,7 @@ def _scatter(panel: Axes, headers: Sequence[Header]) -> None:
         alpha=alpha,
         color=BLUE,
         linewidths=0,
-        rasterized=True,
+        rasterized=len(whole) > _MANY_POINTS,
     )
     panel.set_box_aspect(1)
 

@@ -21,8 +21,7 @@ CAPTIONS: Mapping[str, str] = {
     "classes": "Precision, recall and F1 of the classes at the end of each epoch.",
     "confusion": "Each row is a class, each column an answer. A cell is the deeper the larger its "
     "share of its row.",
-    "confusion_normalised": "The same as shares: what fraction of a class's images got which "
-    "answer.",
+    "confusion_normalised": "What fraction of a class's images got which answer.",
     "recall": "Of each class's images, the fraction that is answered with it.",
     "precision": "Of the images that are answered with a class, the fraction that is of it.",
     "sources": "Fraction of right answers to the images of each source.",

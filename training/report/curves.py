@@ -105,7 +105,8 @@ def _pair(history: History, axes: Axes, train: Values, validation: Values) -> No
     axes.plot(ends, train, color=GREY, linestyle="--", marker=marker, label="train")
     axes.plot(ends, validation, color=BLUE, marker=marker, label="validation")
     best = history.best
-    axes.plot([ends[best]], [validation[best]], "o", color=RED, markersize=5, label="weights kept")
+    kept = ([ends[best]], [validation[best]])
+    axes.plot(*kept, "o", color=RED, markersize=5, label="weights kept", clip_on=False)
     axes.legend(frameon=False, fontsize=8)
 
 
@@ -121,13 +122,14 @@ def _classes(history: History, labels: tuple[str, ...]) -> Figure:
     figure = Figure((9.0, 2 * _PANEL + 0.9), layout="constrained")
     panels = figure.subplots(len(parts), len(FIGURES), sharex=True, sharey=True)
     worst = _worst(history, len(labels))
+    colours = LINES if len(labels) <= _SHOWN else LINES[1:]  # the first is near the median's
     for row, part in zip(panels, parts, strict=True):
         for axes, figures in zip(row, FIGURES, strict=True):
             _mark_stages(history, axes)
             values = history.classes[part, figures]
             if len(labels) > _SHOWN:
                 _spread(axes, _ends(history), values)
-            for colour, label in zip(LINES, worst, strict=False):
+            for colour, label in zip(colours, worst, strict=False):
                 name = short_name(labels[label], 24)
                 axes.plot(_ends(history), values[:, label], color=colour, linewidth=1.2, label=name)
             axes.set_title(f"{'F1' if figures == 'f1' else figures.capitalize()}, {part}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from training.data.pixels import read_image
 from training.errors import TrainingError
 from training.evaluation.answers import Answers
 from training.models.classifier import Classifier
-from training.progress import Advance, progress
+from training.progress import progress
 from training.report.alignment import Grid, lay_out, measure_grid
 from training.report.gradcam import heat_maps
 from training.report.pictures import Thumbnail, shrink, thumbnail
@@ -59,26 +60,32 @@ class Shown:
 
 @dataclass(frozen=True)
 class ClassGallery:
-    """The images of one class.
+    """The wrong or the right answers to the images of one class.
 
     Attributes:
         label: The class.
         n: Number of its images.
-        mistakes: Number of those that were answered wrongly.
-        wrong: Some of these, those of the highest confidence first.
-        right: Some of the others, from the highest confidence to the lowest.
+        count: Number of these answers.
+        shown: Some of them, those of the highest confidence first.
     """
 
     label: str
     n: int
-    mistakes: int
-    wrong: tuple[Shown, ...]
-    right: tuple[Shown, ...]
+    count: int
+    shown: tuple[Shown, ...]
 
 
-def make_gallery(
+@dataclass(frozen=True)
+class Galleries:
+    """All that is shown; of many classes, those of most mistakes."""
+
+    wrong: tuple[ClassGallery, ...]
+    right: tuple[ClassGallery, ...]
+
+
+def make_galleries(
     model: Classifier, transform: Transform, answers: Answers, temperature: float, root: Path
-) -> list[ClassGallery]:
+) -> Galleries:
     """Choose images and draw the heat maps of their answers.
 
     Args:
@@ -90,21 +97,20 @@ def make_gallery(
     """
     probabilities = answers.probabilities(temperature)
     guesses, confidence, truth = probabilities.argmax(1), probabilities.max(1), answers.truth
-    mistakes = np.bincount(truth[guesses != truth], minlength=len(answers.labels))
-    shown = _shown_classes(mistakes)
-    chosen = {}
-    for label in shown:
-        own = np.flatnonzero(truth == label)
+    is_wrong = guesses != truth
+    classes = _most_mistakes_first(truth, is_wrong, len(answers.labels))
+    few = PER_CLASS if len(classes) <= MOST_CLASSES else _FEW
+    chosen: dict[bool, list[tuple[int, int, list[int]]]] = {True: [], False: []}
+    for wrong, label in itertools.product(chosen, classes):
+        own = np.flatnonzero((truth == label) & (is_wrong == wrong))
         order = own[np.argsort(-confidence[own], kind="stable")]
-        wrong, right = order[guesses[order] != label], order[guesses[order] == label]
-        few = PER_CLASS if len(shown) == len(mistakes) else _FEW
-        chosen[label] = (wrong[:PER_CLASS], _spread(right, few))
-
+        some = order[:PER_CLASS] if wrong else _spread(order, few)
+        if len(own) and len(chosen[wrong]) < MOST_CLASSES:
+            chosen[wrong].append((label, len(own), some.tolist()))
     grid = measure_grid(model)
 
-    def show(i: int, advance: Advance) -> Shown | None:
+    def show(i: int) -> Shown | None:
         row, guess = answers.rows[i], int(guesses[i])
-        advance("")
         try:
             image = read_image(root / row.file)
         except TrainingError:  # it has gone since it was answered
@@ -118,24 +124,40 @@ def make_gallery(
             _heat_thumbnail(model, transform, image, guess, grid),
         )
 
-    galleries = []
-    steps = sum(len(part) for parts in chosen.values() for part in parts)
-    with progress("Drawing heat maps", steps) as advance:
-        for label, parts in chosen.items():
-            wrong_shown, right_shown = (
-                tuple(filter(None, (show(int(i), advance) for i in part))) for part in parts
+    drawn = _draw([i for part in chosen.values() for *_, some in part for i in some], show)
+    totals = np.bincount(truth, minlength=len(answers.labels))
+    wrong_ones, right_ones = (
+        tuple(
+            ClassGallery(
+                answers.labels[label],
+                int(totals[label]),
+                count,
+                tuple(one for i in some if (one := drawn[i]) is not None),
             )
-            n = int((truth == label).sum())
-            name = answers.labels[label]
-            galleries.append(ClassGallery(name, n, int(mistakes[label]), wrong_shown, right_shown))
-    return galleries
+            for label, count, some in part
+        )
+        for part in chosen.values()
+    )
+    return Galleries(wrong_ones, right_ones)
 
 
-def _shown_classes(mistakes: NDArray[np.int64]) -> Sequence[int]:
-    if len(mistakes) <= MOST_CLASSES:
-        return range(len(mistakes))
-    order = np.argsort(-mistakes, kind="stable")[:MOST_CLASSES]
-    return [int(label) for label in order]
+def _draw(images: list[int], show: Callable[[int], Shown | None]) -> dict[int, Shown | None]:
+    drawn = {}
+    with progress("Drawing heat maps", len(images)) as advance:
+        for i in images:
+            drawn[i] = show(i)
+            advance("")
+    return drawn
+
+
+def _most_mistakes_first(
+    truth: NDArray[np.int64], is_wrong: NDArray[np.bool_], classes: int
+) -> list[int]:
+    """Return all classes, in index order where all can be shown."""
+    if classes <= MOST_CLASSES:
+        return list(range(classes))
+    mistakes = np.bincount(truth[is_wrong], minlength=classes)
+    return [int(label) for label in np.argsort(-mistakes, kind="stable")]
 
 
 def _spread(order: NDArray[np.int64], count: int) -> NDArray[np.int64]:

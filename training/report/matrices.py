@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from training.drawing import BLUE, INK, PAPER, RULE, short_name
 
 MOST_CELLS = 24
-"""Classes up to which every cell has its number; of more, the worst so many are shown so."""
+"""Classes up to which every cell has its number; of more, some are shown so."""
+_WORST = 20
 
 OTHERS = "all others"
 
@@ -28,7 +29,7 @@ Matrix = NDArray[np.float64]
 def draw_matrices(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> dict[str, Figure]:
     """Return the matrix with counts and with shares of each class's images, by name.
 
-    With many classes: all of them without numbers, and those of most mistakes with.
+    With many classes: all of them without numbers, and those that are confused most with.
     """
     matrix = np.array(counts, dtype=np.float64)
     if len(labels) <= MOST_CELLS:
@@ -44,18 +45,21 @@ def draw_matrices(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> dic
     }
 
 
-def worst_classes(matrix: Matrix, count: int) -> list[int]:
-    """Return the classes whose images are answered wrongly most often, the worst first."""
-    mistakes = matrix.sum(1) - matrix.diagonal()
-    return [int(label) for label in np.argsort(-mistakes, kind="stable")[:count]]
+def most_confused(matrix: Matrix, count: int) -> list[int]:
+    """Return the classes of the pairs that are confused most often, the worst first."""
+    mistakes = matrix - np.diag(matrix.diagonal())
+    pairs = np.argsort(-mistakes, axis=None, kind="stable")
+    rows, columns = np.unravel_index(pairs, matrix.shape)
+    both = np.column_stack([rows, columns]).ravel().tolist()
+    return list(dict.fromkeys(both))[:count]
 
 
 def _of_the_worst(matrix: Matrix, labels: Sequence[str]) -> Figure:
-    worst = worst_classes(matrix, MOST_CELLS - 4)
+    worst = most_confused(matrix, _WORST)
     shown = matrix[np.ix_(worst, worst)]
     others = matrix[worst].sum(1) - shown.sum(1)
     names = [short_name(labels[label], 24) for label in worst]
-    title = f"The {len(worst)} classes of most mistakes, images"
+    title = f"The {len(worst)} classes that are confused most, images"
     whole = np.column_stack([shown, others])
     return _cells(whole, names, [*names, OTHERS], title, "{:.0f}")
 

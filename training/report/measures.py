@@ -13,22 +13,20 @@ from training.evaluation.figures import Evaluation, Interval
 
 _ROW = 0.22
 """Inches of height for one line."""
-_LONG = 24
-"""Lines from which on the top needs a scale, too."""
+_MOST = 30
+"""Lines of one plot, at most."""
 
 
 def draw_measures(evaluation: Evaluation) -> dict[str, Figure]:
     """Return the figures of an evaluation but its matrices, by name."""
-    classes = evaluation.classes
+    classes, n = evaluation.classes, f"(n = {evaluation.n:,})"
+    recalls = [(one.label, one.recall, one.recall_interval, one.n) for one in classes]
+    precisions = [
+        (one.label, one.precision, one.precision_interval, one.answered) for one in classes
+    ]
     figures = {
-        "recall": _shares(
-            f"Recall of each class (n = {evaluation.n:,})",
-            [(one.label, one.recall, one.recall_interval, one.n) for one in classes],
-        ),
-        "precision": _shares(
-            f"Precision of each class (n = {evaluation.n:,})",
-            [(one.label, one.precision, one.precision_interval, one.answered) for one in classes],
-        ),
+        "recall": _shares(f"Recall of each class {n}", recalls),
+        "precision": _shares(f"Precision of each class {n}", precisions),
     }
     if evaluation.sources:
         figures["sources"] = _shares(
@@ -40,20 +38,22 @@ def draw_measures(evaluation: Evaluation) -> dict[str, Figure]:
 
 
 def _shares(title: str, lines: Sequence[tuple[str, float, Interval, int]]) -> Figure:
-    """Draw a point with its 95 % interval for each line, the first on top."""
+    """Draw a point with its 95 % interval for each line; of many lines, for the lowest."""
+    if len(lines) > _MOST:
+        title = f"{title}, the {_MOST} lowest of {len(lines)}"
+        lines = sorted((line for line in lines if line[3]), key=lambda line: line[1])[:_MOST]
     count = len(lines)
-    width, height = 9.0, count * _ROW + (1.3 if count > _LONG else 1.0)
+    width, height = 9.0, count * _ROW + 1.0
     names = [short_name(name) for name, *_ in lines]
     left = 0.35 + 0.068 * max(len(name) for name in names)
     figure = Figure((width, height))
-    top = 0.65 if count > _LONG else 0.38
     figure.subplots_adjust(
-        left=left / width, right=1 - 0.8 / width, top=1 - top / height, bottom=0.52 / height
+        left=left / width, right=1 - 0.8 / width, top=1 - 0.38 / height, bottom=0.52 / height
     )
     axes = figure.subplots()
     for line, (_, value, interval, n) in enumerate(lines):
         axes.plot([interval.low, interval.high], [line, line], color=BLUE, linewidth=1.6, alpha=0.5)
-        axes.plot([value], [line], "o", color=BLUE, markersize=4.5)
+        axes.plot([value], [line], "o", color=BLUE, markersize=4.5, clip_on=False)
         axes.annotate(
             f"n = {n:,}",
             (1, line),
@@ -68,8 +68,6 @@ def _shares(title: str, lines: Sequence[tuple[str, float, Interval, int]]) -> Fi
     axes.set(xlim=(-0.01, 1.01), ylim=(count - 0.4, -0.6), title=title)
     axes.xaxis.set_major_formatter("{x:.0%}")
     axes.set_xlabel("line: 95 % interval", fontsize=8)
-    if count > _LONG:
-        axes.tick_params(axis="x", top=True, labeltop=True)
     axes.grid(axis="x", color=GRID)
     _finish(axes)
     axes.tick_params(axis="y", length=0)

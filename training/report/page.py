@@ -18,15 +18,17 @@ from training.drawing import save_png, style
 from training.errors import TrainingError
 from training.report.captions import CAPTIONS
 from training.report.curves import draw_curves
-from training.report.gallery import make_gallery
+from training.report.gallery import MOST_CLASSES, make_galleries
 from training.report.matrices import draw_matrices
 from training.report.measures import draw_measures
 from training.report.pictures import Thumbnail, choose_samples, thumbnail
 from training.report.story import Story, read_story
-from training.report.svg import to_svg
+from training.report.svg import to_image, to_svg
 
 _SMALL = 104
 """Pixels of the sheets' pictures."""
+_MOST_PANELS = 24
+"""Of a figure that is drawn by lines and texts; 200 of them take a browser long."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def write_report(folder: Path, root: Path | None = None) -> Path:
     story = read_story(folder, root)
     samples = choose_samples(story.split.train, story.root, story.data.labels, story.recipe.seed)
     model = load_best(story.run, story.recipe, len(story.data.labels))
-    gallery = make_gallery(
+    galleries = make_galleries(
         model, story.metadata.transform, story.answers, story.metadata.temperature, story.root
     )
     augmented = _augmented(story)
@@ -69,7 +71,8 @@ def write_report(folder: Path, root: Path | None = None) -> Path:
             captions=CAPTIONS,
             samples=samples,
             augmented=augmented,
-            gallery=gallery,
+            galleries=galleries,
+            most_classes=MOST_CLASSES,
         )
         partial = story.run.report.with_suffix(".partial")
         # A file's name may be no Unicode.
@@ -93,8 +96,11 @@ def _figures(story: Story) -> dict[str, Figure]:
 def _plots(figures: Mapping[str, Figure], folder: Path) -> dict[str, Markup]:
     plots = {}
     for name, figure in figures.items():
-        save_png(figure, folder / f"{name}.png")
-        plots[name] = to_svg(figure, name, CAPTIONS[name])
+        png = save_png(figure, folder / f"{name}.png")
+        if len(figure.axes) > _MOST_PANELS:
+            plots[name] = to_image(png, CAPTIONS[name])
+        else:
+            plots[name] = to_svg(figure, name, CAPTIONS[name])
     return plots
 
 

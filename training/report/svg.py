@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
+from pathlib import Path
 
 import matplotlib
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
+from PIL import Image
 
 from training.drawing import BLUE, GREY, GRID, INK, PALE, PAPER, RED, RULE
 
@@ -58,6 +61,19 @@ def to_svg(figure: Figure, name: str, says: str) -> Markup:
     start = f'<svg class="plot" viewBox="{box[0][9:-1]}" role="img" aria-label="{escape(says)}"'
     size = f'style="--width: {float(box[1]):.0f}px"'
     return Markup(f'{start} {size} xmlns:xlink="http://www.w3.org/1999/xlink">{body}')
+
+
+def to_image(png: Path, says: str) -> Markup:
+    """Return a saved figure as an ``img`` element, which a dark page turns to its colours."""
+    written = io.BytesIO()
+    with Image.open(png) as image:
+        image.convert("RGB").save(written, "WEBP", lossless=True)
+        width, height = image.size
+    code = base64.b64encode(written.getvalue()).decode()
+    size = f'width="{width}" height="{height}"'
+    return Markup(
+        f'<img class="plot" src="data:image/webp;base64,{code}" {size} alt="{escape(says)}">'
+    )
 
 
 def _in_variables(found: re.Match[str]) -> str:
