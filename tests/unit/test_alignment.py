@@ -64,3 +64,9 @@ def test_a_model_that_takes_one_size_only_has_no_grid() -> None:
     flat = nn.Sequential(nn.Flatten(1), nn.Linear(3 * 64 * 64, 2))
     model = Classifier(flat, nn.Identity(), nn.Sequential(nn.Linear(2, 2))).eval()
     assert measure_grid(model) is None
+
+
+def test_a_model_that_noise_does_not_move_has_no_grid() -> None:
+    model = looking_at(3)
+    model.features.append(nn.Hardtanh(50, 60))
+    assert measure_grid(model) is None

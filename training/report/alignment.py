@@ -7,6 +7,7 @@ Heat that is merely stretched over the picture lies beside what it is about.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +61,8 @@ def measure_grid(model: Classifier) -> Grid | None:
                 for cell in (middle - _BESIDE, middle + _BESIDE)
             ]
     except (RuntimeError, AssertionError):  # how layers refuse a size
+        return None
+    if not all(map(math.isfinite, centres)):  # noise moves nothing: all of it is cut off
         return None
     step = (_SIDES[1] - _SIDES[0]) / (counts[1] - counts[0])
     return Grid(sum(centres) / 2 - middle * step, step)

@@ -55,7 +55,7 @@ def to_svg(figure: Figure, name: str, says: str) -> Markup:
     body = text[text.index(">", box.end()) + 1 :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r' id="[a-zA-Z0-9]+_\d+"', "", body)
-    body = re.sub(r"(font: (?:\w+ )*[\d.]+px) [^;\"]+", r"\1 system-ui, sans-serif", body)
+    body = re.sub(r"font-family: [^;\"]+;? ?", "", body)
     body = re.sub(r"(fill|stroke): (#[0-9a-f]{6})", _in_variables, body)
     body = re.sub(r">\s+<", "><", body)
     start = f'<svg class="plot" viewBox="{box[0][9:-1]}" role="img" aria-label="{escape(says)}"'
