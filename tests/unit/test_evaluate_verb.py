@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ from handler import create_app
 from model_loader import SharedModel, load_model
 from tests.images import encode, noise
 from training.cli import main
-from training.data.split import read_split
+from training.data.split import PARTS, Split, read_split, write_split
 from training.evaluation.answers import read_answers
 from training.evaluation.figures import measure
+from training.evaluation.runs import finish_run
+from training.run import Run
 from training.samples.draw import CLASSES, draw_sample_data
 from training.verbs import evaluation_tables
 
@@ -165,14 +167,15 @@ def test_bad_images_in_a_folder_are_named_and_counted(
     assert run("evaluate", trained / "model", "--data", copied) == 0
     output = capsys.readouterr()
     assert f"Skipped {CLASSES[0]}/bad.jpg" in output.err
-    assert f"of {24 * len(CLASSES)} images; 1 skipped" in output.out
+    assert f"of {24 * len(CLASSES)} images (" in output.out
+    assert "1 skipped" in output.out
 
 
 def test_the_table_has_every_figure(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("evaluate", trained, "--precision", 0.01) == 0
     shown = capsys.readouterr().out
     written = json.loads((trained / "evaluation.json").read_text())
-    assert f"Accuracy {written['accuracy']:.3f}" in shown
+    assert f"Accuracy: {written['accuracy']:.3f}" in shown
     for figures in written["classes"]:
         interval = figures["recall_interval"]
         assert figures["label"] in shown
@@ -240,16 +243,20 @@ def test_a_precision_out_of_reach_is_said(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copied = copy_of(trained, tmp_path / "run")
-    rows = list(csv.reader((copied / "split.csv").open()))
-    shifted = [
-        [file, CLASSES[(CLASSES.index(label) + 1) % 4], *rest] for file, label, *rest in rows[1:]
-    ]
-    with (copied / "split.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([rows[0], *shifted])
+    split = read_split(copied / "split.csv")
+    following = dict(zip(CLASSES, (*CLASSES[1:], CLASSES[0]), strict=True))
+    mislabelled = (
+        tuple(replace(row, label=following[row.label]) for row in split.part(name))
+        for name in PARTS
+    )
+    write_split(Split(*mislabelled), copied / "split.csv")
     assert run("evaluate", copied, "--precision", 1, "--json") == 0
     output = capsys.readouterr()
     assert json.loads(output.out)["at_precision"] == {"wanted": 1.0, "threshold": None}
     assert "No threshold makes 1 of the answers right" in output.err
+    finished = finish_run(Run(copied), precision=1.0)  # as a recipe's reject_below_precision does
+    assert "No threshold makes 1 of the answers right" in str(finished.unreachable)
+    assert model_json(copied)["threshold"] == finished.metadata.threshold == 0
 
 
 def test_without_the_images_an_export_keeps_temperature_and_figures_and_takes_no_precision(

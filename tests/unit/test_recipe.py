@@ -46,6 +46,10 @@ def test_every_value_can_be_overridden() -> None:
         ("stages.0.thaw=most", "stages.0.thaw: must be head, all, or a number of blocks"),
         ("stages.0.thaw=0", "stages.0.thaw: must be head, all, or a number of blocks"),
         ("stages.0.learning_rate=.inf", "stages.0.learning_rate: must be auto, or a number"),
+        (
+            "reject_below_precision=98",
+            "reject_below_precision: Input should be less than or equal to 1",
+        ),
         ("seed=5000000000", "seed: Input should be less than 1000000"),
         ("stages=[]", "stages: "),
         ("name=a/b", "name: "),

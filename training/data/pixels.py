@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from training.data.decoding import (
 from training.data.pixel_cache import Levels
 from training.data.table import LabelledImage
 from training.errors import TrainingError
+from training.threads import one_thread
 
 __all__ = ["Augmentation", "PixelDataset", "check_images", "load_pixels", "read_image"]
 
@@ -88,7 +88,7 @@ class PixelDataset(Dataset[tuple[Tensor, Tensor]]):
         if self._augmentation is not None:
             # The levels stay [H, W, 3] in memory, which torchvision's kernels take faster.
             image = torch.from_numpy(np.array(levels)).permute(2, 0, 1)
-            with _one_thread():
+            with one_thread():
                 levels = self._augmentation(image).permute(1, 2, 0).numpy()
         return torch.from_numpy(self._transform.normalize(levels)), self.labels[index]
 
@@ -174,22 +174,6 @@ def check_images(
     ]
     skips.check()
     return tuple(kept)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let torch compute in this thread alone: one picture is too little for several.
-
-    They wait for each other after every operation, and where another process wants the cores,
-    that wait is a time slice: 1,327 images were augmented in 2.0 s with two threads on two idle
-    cores, but in 19–58 s beside a busy process.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _check_labels(rows: Sequence[LabelledImage], kept: Sequence[LabelledImage]) -> None:

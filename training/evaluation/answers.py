@@ -16,6 +16,7 @@ from training.data.contents import SkippedImage, Skips, in_threads, unreadable
 from training.data.table import LabelledImage
 from training.errors import TrainingError
 from training.progress import progress
+from training.threads import one_thread
 
 _COLUMNS = ("file", "label", "group", "source", "answer", "confidence", "skipped")
 _LOGIT = "logit "
@@ -93,7 +94,7 @@ def answer_images(
         except InputError as error:
             return str(error)
 
-    with progress(title, len(rows)) as advance:
+    with progress(title, len(rows)) as advance, one_thread():
         for row, image in zip(rows, in_threads(prepare, rows), strict=True):
             if isinstance(image, str):
                 skips.add(row.file, image)

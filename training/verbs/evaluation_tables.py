@@ -25,6 +25,7 @@ _CLASSES = 20
 _PAIRS = 10
 _SLICES = 10
 _WIDEST_NAME = 32
+_WIDEST_SLICE = 60
 
 
 def print_evaluation(evaluation: Evaluation, title: str) -> None:
@@ -38,9 +39,11 @@ def print_evaluation(evaluation: Evaluation, title: str) -> None:
     console.print(_classes(evaluation.classes))
     if evaluation.confused:
         console.print(_confused(evaluation.confused))
-    for heading, slices in (("source", evaluation.sources), ("group", _failed(evaluation))):
-        if slices:
-            console.print(_slices(heading, slices))
+    if evaluation.sources:
+        console.print(_slices("source", "sources", evaluation.sources))
+    failed = [group for group in evaluation.groups if group.accuracy < 1]
+    if failed:
+        console.print(_slices("group", "groups with mistakes", failed))
     _line(console, *_calibration(evaluation))
     if evaluation.threshold is not None and evaluation.threshold.value > 0:
         _line(console, *_rejection(evaluation.threshold))
@@ -53,16 +56,19 @@ def print_threshold(threshold: Threshold, wanted: float) -> None:
         said = f"{wanted:.4g} is reached without: {threshold.precision:.3f} of all answers"
     else:
         said = (
-            f"{wanted:.4g} takes a threshold of {threshold.value:.4g}: of {threshold.n} held-out "
+            f"{wanted:.4g} takes a threshold of {threshold.value:.4g}: of {threshold.n:,} held-out "
             f"images {threshold.coverage:.1%} are answered, {threshold.precision:.3f} of them"
         )
     _line(console, "Precision", f"{said} are right")
 
 
 def _headline(evaluation: Evaluation) -> tuple[str, str]:
-    said = f"{_fraction(evaluation.accuracy, evaluation.interval)} of {evaluation.n:,} images"
+    low, high = evaluation.interval.low, evaluation.interval.high
+    said = (
+        f"{evaluation.accuracy:.3f} of {evaluation.n:,} images (95 % interval {low:.3f}–{high:.3f})"
+    )
     if evaluation.top5 is not None:
-        said += f"; top-5 {evaluation.top5:.1%}"
+        said += f"; top-5 {evaluation.top5:.3f}"
     if evaluation.skipped:
         said += f"; {len(evaluation.skipped):,} skipped"
     return "Accuracy", said
@@ -97,10 +103,10 @@ def _confused(pairs: Sequence[ConfusedPair]) -> Table:
     return table
 
 
-def _slices(heading: str, slices: Sequence[SliceFigures]) -> Table:
-    table = _table(heading)
+def _slices(heading: str, what: str, slices: Sequence[SliceFigures]) -> Table:
+    table = _table(heading, _WIDEST_SLICE)
     if len(slices) > _SLICES:
-        table.title = f"The worst {_SLICES} of {len(slices)}"
+        table.title = f"The worst {_SLICES} of {len(slices)} {what}"
         slices = sorted(slices, key=lambda figures: figures.accuracy)[:_SLICES]
     table.add_column("accuracy", justify="right", no_wrap=True)
     table.add_column("n", justify="right", no_wrap=True)
@@ -108,11 +114,6 @@ def _slices(heading: str, slices: Sequence[SliceFigures]) -> Table:
         accuracy = _fraction(figures.accuracy, figures.interval)
         table.add_row(escape(figures.name), accuracy, f"{figures.n:,}")
     return table
-
-
-def _failed(evaluation: Evaluation) -> list[SliceFigures]:
-    """Return the groups that have mistakes."""
-    return [group for group in evaluation.groups if group.accuracy < 1]
 
 
 def _calibration(evaluation: Evaluation) -> tuple[str, str]:
@@ -132,14 +133,14 @@ def _rejection(threshold: Threshold) -> tuple[str, str]:
     return "Threshold", said
 
 
-def _table(heading: str) -> Table:
+def _table(heading: str, widest: int = _WIDEST_NAME) -> Table:
     table = Table(title_justify="left")
-    table.add_column(heading, no_wrap=True, max_width=_WIDEST_NAME)
+    table.add_column(heading, no_wrap=True, max_width=widest)
     return table
 
 
 def _line(console: Console, heading: str, said: str) -> None:
-    console.print(f"[bold]{heading}[/] {said}", highlight=False)
+    console.print(f"[bold]{heading}:[/] {said}", highlight=False)
 
 
 def _fraction(value: float, interval: Interval) -> str:
