@@ -22,6 +22,11 @@ _SHOWN = len(LINES)
 """Classes with a curve each; of more, the worst ones have one."""
 _WORST = 5
 
+_FAR_APART = 20
+"""How many times larger one stage's values are than another's where both shall be seen."""
+_ABOVE = 15
+"""Points between a panel and its title, where the stages' numbers stand."""
+
 
 def draw_curves(history: History, labels: tuple[str, ...]) -> dict[str, Figure]:
     """Return a figure for each thing that was noted, by name."""
@@ -63,8 +68,13 @@ def _rate(history: History) -> Figure:
         axes.plot(history.step_times(), history.steps["learning_rate"], color=BLUE)
     else:
         axes.plot(_ends(history), history.epochs["learning_rate"], color=BLUE)
-    axes.set_ylim(0)
-    axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
+    highest = [rate for span in history.spans if (rate := history.highest_rate(span.number))]
+    if highest and max(highest) > _FAR_APART * min(highest):
+        axes.set(yscale="log", ylim=(min(highest) / 30, max(highest) * 1.6))
+        axes.minorticks_off()
+    else:
+        axes.set_ylim(0)
+        axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
     return figure
 
 
@@ -112,7 +122,12 @@ def _pair(history: History, axes: Axes, train: Values, validation: Values) -> No
 
 def _seconds(history: History) -> Figure:
     figure, axes = _over_epochs(history, "Seconds an epoch", _HALF)
-    axes.bar(_ends(history) - 0.5, history.epochs["seconds"], color=BLUE, width=0.8)
+    seconds = history.epochs["seconds"]
+    if seconds.max() > _FAR_APART * seconds.min():
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.minorticks_off()
+    axes.bar(_ends(history) - 0.5, seconds, color=BLUE, width=0.8)
     return figure
 
 
@@ -132,7 +147,8 @@ def _classes(history: History, labels: tuple[str, ...]) -> Figure:
             for colour, label in zip(colours, worst, strict=False):
                 name = short_name(labels[label], 24)
                 axes.plot(_ends(history), values[:, label], color=colour, linewidth=1.2, label=name)
-            axes.set_title(f"{'F1' if figures == 'f1' else figures.capitalize()}, {part}")
+            name = "F1" if figures == "f1" else figures.capitalize()
+            axes.set_title(f"{name}, {part}", pad=_title_pad(history))
             axes.set_ylim(-0.02, 1.02)
             axes.yaxis.set_major_formatter("{x:.0%}")
             _finish(axes)
@@ -164,13 +180,18 @@ def _over_epochs(history: History, title: str, size: tuple[float, float]) -> tup
     figure = Figure(size, layout="constrained")
     axes = figure.subplots()
     _mark_stages(history, axes)
-    axes.set(title=title, xlabel="epoch")
+    axes.set_title(title, pad=_title_pad(history))
+    axes.set_xlabel("epoch")
     _finish(axes)
     return figure, axes
 
 
+def _title_pad(history: History) -> float:
+    return _ABOVE if len(history.spans) > 1 else 6
+
+
 def _mark_stages(history: History, axes: Axes) -> None:
-    """Shade every second stage, and number each at the top."""
+    """Shade every second stage, and number each above the panel."""
     spans = history.spans
     axes.set_xlim(0, spans[-1].last + 1)
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
@@ -183,10 +204,10 @@ def _mark_stages(history: History, axes: Axes) -> None:
             str(span.number + 1),
             ((span.first + span.last + 1) / 2, 1),
             xycoords=("data", "axes fraction"),
-            xytext=(0, -3),
+            xytext=(0, 2),
             textcoords="offset points",
             ha="center",
-            va="top",
+            va="bottom",
             color=GREY,
             fontsize=8,
         )
