@@ -14,7 +14,7 @@ from model_loader import ModelUnavailableError
 from training.errors import InterruptedRunError, TrainingError
 from training.process import wait_passively
 from training.progress import console
-from training.verbs import data, models, predict, preview, runs, webcam
+from training.verbs import data, models, predict, preview, report, runs, webcam
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,6 +43,7 @@ app.command()(models.models)
 app.command()(runs.train)
 app.command("lr-find")(runs.lr_find)
 app.command()(runs.evaluate)
+app.command()(report.report)
 app.command()(runs.export)
 app.command()(runs.publish)
 app.command()(predict.predict)

@@ -14,6 +14,9 @@ from model_loader.metadata import checked_labels
 from training.data.contents import SkippedImage
 from training.errors import TrainingError
 
+_LOCAL = ("root", "weights", "cache")
+"""What of ``data.json`` names places on this machine, and no exported version tells."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -42,6 +45,11 @@ class Run:
         return self.folder / "history.csv"
 
     @property
+    def steps(self) -> Path:
+        """Loss and learning rate of each step."""
+        return self.folder / "steps.csv"
+
+    @property
     def checkpoint(self) -> Path:
         """The weights of the best epoch."""
         return self.folder / "checkpoints" / "best.pt"
@@ -59,6 +67,16 @@ class Run:
     def model(self) -> Path:
         """The exported version."""
         return self.folder / "model"
+
+    @property
+    def plots(self) -> Path:
+        """The report's pictures."""
+        return self.folder / "plots"
+
+    @property
+    def report(self) -> Path:
+        """The page that shows everything."""
+        return self.folder / "report.html"
 
     def answers(self, part: Literal["validation", "test"]) -> Path:
         """What the exported version answered to the images of a part."""
@@ -101,6 +119,7 @@ class RunData:
         labels: The class names in index order.
         fingerprint: A sha256 over every image's name, label and bytes.
         skipped: Those that could not be used.
+        weights: What training started from: a name, or the path of a state dict.
         cache: Where decoded pictures are kept.
         shown: What an exported version tells of them.
     """
@@ -109,6 +128,7 @@ class RunData:
     labels: tuple[str, ...]
     fingerprint: str
     skipped: tuple[SkippedImage, ...]
+    weights: str
     cache: str | None
     shown: Mapping[str, Any]
 
@@ -126,8 +146,9 @@ def read_data(run: Run) -> RunData:
             labels=checked_labels(data["labels"]),
             fingerprint=str(data["fingerprint"]),
             skipped=tuple(SkippedImage(**image) for image in data["skipped"]),
+            weights=str(data.get("weights", "imagenet")),
             cache=data.get("cache"),
-            shown={key: value for key, value in data.items() if key not in ("root", "cache")},
+            shown={key: value for key, value in data.items() if key not in _LOCAL},
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"{run.data} cannot be read: {error!r}. Train again.") from error

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from model_loader import Metadata, ModelUnavailableError
+from training.best import load_best
 from training.data.cache_folder import NONE, choose_cache
 from training.data.source import DataSource
 from training.data.split import read_split, write_split
@@ -88,7 +89,7 @@ def train(
         images.check_test()
     first = images.material(recipe, recipe.stages[0])
     if hardware.rank == 0:
-        _begin(run, recipe, images)
+        _begin(run, recipe, images, weights)
     materials = _materials(images, recipe, first)
     made = Progress(labels)
     with resumable(run, made):
@@ -200,8 +201,8 @@ def _materials(
     return material
 
 
-def _begin(run: Run, recipe: Recipe, images: Images) -> None:
-    split = images.split
+def _begin(run: Run, recipe: Recipe, images: Images, weights: str) -> None:
+    split, given = images.split, Path(weights)
     data = {
         "root": str(images.table.root.resolve()),
         "labels": list(images.table.labels),
@@ -211,6 +212,7 @@ def _begin(run: Run, recipe: Recipe, images: Images) -> None:
         "test": len(split.test),
         "skipped": [{"file": image.file, "reason": image.reason} for image in images.skips.images],
         "fingerprint": images.fingerprint(),
+        "weights": str(given.resolve()) if given.is_file() else weights,
         "cache": NONE if images.cache is None else str(images.cache.resolve()),
     }
     try:
@@ -237,18 +239,8 @@ def _finish(run: Run, hardware: Hardware) -> Trained | None:
 
 def _export(run: Run) -> Metadata:
     recipe, data = load_recipe(str(run.recipe)), read_data(run)
-    try:
-        state = torch.load(run.checkpoint, map_location="cpu", weights_only=True)
-        model = build_model(recipe.model, len(data.labels))
-        model.load_state_dict(state)
-    except Exception as error:
-        # torch.load raises whatever the bytes provoke.
-        raise TrainingError(
-            f"{run.checkpoint} does not hold the weights of a {recipe.model} with "
-            f"{len(data.labels)} classes. Train again, or resume: --resume {run.folder}"
-        ) from error
     return export_version(
-        model,
+        load_best(run, recipe, len(data.labels)),
         run.model,
         name=recipe.name,
         labels=data.labels,

@@ -29,6 +29,7 @@ SMALL = (
     "--recipe=flying-objects-head",
     "--set=sizing.size=48",
     "--set=stages.0.epochs=1",
+    "--no-report",
 )
 
 

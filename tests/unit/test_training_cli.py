@@ -22,6 +22,7 @@ SMALL = (
     "--set=name=flying-objects",
     "--set=sizing.size=64",
     "--set=stages.0.epochs=2",
+    "--no-report",
 )
 
 
@@ -64,6 +65,7 @@ def test_a_run_writes_everything_into_its_folder(trained: Path) -> None:
         "split.csv",
         "history.csv",
         "history-classes.csv",
+        "steps.csv",
         "answers-validation.csv",
         "answers-test.csv",
         "evaluation.json",
@@ -73,6 +75,19 @@ def test_a_run_writes_everything_into_its_folder(trained: Path) -> None:
         "model/model.pt",
         "model/model.onnx",
     }
+
+
+def test_training_ends_with_a_report_which_can_be_drawn_again(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_folder = tmp_path / "run"
+    assert run("train", "--data", data, "--save", run_folder, *SMALL, "--report") == 0
+    page = run_folder / "report.html"
+    first = page.read_text(encoding="utf-8")
+    assert f"Report: {page}" in " ".join(capsys.readouterr().err.split())
+    page.unlink()
+    assert run("report", run_folder) == 0
+    assert page.read_text(encoding="utf-8") == first
 
 
 def test_a_run_keeps_the_figures_of_each_epoch(trained: Path) -> None:

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 import math
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import fontManager
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from training.data.headers import Header
 from training.data.inspect import Inspection
+from training.drawing import BLUE, GREY, GRID, PALE, RED, RULE, save_png, short_name, style
 
-_FONTS = ("DejaVu Sans", "Noto Sans CJK JP", "Noto Sans", "Arial Unicode MS", "Unifont")
-"""Tried in this order, glyph by glyph, so that class names of any script can be read."""
-
-_COLOUR = "#3b6ea5"
 _ROW = 0.2
 """Inches of height for one class in a list of classes."""
 _MANY = 24
 """Classes from which on panels are small, and a list is so long that its top needs a scale."""
-_LONGEST_LABEL = 30
+_MANY_POINTS = 2000
+"""Points of a panel that are pixels, also in a picture of lines."""
 
 
 def draw_plots(inspection: Inspection, folder: Path) -> list[Path]:
@@ -36,34 +28,27 @@ def draw_plots(inspection: Inspection, folder: Path) -> list[Path]:
     Returns:
         The pictures' paths.
     """
-    with _style():
+    with style():
         return [
-            _save(_images_per_class(inspection), folder / "images_per_class.png"),
-            _save(_file_sizes(inspection), folder / "file_sizes.png"),
-            _save(_heights_and_widths(inspection), folder / "heights_and_widths.png"),
+            save_png(figure, folder / f"{name}.png")
+            for name, figure in data_figures(inspection).items()
         ]
 
 
-@contextmanager
-def _style() -> Iterator[None]:
-    installed = {font.name for font in fontManager.ttflist}
-    fonts = [font for font in _FONTS if font in installed] or ["sans-serif"]
-    # A glyph that no font has is drawn as a box: the picture is still of use.
-    logger = logging.getLogger("matplotlib.font_manager")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with matplotlib.rc_context({"font.family": fonts, "font.size": 9, "axes.axisbelow": True}):
-            yield
-    finally:
-        logger.setLevel(level)
+def data_figures(inspection: Inspection) -> dict[str, Figure]:
+    """Return the figures that ``draw_plots`` saves, by name."""
+    return {
+        "images_per_class": _images_per_class(inspection),
+        "file_sizes": _file_sizes(inspection),
+        "heights_and_widths": _heights_and_widths(inspection),
+    }
 
 
 def _images_per_class(inspection: Inspection) -> Figure:
     classes = inspection.classes
     counts = [summary.images for summary in classes]
     figure, axes = _list_of_classes(inspection, f"Images per class (n = {sum(counts):,})")
-    bars = axes.barh(range(len(classes)), counts, color=_COLOUR, height=0.7)
+    bars = axes.barh(range(len(classes)), counts, color=BLUE, height=0.7)
     axes.bar_label(bars, [f"{count:,}" for count in counts], padding=3, fontsize=8)
     axes.set_xlim(0, max(counts) * 1.12)
     axes.set_xlabel("images")
@@ -84,11 +69,11 @@ def _file_sizes(inspection: Inspection) -> Figure:
         whis=(5, 95),
         patch_artist=True,
         manage_ticks=False,
-        boxprops={"facecolor": "#c9d9ea", "edgecolor": _COLOUR},
-        medianprops={"color": "#b03a2e"},
-        whiskerprops={"color": _COLOUR},
-        capprops={"color": _COLOUR},
-        flierprops={"marker": ".", "markersize": 2, "markeredgecolor": "#888888"},
+        boxprops={"facecolor": PALE, "edgecolor": BLUE},
+        medianprops={"color": RED},
+        whiskerprops={"color": BLUE},
+        capprops={"color": BLUE},
+        flierprops={"marker": ".", "markersize": 2, "markeredgecolor": GREY},
     )
     everything = [size for values in sizes for size in values] or [1]
     if max(everything) > 10 * min(everything):
@@ -110,11 +95,11 @@ def _heights_and_widths(inspection: Inspection) -> Figure:
     for number, (summary, headers) in enumerate(zip(inspection.classes, by_class, strict=True)):
         panel = panels[number]
         _scatter(panel, headers)
-        panel.plot([low, high], [low, high], color="#bbbbbb", linewidth=0.6, zorder=0)
+        panel.plot([low, high], [low, high], color=RULE, linewidth=0.6, zorder=0)
         if logarithmic:
             panel.set(xscale="log", yscale="log")
         panel.set(xlim=(low, high), ylim=(low, high))
-        name = _name(summary.label, 20 if many else _LONGEST_LABEL)
+        name = short_name(summary.label, 20 if many else 30)
         title = name if many else f"{name} (n = {summary.images:,})"
         panel.set_title(title, fontsize=7 if many else 9, pad=3)
         lowest = number + columns >= len(by_class)
@@ -170,14 +155,15 @@ def _mark(panel: Axes, ticks: Sequence[float], left: bool, below: bool) -> None:
 
 def _scatter(panel: Axes, headers: Sequence[Header]) -> None:
     whole = [header for header in headers if header.problem is None]
-    alpha = min(1.0, max(0.15, 30 / (len(whole) or 1)))
+    alpha = min(1.0, max(0.25, 30 / (len(whole) or 1)))
     panel.scatter(
         [header.width for header in whole],
         [header.height for header in whole],
         s=10,
         alpha=alpha,
-        color=_COLOUR,
+        color=BLUE,
         linewidths=0,
+        rasterized=len(whole) > _MANY_POINTS,
     )
     panel.set_box_aspect(1)
 
@@ -188,9 +174,9 @@ def _list_of_classes(inspection: Inspection, title: str) -> tuple[Figure, Axes]:
     figure = Figure((9, max(2.2, count * _ROW + 1.2)))
     figure.set_layout_engine("constrained")
     axes = figure.subplots()
-    axes.set_yticks(range(count), [_name(s.label) for s in inspection.classes], fontsize=8)
+    axes.set_yticks(range(count), [short_name(s.label) for s in inspection.classes], fontsize=8)
     axes.set_ylim(count - 0.4, -0.6)
-    axes.grid(axis="x", color="#e5e5e5")
+    axes.grid(axis="x", color=GRID)
     if count > _MANY:
         axes.tick_params(axis="x", top=True, labeltop=True)
     axes.set_title(title)
@@ -204,19 +190,5 @@ def _by_class(inspection: Inspection) -> list[list[Header]]:
     return list(found.values())
 
 
-def _name(label: str, longest: int = _LONGEST_LABEL) -> str:
-    """Return a label that is no formula to matplotlib and no longer than fits."""
-    short = label if len(label) <= longest else label[: longest - 1] + "…"
-    return short.encode(errors="replace").decode().replace("$", r"\$")
-
-
 def _plain(value: float, _: float | None = None) -> str:
     return f"{value:,.10g}"
-
-
-def _save(figure: Figure, path: Path) -> Path:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        FigureCanvasAgg(figure)
-        figure.savefig(path, format="png", dpi=100)
-    return path

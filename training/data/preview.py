@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from math import ceil
 from pathlib import Path
 from typing import NamedTuple
@@ -77,24 +78,53 @@ def write_preview(
     Raises:
         TrainingError: No image can be used, or the file cannot be written.
     """
-    chosen = _choose(rows, root, seed)
+    lines = preview_lines(rows, root, looks, seed)
     sheet = _Sheet()
-    with torch.random.fork_rng(devices=[]):
-        for look in looks:
-            torch.default_generator.manual_seed(seed)
-            seen = ("at test time", "augmented") if look.augmentation else ("training and test",)
-            sheet.title(look.title, ("original", *seen))
-            for label in sorted({row.label for row, _ in chosen}):
-                sheet.heading(label)
-                for row, image in chosen:
-                    if row.label == label:
-                        sheet.line(_views(look, image))
+    for look, of_look in groupby(lines, lambda line: line.look):
+        seen = ("at test time", "augmented") if look.augmentation else ("training and test",)
+        sheet.title(look.title, ("original", *seen))
+        for label, of_label in groupby(of_look, lambda line: line.label):
+            sheet.heading(label)
+            for line in of_label:
+                sheet.line(line.pictures)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         sheet.draw().save(path, "PNG")
     except OSError as error:
         raise TrainingError(f"The preview {path} cannot be written: {error.strerror}.") from error
-    return len(chosen)
+    return len(lines) // len(looks)
+
+
+@dataclass(frozen=True)
+class PreviewLine:
+    """One image, and what becomes of it.
+
+    Attributes:
+        look: The way in which it is seen.
+        label: Its class.
+        pictures: The original, the test's view, and ``VERSIONS`` augmented ones if there are any.
+    """
+
+    look: Look
+    label: str
+    pictures: list[Image.Image]
+
+
+def preview_lines(
+    rows: Sequence[LabelledImage], root: Path, looks: Sequence[Look], seed: int
+) -> list[PreviewLine]:
+    """Return what ``write_preview`` draws, look by look and class by class.
+
+    Raises:
+        TrainingError: No image can be used.
+    """
+    chosen = _choose(rows, root, seed)
+    lines = []
+    with torch.random.fork_rng(devices=[]):
+        for look in looks:
+            torch.default_generator.manual_seed(seed)
+            lines += [PreviewLine(look, row.label, _views(look, image)) for row, image in chosen]
+    return lines
 
 
 def _choose(

@@ -22,6 +22,7 @@ from training.fitting.host import Host
 from training.fitting.loss import Loss, balancing_weights, make_loss
 from training.fitting.lr_find import RangeTest, find_rate
 from training.fitting.order import EpochOrder, NumberedBuckets
+from training.fitting.steps import StepLog
 from training.fitting.stops import interrupted
 from training.fitting.task import StageTask, make_optimizer
 from training.fitting.thaw import Trainee
@@ -122,7 +123,7 @@ class Fitting:
         title = f"Stage {number + 1}, {stage.name}"
         with progress(title, stage.epochs, done) as advance, _quiet():
             recorder = Recorder(self._run, self._model, made, images, advance, self._trackers)
-            trainer = self._trainer(stage, recorder)
+            trainer = self._trainer(stage, StepLog(self._run, made), recorder)
             try:
                 trainer.fit(
                     task,
@@ -198,7 +199,7 @@ class Fitting:
         decay = self._recipe.weight_averaging
         return None if decay is None else Average(trainee, decay)
 
-    def _trainer(self, stage: Stage, recorder: Recorder) -> lightning.Trainer:
+    def _trainer(self, stage: Stage, *callbacks: lightning.Callback) -> lightning.Trainer:
         hardware = self._hardware
         precision: Any = hardware.precision  # Lightning checks it
         return lightning.Trainer(
@@ -208,7 +209,7 @@ class Fitting:
             devices=hardware.local_world,
             num_nodes=hardware.world // hardware.local_world,
             strategy="ddp" if hardware.world > 1 else "auto",
-            callbacks=[recorder],
+            callbacks=[*callbacks],
             logger=False,  # its steps would begin anew in each stage: see Recorder
             use_distributed_sampler=False,
             enable_checkpointing=False,

@@ -13,6 +13,7 @@ from training.data.source import DataSource
 from training.errors import TrainingError
 from training.verbs.output import print_json, print_table, say
 from training.verbs.preview import show_recipe
+from training.verbs.report import report_finished
 
 if TYPE_CHECKING:
     from model_loader import Model
@@ -96,8 +97,11 @@ def train(
         ),
     ] = None,
     cache: Cache = None,
+    draw_report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Whether to end with report.html.")
+    ] = True,
 ) -> None:
-    """Train, export and evaluate a model.
+    """Train, export and evaluate a model, and show all of it in one report.
 
     On several processes or machines the same command runs under torchrun:
     torchrun --nproc-per-node 2 -m training train --data DIR --save DIR
@@ -128,6 +132,8 @@ def train(
     if trained is None:  # a process of torchrun's that is not the first
         return
     print_evaluation(trained.evaluation, "Test images, exported file")
+    if draw_report:
+        report_finished(trained.run.folder)
     say(f"Run {trained.run.folder}, version {trained.metadata.version}")
     say(f"Next: python -m training publish {trained.run.folder} s3://BUCKET/models")
 

@@ -1,0 +1,120 @@
+"""Heat maps show where the evidence lies, by either way of computing them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from training.models.classifier import build_model
+from training.models.network import Classifier
+from training.models.pyramid import SpatialPyramidMaxPool
+from training.report.gradcam import (
+    averages,
+    class_activation,
+    gradient_activation,
+    heat_maps,
+)
+
+SIDE, CORNER = 64, 16
+
+
+def red_finder(pool: nn.Module, features: int) -> Classifier:
+    """Class 1 is a matter of red, class 0 of blue; a block halves the resolution in place."""
+    see = nn.Conv2d(3, 2, 1, bias=False)
+    see.weight.data = torch.tensor([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])[:, :, None, None]
+    shrink = nn.Sequential(nn.AvgPool2d(8), nn.ReLU6(inplace=True))
+    head = nn.Linear(2 * features, 2)
+    head.weight.data = torch.eye(2).repeat_interleave(features, 1)
+    head.bias.data.zero_()
+    return Classifier(nn.Sequential(see, shrink), pool, nn.Sequential(nn.Dropout(), head)).eval()
+
+
+def average() -> nn.Sequential:
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(1))
+
+
+def with_patch(channel: int, top: int, left: int) -> Tensor:
+    """Return a black image with one coloured corner, [1, 3, SIDE, SIDE]."""
+    image = torch.zeros(1, 3, SIDE, SIDE)
+    image[:, channel, top : top + CORNER, left : left + CORNER] = 1
+    return image
+
+
+FAR = SIDE - CORNER
+CORNERS = [(0, 0), (0, FAR), (FAR, 0), (FAR, FAR)]
+
+
+@pytest.mark.parametrize(("top", "left"), CORNERS)
+@pytest.mark.parametrize("way", [class_activation, gradient_activation])
+def test_the_heat_lies_where_the_evidence_is(way: object, top: int, left: int) -> None:
+    assert callable(way)
+    heat = way(red_finder(average(), 1), with_patch(0, top, left), torch.tensor([1]))[0]
+    rows, columns = (heat > 0.5).nonzero(as_tuple=True)
+    assert {*rows.tolist()} == {top // 8, top // 8 + 1}
+    assert {*columns.tolist()} == {left // 8, left // 8 + 1}
+
+
+@pytest.mark.parametrize(("top", "left"), CORNERS)
+def test_it_lies_there_under_a_pyramid_too(top: int, left: int) -> None:
+    model = red_finder(SpatialPyramidMaxPool((4, 2, 1)), 21)
+    assert not averages(model)
+    heat = heat_maps(model, with_patch(0, top, left), torch.tensor([1]))
+    assert heat is not None
+    assert divmod(int(heat[0].argmax()), SIDE // 8) == (top // 8, left // 8)
+    assert float((heat[0] > 0).sum()) == (CORNER // 8) ** 2
+
+
+def test_each_image_is_asked_about_a_class_of_its_own() -> None:
+    picture = with_patch(0, 0, 0) + with_patch(2, FAR, FAR)
+    blue, red = class_activation(
+        red_finder(average(), 1), picture.repeat(2, 1, 1, 1), torch.tensor([0, 1])
+    )
+    assert (float(red[0, 0]), float(red[-1, -1])) == (1, 0)
+    assert (float(blue[0, 0]), float(blue[-1, -1])) == (0, 1)
+
+
+def test_no_evidence_is_no_heat() -> None:
+    model = red_finder(average(), 1)
+    assert not class_activation(model, with_patch(2, 0, 0), torch.tensor([1])).any()
+
+
+def test_both_ways_agree_where_the_head_is_linear_in_the_average() -> None:
+    torch.manual_seed(0)
+    model = build_model("mobilenet_v2", 5).eval()
+    images, classes = torch.randn(3, 3, 96, 128), torch.tensor([0, 3, 4])
+    assert averages(model)
+    first, second = (way(model, images, classes) for way in (class_activation, gradient_activation))
+    assert second is not None
+    assert first.shape == (3, 3, 4)
+    torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_exact", "shape"),
+    [
+        ("mobilenet_v2", True, (7, 7)),
+        ("mobilenet_v2_spp", False, (7, 7)),
+        ("mobilenet_v2_multiscale", False, (7, 7)),
+        ("alexnet", False, (6, 6)),
+        ("resnet18", True, (7, 7)),
+    ],
+)
+def test_every_architecture_has_heat_maps(
+    name: str, is_exact: bool, shape: tuple[int, int]
+) -> None:
+    torch.manual_seed(0)
+    model = build_model(name, 4).eval().requires_grad_(False)
+    heat = heat_maps(model, torch.randn(1, 3, 224, 224).repeat(4, 1, 1, 1), torch.arange(4))
+    assert averages(model) is is_exact
+    assert heat is not None
+    assert heat.shape == (4, *shape)
+    assert float(heat.max()) == pytest.approx(1)  # of some class: weights are random
+    assert float(heat.min()) >= 0
+    assert not heat.requires_grad
+
+
+def test_a_model_without_maps_has_none() -> None:
+    flat = nn.Sequential(nn.Flatten(1), nn.Linear(3 * SIDE * SIDE, 2))
+    model = Classifier(flat, nn.Identity(), nn.Sequential(nn.Linear(2, 2))).eval()
+    assert heat_maps(model, with_patch(0, 0, 0), torch.tensor([1])) is None

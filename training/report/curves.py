@@ -1,0 +1,233 @@
+"""What happened while a run trained, against its epochs."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from training.drawing import BLUE, GREY, GRID, PALE, RED, RULE, short_name
+from training.report.history import FIGURES, History, Values
+
+_HALF = (5.4, 3.0)
+_WHOLE = (9.0, 3.0)
+_PANEL = 2.6
+"""Inches of height for one row of panels."""
+
+LINES = ("#3f7fc4", "#d9822b", "#2f9e6e", "#c2579c", "#b8a12a", "#7c6bd6", "#d0594f", "#2aa5b5")
+"""Colours that can be told apart, on white and on black."""
+
+_SHOWN = len(LINES)
+"""Classes with a curve each; of more, the worst ones have one."""
+_WORST = 5
+
+_FAR_APART = 20
+"""How many times larger one stage's values are than another's where both shall be seen."""
+_ABOVE = 15
+"""Points between a panel and its title, where the stages' numbers stand."""
+
+
+def draw_curves(history: History, labels: tuple[str, ...]) -> dict[str, Figure]:
+    """Return a figure for each thing that was noted, by name."""
+    figures = {}
+    if history.ranges:
+        figures["learning_rate_range"] = _range_tests(history)
+    figures["learning_rate"] = _rate(history)
+    if history.steps:
+        figures["batch_loss"] = _batch_loss(history)
+    figures["loss"] = _loss(history)
+    figures["accuracy"] = _accuracy(history)
+    figures["seconds"] = _seconds(history)
+    figures["classes"] = _classes(history, labels)
+    return figures
+
+
+def _range_tests(history: History) -> Figure:
+    count = len(history.ranges)
+    figure = Figure((min(9.0, 1.2 + 3.9 * count), 3.0), layout="constrained")
+    panels = figure.subplots(1, count, squeeze=False)[0]
+    for panel, (stage, (rates, losses)) in zip(panels, history.ranges.items(), strict=True):
+        panel.plot(rates, losses, color=BLUE)
+        panel.set(xscale="log", title=f"Stage {stage + 1}", xlabel="learning rate")
+        panel.minorticks_off()
+        chosen = history.highest_rate(stage)
+        if chosen is not None:
+            panel.axvline(chosen, color=RED, linewidth=1, linestyle="--")
+            loss = float(np.interp(np.log(chosen), np.log(rates), losses))
+            panel.plot([chosen], [loss], "o", color=RED, markersize=5)
+            panel.set_title(f"Stage {stage + 1}: {chosen:.2g} chosen")
+        _finish(panel)
+    panels[0].set_ylabel("loss, smoothed")
+    return figure
+
+
+def _rate(history: History) -> Figure:
+    figure, axes = _over_epochs(history, "Learning rate", _HALF)
+    if history.steps:
+        axes.plot(history.step_times(), history.steps["learning_rate"], color=BLUE)
+    else:
+        axes.plot(_ends(history), history.epochs["learning_rate"], color=BLUE)
+    highest = [rate for span in history.spans if (rate := history.highest_rate(span.number))]
+    if highest and max(highest) > _FAR_APART * min(highest):
+        axes.set(yscale="log", ylim=(min(highest) / 30, max(highest) * 1.6))
+        axes.minorticks_off()
+    else:
+        axes.set_ylim(0)
+        axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
+    return figure
+
+
+def _batch_loss(history: History) -> Figure:
+    """Draw each step's loss, and a running mean over a fiftieth of the steps."""
+    figure, axes = _over_epochs(history, "Training loss of each batch", _WHOLE)
+    times, losses = history.step_times(), history.steps["loss"]
+    axes.plot(times, losses, color=BLUE, alpha=0.35, linewidth=0.6, rasterized=len(losses) > 3000)
+    width = max(3, len(losses) // 50)
+    for span in history.spans:
+        where = history.steps["stage"] == span.number
+        axes.plot(times[where], _running_mean(losses[where], width), color=BLUE, linewidth=1.4)
+    axes.set_ylim(0, float(np.quantile(losses, 0.995)) * 1.15)
+    return figure
+
+
+def _loss(history: History) -> Figure:
+    figure, axes = _over_epochs(history, "Loss", _HALF)
+    epochs = history.epochs
+    _pair(history, axes, epochs["train_loss"], epochs["validation_loss"])
+    axes.set_ylim(0)
+    return figure
+
+
+def _accuracy(history: History) -> Figure:
+    figure, axes = _over_epochs(history, "Accuracy", _HALF)
+    epochs = history.epochs
+    _pair(history, axes, epochs["train_accuracy"], epochs["validation_accuracy"])
+    lowest = min(epochs["train_accuracy"].min(), epochs["validation_accuracy"].min())
+    axes.set_ylim(max(0.0, float(lowest) - 0.05), 1.0)
+    axes.yaxis.set_major_formatter("{x:.0%}")
+    return figure
+
+
+def _pair(history: History, axes: Axes, train: Values, validation: Values) -> None:
+    ends = _ends(history)
+    marker = "." if len(ends) < 2 else ""
+    axes.plot(ends, train, color=GREY, linestyle="--", marker=marker, label="train")
+    axes.plot(ends, validation, color=BLUE, marker=marker, label="validation")
+    best = history.best
+    kept = ([ends[best]], [validation[best]])
+    axes.plot(*kept, "o", color=RED, markersize=5, label="weights kept", clip_on=False)
+    axes.legend(frameon=False, fontsize=8)
+
+
+def _seconds(history: History) -> Figure:
+    figure, axes = _over_epochs(history, "Seconds an epoch", _HALF)
+    seconds = history.epochs["seconds"]
+    if seconds.max() > _FAR_APART * seconds.min():
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.minorticks_off()
+    axes.bar(_ends(history) - 0.5, seconds, color=BLUE, width=0.8)
+    return figure
+
+
+def _classes(history: History, labels: tuple[str, ...]) -> Figure:
+    """Draw precision, recall and F1 of each class, or of many: how they spread, and the worst."""
+    parts = ("train", "validation")
+    figure = Figure((9.0, 2 * _PANEL + 0.9), layout="constrained")
+    panels = figure.subplots(len(parts), len(FIGURES), sharex=True, sharey=True)
+    worst = _worst(history, len(labels))
+    colours = LINES if len(labels) <= _SHOWN else LINES[1:]  # the first is near the median's
+    for row, part in zip(panels, parts, strict=True):
+        for axes, figures in zip(row, FIGURES, strict=True):
+            _mark_stages(history, axes)
+            values = history.classes[part, figures]
+            if len(labels) > _SHOWN:
+                _spread(axes, _ends(history), values)
+            for colour, label in zip(colours, worst, strict=False):
+                name = short_name(labels[label], 24)
+                axes.plot(_ends(history), values[:, label], color=colour, linewidth=1.2, label=name)
+            name = "F1" if figures == "f1" else figures.capitalize()
+            axes.set_title(f"{name}, {part}", pad=_title_pad(history))
+            axes.set_ylim(-0.02, 1.02)
+            axes.yaxis.set_major_formatter("{x:.0%}")
+            _finish(axes)
+    for axes in panels[-1]:
+        axes.set_xlabel("epoch")
+    handles, names = panels[0][0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    return figure
+
+
+def _worst(history: History, classes: int) -> list[int]:
+    """Return all classes, or of many those of the lowest F1 in the epoch that was kept."""
+    if classes <= _SHOWN:
+        return list(range(classes))
+    order = np.argsort(history.classes["validation", "f1"][history.best], kind="stable")
+    return [int(label) for label in order[:_WORST]]
+
+
+def _spread(axes: Axes, ends: Values, values: Values) -> None:
+    lowest, low, middle, high, highest = np.quantile(values, [0, 0.25, 0.5, 0.75, 1], axis=1)
+    axes.fill_between(ends, lowest, highest, color=GREY, alpha=0.15, linewidth=0, label="all")
+    axes.fill_between(
+        ends, low, high, color=BLUE, alpha=0.3, linewidth=0, label="middle half of the classes"
+    )
+    axes.plot(ends, middle, color=BLUE, linewidth=1.6, label="median")
+
+
+def _over_epochs(history: History, title: str, size: tuple[float, float]) -> tuple[Figure, Axes]:
+    figure = Figure(size, layout="constrained")
+    axes = figure.subplots()
+    _mark_stages(history, axes)
+    axes.set_title(title, pad=_title_pad(history))
+    axes.set_xlabel("epoch")
+    _finish(axes)
+    return figure, axes
+
+
+def _title_pad(history: History) -> float:
+    return _ABOVE if len(history.spans) > 1 else 6
+
+
+def _mark_stages(history: History, axes: Axes) -> None:
+    """Shade every second stage, and number each above the panel."""
+    spans = history.spans
+    axes.set_xlim(0, spans[-1].last + 1)
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
+    if len(spans) < 2:
+        return
+    for span in spans:
+        if span.number % 2:
+            axes.axvspan(span.first, span.last + 1, color=PALE, alpha=0.35, linewidth=0, zorder=0)
+        axes.annotate(
+            str(span.number + 1),
+            ((span.first + span.last + 1) / 2, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 2),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            color=GREY,
+            fontsize=8,
+        )
+
+
+def _finish(axes: Axes) -> None:
+    axes.grid(color=GRID)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(RULE)
+    axes.tick_params(color=RULE)
+
+
+def _ends(history: History) -> Values:
+    return np.arange(1.0, len(history.epochs["stage"]) + 1)
+
+
+def _running_mean(values: Values, width: int) -> Values:
+    width = min(width, len(values))
+    kernel = np.ones(width)
+    same = np.convolve(values, kernel, mode="same")[: len(values)]
+    return same / np.convolve(np.ones(len(values)), kernel, mode="same")[: len(values)]

@@ -1,0 +1,128 @@
+"""What a run noted while it trained, read back from its tables."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.errors import TrainingError
+from training.run import Run
+
+Values = NDArray[np.float64]
+
+FIGURES = ("precision", "recall", "f1")
+
+
+@dataclass(frozen=True)
+class Span:
+    """The epochs of one stage.
+
+    Attributes:
+        number: Of the stage, from 0.
+        first: Its first epoch, counted through all stages from 0.
+        last: Its last.
+    """
+
+    number: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class History:
+    """The figures of all epochs and steps.
+
+    Attributes:
+        epochs: Each column of ``history.csv``, [E].
+        classes: By part and figure, [E, classes] in index order.
+        steps: Each column of ``steps.csv``; empty for a run that did not keep it.
+        ranges: Of each stage with a range test: rates, and smoothed losses.
+    """
+
+    epochs: Mapping[str, Values]
+    classes: Mapping[tuple[str, str], Values]
+    steps: Mapping[str, Values]
+    ranges: Mapping[int, tuple[Values, Values]]
+
+    @property
+    def spans(self) -> list[Span]:
+        """The stages in order."""
+        stages = self.epochs["stage"]
+        found = []
+        for number in np.unique(stages):
+            where = np.flatnonzero(stages == number)
+            found.append(Span(int(number), int(where[0]), int(where[-1])))
+        return found
+
+    @property
+    def best(self) -> int:
+        """The epoch whose weights were kept: the first of the lowest validation loss."""
+        return int(np.argmin(self.epochs["validation_loss"]))
+
+    def highest_rate(self, stage: int) -> float | None:
+        """Return the highest learning rate of a stage's steps, which its schedule rises to."""
+        if not self.steps:
+            return None
+        rates = self.steps["learning_rate"][self.steps["stage"] == stage]
+        return float(rates.max()) if len(rates) else None
+
+    def step_times(self) -> Values:
+        """Return when each step was made, in epochs: those of epoch e lie in e … e + 1."""
+        times = self.steps["epoch"].copy()
+        for epoch in np.unique(times):
+            where = np.flatnonzero(self.steps["epoch"] == epoch)
+            times[where] += (np.arange(len(where)) + 0.5) / len(where)
+        return times
+
+
+def read_history(run: Run, labels: Sequence[str]) -> History:
+    """Read the tables of a run.
+
+    Raises:
+        TrainingError: One is missing or damaged.
+    """
+    try:
+        epochs = _columns(run.history)
+        return History(
+            epochs,
+            _classes(run.history.with_stem(f"{run.history.stem}-classes"), labels),
+            _columns(run.steps) if run.steps.exists() else {},
+            dict(_ranges(run, len(np.unique(epochs["stage"])))),
+        )
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        raise TrainingError(
+            f"The history of {run.folder} cannot be read: {error!r}. Train again, or resume: "
+            f"--resume {run.folder}"
+        ) from error
+
+
+def _ranges(run: Run, stages: int) -> Iterator[tuple[int, tuple[Values, Values]]]:
+    for stage in range(stages):
+        if run.range_test(stage).exists():
+            columns = _columns(run.range_test(stage))
+            yield stage, (columns["learning_rate"], columns["loss"])
+
+
+def _columns(path: Path) -> dict[str, Values]:
+    with path.open(newline="", encoding="utf-8") as file:
+        header, *rows = [row for row in csv.reader(file) if row]
+    values = np.array(rows, dtype=np.float64).reshape(len(rows), len(header))
+    return dict(zip(header, values.T, strict=True))
+
+
+def _classes(path: Path, labels: Sequence[str]) -> dict[tuple[str, str], Values]:
+    places = {label: number for number, label in enumerate(labels)}
+    found: dict[tuple[str, str], list[list[float]]] = {}
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            for figure in FIGURES:
+                epochs = found.setdefault((row["part"], figure), [])
+                while len(epochs) <= int(row["epoch"]):
+                    epochs.append([np.nan] * len(labels))
+                epochs[int(row["epoch"])][places[row["label"]]] = float(row[figure])
+    return {key: np.array(values) for key, values in found.items()}

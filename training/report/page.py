@@ -1,0 +1,139 @@
+"""The page itself: everything that a run has is drawn, and put into one file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from training.best import load_best
+from training.data.inspect import inspect_table
+from training.data.plots import data_figures
+from training.data.preview import preview_lines
+from training.drawing import save_png, style
+from training.errors import TrainingError
+from training.preview import recipe_looks
+from training.report.captions import CAPTIONS
+from training.report.curves import draw_curves
+from training.report.gallery import MOST_CLASSES, make_galleries
+from training.report.matrices import draw_matrices
+from training.report.measures import draw_measures
+from training.report.pictures import Thumbnail, choose_samples, thumbnail
+from training.report.story import Story, read_story
+from training.report.svg import to_image, to_svg
+
+_SMALL = 104
+"""Pixels of the sheets' pictures."""
+_MOST_PANELS = 24
+"""Of a figure that is drawn by lines and texts; 200 of them take a browser long."""
+
+
+@dataclass(frozen=True)
+class AugmentedLine:
+    """One image as it is, as the test sees it, and augmented; and the stages that see it so."""
+
+    title: str
+    label: str
+    pictures: tuple[Thumbnail, ...]
+
+
+def write_report(folder: Path, root: Path | None = None) -> Path:
+    """Write a run's ``report.html`` and ``plots/*.png``, in place of earlier ones.
+
+    Args:
+        folder: The run's.
+        root: Where its images lie now; None for where they lay when it was trained.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        TrainingError: The run is not whole, its images are not there, or the page cannot be
+            written.
+    """
+    story = read_story(folder, root)
+    samples = choose_samples(story.split.train, story.root, story.data.labels, story.recipe.seed)
+    model = load_best(story.run, story.recipe, len(story.data.labels))
+    galleries = make_galleries(
+        model, story.metadata.transform, story.answers, story.metadata.temperature, story.root
+    )
+    augmented = _augmented(story)
+    try:
+        story.run.plots.mkdir(exist_ok=True)
+        with style():
+            plots = _plots(_figures(story), story.run.plots)
+        page = _environment().get_template("report.html.j2")
+        text = page.render(
+            story=story,
+            plots=plots,
+            captions=CAPTIONS,
+            samples=samples,
+            augmented=augmented,
+            galleries=galleries,
+            most_classes=MOST_CLASSES,
+        )
+        partial = story.run.report.with_suffix(".partial")
+        # A file's name may be no Unicode.
+        partial.write_text(text, encoding="utf-8", errors="replace")
+        partial.replace(story.run.report)
+    except OSError as error:
+        raise TrainingError(f"The report of {folder} cannot be written: {error}.") from error
+    return story.run.report
+
+
+def _figures(story: Story) -> dict[str, Figure]:
+    labels = story.data.labels
+    return {
+        **data_figures(inspect_table(story.table)),
+        **draw_curves(story.history, labels),
+        **draw_matrices(story.evaluation.confusion, labels),
+        **draw_measures(story.evaluation),
+    }
+
+
+def _plots(figures: Mapping[str, Figure], folder: Path) -> dict[str, Markup]:
+    plots = {}
+    for name, figure in figures.items():
+        png = save_png(figure, folder / f"{name}.png")
+        if len(figure.axes) > _MOST_PANELS:
+            plots[name] = to_image(png, CAPTIONS[name])
+        else:
+            plots[name] = to_svg(figure, name, CAPTIONS[name])
+    return plots
+
+
+def _augmented(story: Story) -> list[AugmentedLine]:
+    """Return what the stages that augment make of a few images; nothing if none does."""
+    looks = [look for look in recipe_looks(story.recipe) if look.augmentation]
+    lines = preview_lines(story.split.train, story.root, looks, story.recipe.seed)
+    return [
+        AugmentedLine(
+            line.look.title,
+            line.label,
+            tuple(thumbnail(picture, _SMALL) for picture in line.pictures),
+        )
+        for line in lines
+    ]
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("training.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = lambda share: f"{share:.1%}".replace("%", " %")
+    environment.filters["minutes"] = _minutes
+    return environment
+
+
+def _minutes(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"

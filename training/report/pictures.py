@@ -1,0 +1,96 @@
+"""Pictures small enough to be part of the page."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from training.data.pixels import read_image
+from training.data.table import LabelledImage
+from training.errors import TrainingError
+
+SIDE = 160
+"""Pixels of a small picture's longer side, at most."""
+
+_QUALITY = 72
+_METHOD = 4
+_SAMPLES = 60
+"""Sample pictures on the page, if there are not more classes than that."""
+_MOST_SAMPLES = 8
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A small picture.
+
+    Attributes:
+        uri: The whole picture as a ``data:`` address.
+        width: In pixels.
+        height: Likewise.
+    """
+
+    uri: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A few images of one class."""
+
+    label: str
+    pictures: tuple[Thumbnail, ...]
+
+
+def thumbnail(picture: Image.Image, side: int = SIDE) -> Thumbnail:
+    """Return a picture scaled down, never up, as WebP."""
+    small = shrink(picture, side)
+    written = io.BytesIO()
+    small.save(written, "WEBP", quality=_QUALITY, method=_METHOD)
+    code = base64.b64encode(written.getvalue()).decode()
+    return Thumbnail(f"data:image/webp;base64,{code}", small.width, small.height)
+
+
+def shrink(picture: Image.Image, side: int = SIDE) -> Image.Image:
+    """Return a picture whose longer side is at most ``side``."""
+    scale = side / max(picture.size)
+    if scale >= 1:
+        return picture
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def choose_samples(
+    rows: Sequence[LabelledImage], root: Path, labels: Sequence[str], seed: int
+) -> list[Samples]:
+    """Return a few images of each class, chosen by chance; what cannot be decoded is passed over.
+
+    Raises:
+        TrainingError: None can be shown: the images are not there any more.
+    """
+    count = min(_MOST_SAMPLES, max(1, _SAMPLES // len(labels)))
+    random = np.random.default_rng(seed)
+    found = []
+    for label in labels:
+        own = [row for row in rows if row.label == label]
+        pictures: list[Thumbnail] = []
+        for number in random.permutation(len(own)):
+            if len(pictures) == count:
+                break
+            try:
+                pictures.append(thumbnail(read_image(root / own[number].file)))
+            except TrainingError:
+                continue
+        found.append(Samples(label, tuple(pictures)))
+    if not any(samples.pictures for samples in found):
+        raise TrainingError(
+            f"None of the run's images can be read below {root}. If they were moved, say where "
+            "they are: --data DIR."
+        )
+    return found

@@ -1,0 +1,143 @@
+"""All that a run left behind, read back."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_loader import Metadata, ModelUnavailableError
+from training.data.split import Split, read_split
+from training.data.table import ImageTable
+from training.errors import TrainingError
+from training.evaluation.answers import Answers, read_answers
+from training.evaluation.figures import Evaluation, measure
+from training.recipe import Recipe, load_recipe
+from training.report.history import History, read_history
+from training.run import Run, RunData, open_run, read_data
+
+
+@dataclass(frozen=True)
+class StageLine:
+    """One stage, as the report tells of it.
+
+    Attributes:
+        number: From 1.
+        trained: What was trained, in words.
+        epochs: How many.
+        rate: The highest learning rate; None where it was not kept.
+        is_found: Whether a range test chose it.
+        accuracy: The highest on the validation images.
+        loss: The lowest on them.
+        seconds: Of all its epochs.
+    """
+
+    number: int
+    trained: str
+    epochs: int
+    rate: float | None
+    is_found: bool
+    accuracy: float
+    loss: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Story:
+    """What the report is made from.
+
+    Attributes:
+        run: The folder.
+        root: Where its images lie.
+        recipe: As it was resolved.
+        data: What the run noted of its images.
+        split: Which image was in which part.
+        history: Of all epochs and steps.
+        metadata: Of the exported version.
+        answers: Of the exported version to the test images.
+        evaluation: Of these answers.
+    """
+
+    run: Run
+    root: Path
+    recipe: Recipe
+    data: RunData
+    split: Split
+    history: History
+    metadata: Metadata
+    answers: Answers
+    evaluation: Evaluation
+
+    @property
+    def table(self) -> ImageTable:
+        """All images of the run."""
+        parts = (*self.split.train, *self.split.validation, *self.split.test)
+        rows = sorted(parts, key=lambda row: (row.label, row.file))
+        return ImageTable(self.root, self.data.labels, tuple(rows))
+
+    @property
+    def stages(self) -> list[StageLine]:
+        """The stages that were trained, in order."""
+        epochs = self.history.epochs
+        found = []
+        for span in self.history.spans:
+            stage, own = self.recipe.stages[span.number], slice(span.first, span.last + 1)
+            is_auto = stage.learning_rate == "auto"
+            rate = self.history.highest_rate(span.number)
+            found.append(
+                StageLine(
+                    number=span.number + 1,
+                    trained=stage.name,
+                    epochs=span.last - span.first + 1,
+                    rate=rate if is_auto else float(stage.learning_rate),
+                    is_found=is_auto,
+                    accuracy=float(epochs["validation_accuracy"][own].max()),
+                    loss=float(epochs["validation_loss"][own].min()),
+                    seconds=float(epochs["seconds"][own].sum()),
+                )
+            )
+        return found
+
+    @property
+    def command(self) -> str:
+        """What trains the same model again."""
+        parts = ["python", "-m", "training", "train", "--data", str(self.root)]
+        parts += ["--recipe", str(self.run.recipe), "--split", str(self.run.split)]
+        return shlex.join([*parts, "--weights", self.data.weights])
+
+
+def read_story(folder: Path, root: Path | None = None) -> Story:
+    """Read a run.
+
+    Args:
+        folder: The run's.
+        root: Where its images lie now; None for where they lay when it was trained.
+
+    Raises:
+        TrainingError: It is not the folder of a run that was finished, or a file is damaged.
+    """
+    run = open_run(folder)
+    data = read_data(run)
+    metadata = _read_metadata(run)
+    answers = read_answers(run.answers("test"))
+    return Story(
+        run=run,
+        root=root or data.root,
+        recipe=load_recipe(str(run.recipe)),
+        data=data,
+        split=read_split(run.split),
+        history=read_history(run, data.labels),
+        metadata=metadata,
+        answers=answers,
+        evaluation=measure(answers, metadata.temperature, metadata.threshold),
+    )
+
+
+def _read_metadata(run: Run) -> Metadata:
+    try:
+        return Metadata.from_json((run.model / "model.json").read_bytes())
+    except (OSError, ModelUnavailableError) as error:
+        raise TrainingError(
+            f"{run.folder} has no exported version that can be read. Export it again: "
+            f"python -m training export {run.folder}"
+        ) from error
