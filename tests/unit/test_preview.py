@@ -22,6 +22,12 @@ from training.recipe import load_recipe
 
 CELL = 176
 AUGMENTED = "flying-objects"
+STAGES = (
+    "sizing.size=96",
+    "augment=[{op: horizontal_flip}, {op: rotate}]",
+    "stages=[{thaw: head, epochs: 1, learning_rate: 0.1, augment: false}, "
+    "{thaw: 4, epochs: 1, learning_rate: 0.1}, {thaw: all, epochs: 1, learning_rate: 0.1}]",
+)
 PLAIN = "flying-objects-head"
 
 
@@ -91,11 +97,10 @@ def test_a_sheet_of_nothing_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_recipes_look_is_that_of_its_stages_that_augment() -> None:
-    recipe = load_recipe(AUGMENTED)
+    recipe = load_recipe(AUGMENTED, STAGES)
     (only,) = recipe_looks(recipe)
     assert only.title == (
-        "flying-objects, stages 2 and 3: squash, 224 px, then random_resized_crop, cutout, "
-        "horizontal_flip, rotate"
+        "flying-objects, stages 2 and 3: squash, 96 px, then random_resized_crop, horizontal_flip, rotate"
     )
     assert only.strategy == recipe.strategy()
     assert only.augmentation is not None
@@ -109,9 +114,9 @@ def test_a_strategys_own_crop_is_part_of_the_look() -> None:
 
 
 def test_stages_of_different_sizes_see_differently() -> None:
-    first, second = recipe_looks(load_recipe(AUGMENTED, ["stages.1.size=64"]))
+    first, second = recipe_looks(load_recipe(AUGMENTED, [*STAGES, "stages.1.size=64"]))
     assert first.title.startswith("flying-objects, stage 2: squash, 64 px, then")
-    assert second.title.startswith("flying-objects, stage 3: squash, 224 px, then")
+    assert second.title.startswith("flying-objects, stage 3: squash, 96 px, then")
     assert first.strategy == get_strategy("squash", 64)
 
 
@@ -125,7 +130,7 @@ def test_the_verb_and_train_show_the_same_and_train_stops(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    recipe = ("--data", data, "--recipe", AUGMENTED, "--set", "sizing.size=64")
+    recipe = ("--data", data, "--recipe", AUGMENTED, *(f"--set={change}" for change in STAGES))
     assert run("preview", *recipe, "--to", "1.png") == 0
     assert "4 training images in 1.png. flying-objects, stages 2 and 3" in capsys.readouterr().err
     assert run("train", *recipe, "--preview", "2.png") == 0
