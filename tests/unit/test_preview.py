@@ -24,7 +24,7 @@ CELL = 176
 AUGMENTED = "flying-objects"
 STAGES = (
     "sizing.size=96",
-    "augment=[{op: horizontal_flip}, {op: rotate}]",
+    "augment=[{op: random_resized_crop, size: 96}, {op: horizontal_flip}, {op: rotate}]",
     "stages=[{thaw: head, epochs: 1, learning_rate: 0.1, augment: false}, "
     "{thaw: 4, epochs: 1, learning_rate: 0.1}, {thaw: all, epochs: 1, learning_rate: 0.1}]",
 )
@@ -100,7 +100,8 @@ def test_a_recipes_look_is_that_of_its_stages_that_augment() -> None:
     recipe = load_recipe(AUGMENTED, STAGES)
     (only,) = recipe_looks(recipe)
     assert only.title == (
-        "flying-objects, stages 2 and 3: squash, 96 px, then random_resized_crop, horizontal_flip, rotate"
+        "flying-objects, stages 2 and 3: squash, 96 px, then random_resized_crop, "
+        "horizontal_flip, rotate"
     )
     assert only.strategy == recipe.strategy()
     assert only.augmentation is not None
