@@ -33,8 +33,8 @@ _SMOOTHING = 0.9
 _EXPLODED = 3.0
 _FEWEST = 10
 _FALL = 1 / 6
-"""Of the loss: in the range tests of flying-objects, new heads' fell by 25–34 %, that of layers which
-were trained already by 0–11 %, which is noise."""
+"""Of the loss: in the range tests of flying-objects, new heads' fell by 25–34 %, that of layers
+which were trained already by 0–11 %, which is noise."""
 _RISEN = 1.5
 _BELOW = 5
 
