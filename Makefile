@@ -1,6 +1,6 @@
 # How people work on this. Everything is installed inside the checkout.
 PYTHON ?= python3
-MODEL_URI ?= .demo/run/model
+MODEL_URI ?= models/flying-objects
 MODEL_ENGINE ?= torchscript
 PORT ?= 8000
 
@@ -15,12 +15,12 @@ help: ## Say what there is
 
 setup: $(BIN)/ready $(NODE_READY) ## Install everything: .venv and node_modules
 
-demo: $(BIN)/ready ## Train, export, publish to a local S3, serve, and ask: under five minutes
-	@$(BIN)/python demo.py
+demo: $(BIN)/ready ## Ask, train, export, publish to a local S3, serve, ask: minutes (PHOTO=… asks about yours)
+	@$(BIN)/python demo.py "$(PHOTO)"
 
 serve: $(BIN)/ready ## Serve a model at http://127.0.0.1:8000 (MODEL_URI=… MODEL_ENGINE=… PORT=…)
 	@test -n "$(findstring ://,$(MODEL_URI))" || test -d "$(MODEL_URI)" || \
-		{ echo "There is no model at $(MODEL_URI): run make demo, or give MODEL_URI=…"; exit 2; }
+		{ echo "There is no model at $(MODEL_URI): give MODEL_URI=…"; exit 2; }
 	@MODEL_URI=$(MODEL_URI) MODEL_ENGINE=$(MODEL_ENGINE) \
 		$(BIN)/python -m flask --app handler run --host 127.0.0.1 --port $(PORT)
 

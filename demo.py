@@ -1,6 +1,7 @@
 """`make demo`: from an empty folder to an answer over HTTP, without an AWS account.
 
 Every step is a command that works the same by hand; the demo prints it before it runs it.
+`make demo PHOTO=gull.jpg` asks the model that comes with the project about that photograph too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import boto3
@@ -27,16 +28,17 @@ FOLDER = Path(".demo")
 DATA, NEW, RUN = FOLDER / "data", FOLDER / "new", FOLDER / "run"
 BUCKET = "demo"
 STORE = f"s3://{BUCKET}/models"
-START = ("--weights", "flying-objects")
-PHOTO = NEW / "Flying Birds" / "000.jpg"
+SHIPPED = Path("models/flying-objects")
+START = ("--weights", SHIPPED.name)
+DRAWING = NEW / "Flying Birds" / "000.jpg"
 
 _SECONDS_TO_START = 30
 
 console = Console()
 
 
-def main() -> int:
-    """Run the demo; return the exit status."""
+def main(*photos: str) -> int:
+    """Run the demo, with photographs of the user's own if there are any; return the exit status."""
     if shutil.which("curl") is None:
         console.print("The demo asks its question with curl. Install curl, then run it again.")
         return 2
@@ -44,7 +46,7 @@ def main() -> int:
     began = time.monotonic()
     try:
         with local_s3() as environment:
-            show_everything(environment)
+            show_everything(photos, environment)
     except subprocess.CalledProcessError as error:
         console.print(f"[red]The step failed:[/] {shlex.join(error.cmd)}")
         return 1
@@ -55,32 +57,35 @@ def main() -> int:
     return 0
 
 
-def show_everything(environment: dict[str, str]) -> None:
+def show_everything(photos: Sequence[str], environment: dict[str, str]) -> None:
     """Run the steps, one after the other."""
     step("1. Draw a small labelled set of images, and one of each class that training never sees")
     training("sample-data", DATA, "--per-class", "60")
     training("sample-data", NEW, "--per-class", "1", "--seed", "2026")
-    step("2. Train a classifier on it, starting from the weights that come with the project")
+    step("2. Ask the model that comes with the project; it learned from photographs, not drawings")
+    training("predict", *photos, NEW, "--model", SHIPPED)
+    step("3. Train one of your own on the drawings, starting from its weights")
     training("train", "--data", DATA, "--recipe", "flying-objects-head", *START, "--save", RUN)
-    step("3. Publish the exported model to S3 (here a local one, in memory)")
+    step("4. Publish the exported model to S3 (here a local one, in memory)")
     training("publish", RUN, STORE, environment=environment)
-    step("4. Serve it, and ask about an image that it was not trained on")
+    step("5. Serve it, and ask about an image that it was not trained on")
     with service({**environment, "MODEL_URI": f"{STORE}/flying-objects-head"}) as url:
         run(
             ["curl", "-sS", "-X", "POST", f"{url}/classify"]
             + ["-H", "cache-control: no-cache", "-H", "content-type: multipart/form-data"]
-            + ["-F", f"file1=@{PHOTO}"]
+            + ["-F", f"file1=@{DRAWING}"]
         )
 
 
 def say_what_next(seconds: float) -> None:
     """End with what to try."""
     console.print(
-        f"\n[bold]Done in {seconds:.0f} s.[/] The image was drawn as: {PHOTO.parent.name}"
+        f"\n[bold]Done in {seconds:.0f} s.[/] The image was drawn as: {DRAWING.parent.name}"
     )
     console.print(
         "\nWhat to try next:\n"
-        "  make serve           and open http://127.0.0.1:8000 to drop pictures on it, or\n"
+        "  make serve           the model that came with the project, trained on photographs:\n"
+        "                       open http://127.0.0.1:8000 to drop pictures on it, or\n"
         "                       curl -F file1=@photo.jpg http://127.0.0.1:8000/classify\n"
         "  .venv/bin/python -m training train --data YOUR_FOLDER --weights flying-objects\n"
         "                       one folder of images for each class; --help says more\n"
@@ -168,4 +173,4 @@ def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*filter(None, sys.argv[1:])))

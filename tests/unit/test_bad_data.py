@@ -108,7 +108,7 @@ def test_spaces_and_other_alphabets_are_names_like_any(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(train_module, "export_run", ctrl_c)
+        patch.setattr(train_module, "_export", ctrl_c)
         assert run("train", "--data", tmp_path / "мои фото", "--save", save, *SMALL) == 130
     assert f"Go on with: python -m training train --resume '{save}'" in capsys.readouterr().err
     assert (save.parent / ".pixels").is_dir()
