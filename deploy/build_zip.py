@@ -163,7 +163,7 @@ def main() -> int:
     except BuildError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{archive.relative_to(ROOT)}: {archive.stat().st_size / 2**20:.1f} MB")
+    print(f"{archive.relative_to(ROOT)}: {archive.stat().st_size / 1e6:.1f} MB")
     return 0
 
 
