@@ -1,10 +1,11 @@
 """Build the Lambda zip of the ONNX flavour, without Docker.
 
-    python deploy/build_zip.py --runtime python3.13 --architecture x86_64
+    python -m deploy.build_zip --runtime python3.13 --architecture x86_64
 
 pip resolves wheels for the *target* (never for this machine) into
-`.build/<runtime>-<architecture>/package/`, the project's own files join them, and
-`package.zip` beside that folder holds the same files: equal input gives equal bytes.
+`.build/<runtime>-<architecture>/package/`, what the function never opens is taken out, the
+project's own files join, all is compiled, and `package.zip` beside that folder holds the same
+files: equal input gives equal bytes.
 """
 
 from __future__ import annotations
@@ -18,8 +19,17 @@ import sys
 import zipfile
 from pathlib import Path
 
+from deploy.ballast import drop_ballast
+from deploy.bytecode import compile_sources, find_interpreter
+from deploy.errors import BuildError
+
+DEFAULT_RUNTIME = "python3.13"
+"""That of serverless.yml."""
+
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ("constraints.txt", "requirements.txt", "requirements-onnx.txt")
+TREATMENT = ("deploy/ballast.py", "deploy/bytecode.py")
+"""What is done to the installed dependencies; like the requirements, it makes the package."""
 SOURCES = ("handler.py", "service", "model_loader")
 UNZIPPED_LIMIT_BYTES = 250 * 1024 * 1024
 """Lambda's own limit on what a function and its layers unpack to."""
@@ -36,10 +46,6 @@ MISSING_WHEEL = re.compile(r"(?:No matching distribution found for|Cannot instal
 EARLIEST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
-class BuildError(Exception):
-    """The zip cannot be built; the message is one line for the person who asked for it."""
-
-
 def pip_command(runtime: str, architecture: str, target: Path) -> list[str]:
     """Return the pip command that installs the wheels of a target into a folder."""
     machine = WHEEL_MACHINES[architecture]
@@ -52,16 +58,19 @@ def pip_command(runtime: str, architecture: str, target: Path) -> list[str]:
     return [*command, "-r", str(ROOT / "requirements-onnx.txt")]
 
 
-def install_dependencies(runtime: str, architecture: str, build: Path) -> None:
-    """Fill `build/package` with the dependencies, unless those of the last build still fit.
+def install_dependencies(runtime: str, architecture: str, build: Path, python: str) -> None:
+    """Fill `build/package` with what the function needs of its dependencies, and its bytecode.
+
+    What the last build left is taken where it still fits.
 
     Raises:
-        BuildError: pip found no wheel of a requirement for this target, or failed otherwise.
+        BuildError: pip found no wheel of a requirement for this target or failed otherwise, or
+            what it installed is not what deploy/ballast.py says.
     """
     package, stamp = build / "package", build / "dependencies.sha256"
     command = pip_command(runtime, architecture, package)
     fingerprint = hashlib.sha256(repr(command).encode())
-    for name in REQUIREMENTS:
+    for name in (*REQUIREMENTS, *TREATMENT):
         fingerprint.update((ROOT / name).read_bytes())
     if stamp.exists() and stamp.read_text() == fingerprint.hexdigest():
         return
@@ -76,12 +85,13 @@ def install_dependencies(runtime: str, architecture: str, build: Path) -> None:
             target = f"{runtime} on {architecture}"
             raise BuildError(f"No wheel of {missing[1]} for {target}: choose another version.")
         raise BuildError(f"pip failed: {(pip.stderr.strip() or 'without a word').splitlines()[-1]}")
-    shutil.rmtree(package / "bin", ignore_errors=True)
+    drop_ballast(package)
+    compile_sources(python, package, [package])
     stamp.write_text(fingerprint.hexdigest())
 
 
-def copy_sources(package: Path) -> None:
-    """Put the project's own files into the package, in place of those of the last build."""
+def copy_sources(package: Path, python: str) -> None:
+    """Put the project's own files into the package, compiled, in place of the last build's."""
     for name in SOURCES:
         source, destination = ROOT / name, package / name
         if source.is_dir():
@@ -89,6 +99,7 @@ def copy_sources(package: Path) -> None:
             shutil.copytree(source, destination, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copyfile(source, destination)
+    compile_sources(python, package, [package / name for name in SOURCES])
 
 
 def check_size(files: list[Path]) -> None:
@@ -117,12 +128,14 @@ def build_zip(runtime: str, architecture: str) -> Path:
     """Build the package of a target and return the path of its zip.
 
     Raises:
-        BuildError: a wheel is missing, or the package is too large for Lambda.
+        BuildError: a wheel or the runtime's interpreter is missing, or the package is too large
+            for Lambda.
     """
     build = ROOT / ".build" / f"{runtime}-{architecture}"
     package, archive = build / "package", build / "package.zip"
-    install_dependencies(runtime, architecture, build)
-    copy_sources(package)
+    python = find_interpreter(runtime)
+    install_dependencies(runtime, architecture, build, python)
+    copy_sources(package, python)
     files = sorted(file for file in package.rglob("*") if file.is_file())
     check_size(files)
     write_zip(package, files, archive)
@@ -132,7 +145,9 @@ def build_zip(runtime: str, architecture: str) -> Path:
 def main() -> int:
     """Build the zip that the command line asks for; return the exit status."""
     parser = argparse.ArgumentParser(description="Build the Lambda zip of the ONNX flavour.")
-    parser.add_argument("--runtime", default="python3.13", help="python3.X (default: %(default)s)")
+    parser.add_argument(
+        "--runtime", default=DEFAULT_RUNTIME, help="python3.X (default: %(default)s)"
+    )
     parser.add_argument("--architecture", default="x86_64", choices=WHEEL_MACHINES)
     args = parser.parse_args()
     if not re.fullmatch(r"python3\.\d+", args.runtime):
@@ -148,7 +163,7 @@ def main() -> int:
     except BuildError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{archive.relative_to(ROOT)}: {archive.stat().st_size / 2**20:.1f} MB")
+    print(f"{archive.relative_to(ROOT)}: {archive.stat().st_size / 1e6:.1f} MB")
     return 0
 
 

@@ -55,7 +55,7 @@ module.exports = class FlyingObjectsPlugin {
     const inVenv = path.join(root, '.venv', 'bin', 'python');
     const { status, error } = spawnSync(
       fs.existsSync(inVenv) ? inVenv : 'python3',
-      ['deploy/build_zip.py', '--runtime', runtime, '--architecture', architecture],
+      ['-m', 'deploy.build_zip', '--runtime', runtime, '--architecture', architecture],
       { cwd: root, stdio: 'inherit' }
     );
     if (error) throw this.error(`Python could not be started: ${error.message}`);

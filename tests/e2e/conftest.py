@@ -6,16 +6,26 @@ import random
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from tests.e2e.install_tools import ROOT, install_tools, lambda_architecture
+from deploy.build_zip import WHEEL_MACHINES
+from tests.e2e.install_tools import ROOT, RUNTIME, install_tools, lambda_architecture
 from tests.e2e.ministack import Ministack, run_ministack
-from tests.e2e.service import RUNTIME
 from tests.versions import build_version
+
+
+@cache
+def build_package(architecture: str) -> Path:
+    """Build the onnx flavour as a user would; return the folder of the zip and its content."""
+    target = ["--runtime", RUNTIME, "--architecture", architecture]
+    subprocess.run([sys.executable, "-m", "deploy.build_zip", *target], cwd=ROOT, check=True)
+    return ROOT / ".build" / f"{RUNTIME}-{architecture}"
 
 
 @pytest.fixture(scope="session")
@@ -36,9 +46,21 @@ def aws(tools: None) -> Iterator[Ministack]:
 @pytest.fixture(scope="session")
 def package(tools: None) -> Path:
     """The unzipped package of the onnx flavour for this machine."""
-    target = ["--runtime", RUNTIME, "--architecture", str(lambda_architecture())]
-    subprocess.run([sys.executable, ROOT / "deploy" / "build_zip.py", *target], check=True)
-    return ROOT / ".build" / f"{RUNTIME}-{lambda_architecture()}" / "package"
+    return build_package(str(lambda_architecture())) / "package"
+
+
+@pytest.fixture(scope="session", params=WHEEL_MACHINES)
+def architecture(request: pytest.FixtureRequest) -> str:
+    """Each architecture in turn; that of this machine is only one of them."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="session")
+def archive(architecture: str) -> Iterator[zipfile.ZipFile]:
+    """The zip of the onnx flavour for each architecture."""
+    with zipfile.ZipFile(build_package(architecture) / "package.zip") as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

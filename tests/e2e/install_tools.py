@@ -1,9 +1,10 @@
 """Install what the end-to-end tests run, into the checkout: `python -m tests.e2e.install_tools`.
 
 - `.ministack/`: ministack, the local AWS, in a virtual environment of its own. It runs functions
-  with its own interpreter, so that one is this Python.
+  with its own interpreter, so that one is the Python that the tests deploy for.
 - `.tools/aws-lambda-rie`: Lambda's Runtime Interface Emulator, one file out of a large wheel.
-- `.tools/awslambdaric/`: Lambda's runtime client for Python, and nothing else.
+- `.tools/awslambdaric-python3.X/`: Lambda's runtime client, and nothing else: one for the
+  package, one for the checkout.
 
 What is there already, in the pinned version, is left alone.
 """
@@ -18,16 +19,34 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+
+from deploy.build_zip import DEFAULT_RUNTIME
+from deploy.bytecode import find_interpreter
+from deploy.errors import BuildError
 
 ROOT = Path(__file__).resolve().parents[2]
 MINISTACK = ROOT / ".ministack"
 RIE = ROOT / ".tools" / "aws-lambda-rie"
-RUNTIME_CLIENT = ROOT / ".tools" / "awslambdaric"
 
 MINISTACK_PACKAGES = ("ministack==1.5.33", "boto3==1.43.106", "botocore==1.43.106")
 RIE_PACKAGE = "aws-sam-cli==1.170.0"
 RUNTIME_CLIENT_PACKAGE = "awslambdaric==4.2.2"
+
+OWN_RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _deployed_runtime() -> tuple[str, str]:
+    try:
+        return DEFAULT_RUNTIME, find_interpreter(DEFAULT_RUNTIME)
+    except BuildError:
+        return OWN_RUNTIME, sys.executable
+
+
+RUNTIME, PYTHON = _deployed_runtime()
+"""What the tests deploy, and its interpreter: the default of serverless.yml where this machine has
+that Python, or else the runtime of the tests' own."""
 
 _ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64"}
 
@@ -41,10 +60,16 @@ def install_tools() -> None:
     """Install what is missing; nothing on a machine that the tools do not run on."""
     if lambda_architecture() is None:
         return
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    _once(MINISTACK, f"{python} {MINISTACK_PACKAGES}", _install_ministack)
+    _once(MINISTACK, f"{RUNTIME} {MINISTACK_PACKAGES}", _install_ministack)
     _once(RIE, RIE_PACKAGE, _extract_emulator)
-    _once(RUNTIME_CLIENT, f"{python} {RUNTIME_CLIENT_PACKAGE}", _install_runtime_client)
+    for runtime, python in {OWN_RUNTIME: sys.executable, RUNTIME: PYTHON}.items():
+        install = partial(_install_runtime_client, runtime, python)
+        _once(runtime_client(runtime), RUNTIME_CLIENT_PACKAGE, install)
+
+
+def runtime_client(runtime: str) -> Path:
+    """Return the folder of Lambda's runtime client for a Python."""
+    return ROOT / ".tools" / f"awslambdaric-{runtime}"
 
 
 def _once(target: Path, wanted: str, install: Callable[[], None]) -> None:
@@ -61,7 +86,7 @@ def _once(target: Path, wanted: str, install: Callable[[], None]) -> None:
 
 
 def _install_ministack() -> None:
-    _run(sys.executable, "-m", "venv", MINISTACK)
+    _run(PYTHON, "-m", "venv", MINISTACK)
     _run(MINISTACK / "bin" / "python", "-m", "pip", "install", *MINISTACK_PACKAGES)
 
 
@@ -75,8 +100,9 @@ def _extract_emulator() -> None:
     RIE.chmod(0o755)
 
 
-def _install_runtime_client() -> None:
-    _run(sys.executable, "-m", "pip", "install", "--target", RUNTIME_CLIENT, RUNTIME_CLIENT_PACKAGE)
+def _install_runtime_client(runtime: str, python: str) -> None:
+    target = ["--target", runtime_client(runtime)]
+    _run(python, "-m", "pip", "install", *target, RUNTIME_CLIENT_PACKAGE)
 
 
 def _run(*command: str | Path) -> None:

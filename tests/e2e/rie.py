@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.install_tools import RIE, ROOT, RUNTIME_CLIENT
+from tests.e2e.install_tools import (
+    OWN_RUNTIME,
+    PYTHON,
+    RIE,
+    ROOT,
+    RUNTIME,
+    runtime_client,
+)
 from tests.e2e.process import free_port, running
 
 _INVOKE_SECONDS = 120
@@ -39,20 +46,23 @@ class Emulator:
 @contextmanager
 def run_package(package: Path, folder: Path, settings: dict[str, str]) -> Iterator[Emulator]:
     """Run an unzipped package: `-S` hides the site-packages, so that it must bring all it needs."""
-    with _run([sys.executable, "-S"], package, folder, settings) as emulator:
+    path = f"{package}{os.pathsep}{runtime_client(RUNTIME)}"
+    with _run([PYTHON, "-S"], path, package, folder, settings) as emulator:
         yield emulator
 
 
 @contextmanager
 def run_checkout(folder: Path, settings: dict[str, str]) -> Iterator[Emulator]:
     """Run the checkout's handler in the virtual environment of the tests."""
-    with _run([sys.executable], ROOT, folder, settings) as emulator:
+    path = f"{ROOT}{os.pathsep}{runtime_client(OWN_RUNTIME)}"
+    settings = {"PYTHONDONTWRITEBYTECODE": "1", **settings}
+    with _run([sys.executable], path, ROOT, folder, settings) as emulator:
         yield emulator
 
 
 @contextmanager
 def _run(
-    python: Sequence[str], code: Path, folder: Path, settings: dict[str, str]
+    python: Sequence[str], path: str, code: Path, folder: Path, settings: dict[str, str]
 ) -> Iterator[Emulator]:
     port = free_port()
     emulator = [RIE, "--runtime-interface-emulator-address", f"127.0.0.1:{port}"]
@@ -61,8 +71,7 @@ def _run(
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
         "TMPDIR": str(folder),
-        "PYTHONPATH": f"{code}{os.pathsep}{RUNTIME_CLIENT}",
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": path,
         **settings,
     }
     with running(

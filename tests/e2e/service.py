@@ -11,13 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.install_tools import ROOT, lambda_architecture
+from tests.e2e.install_tools import ROOT, RUNTIME, lambda_architecture
 from tests.e2e.ministack import Ministack
 
 STACK = "flying-objects-dev"
 FUNCTION = f"{STACK}-classifier"
-RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
-"""The runtime that ministack can run: that of the tests' own interpreter."""
 
 _OSLS_SECONDS = 240
 

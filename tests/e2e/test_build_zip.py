@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
+import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -10,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from deploy import build_zip
+from deploy.ballast import Ballast, drop_ballast
+from deploy.bytecode import compile_sources, find_interpreter
+from deploy.errors import BuildError
 from tests.e2e.install_tools import ROOT
 
 pytestmark = pytest.mark.e2e
@@ -45,16 +49,19 @@ def test_a_package_that_lambda_would_not_unpack_is_refused_with_a_way_out(
     files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(build_zip, "UNZIPPED_LIMIT_BYTES", 7)
-    with pytest.raises(build_zip.BuildError, match=r"Lambda takes 250 MB.*engine=torchscript"):
+    with pytest.raises(BuildError, match=r"Lambda takes 250 MB.*engine=torchscript"):
         build_zip.check_size(files)
 
 
-def test_a_target_without_wheels_is_an_error_of_one_line_and_leaves_nothing() -> None:
-    command = [sys.executable, "deploy/build_zip.py", "--runtime", "python3.5"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[0].startswith("No wheel of ")
-    assert "for python3.5 on x86_64" in done.stderr
+def test_a_target_without_wheels_is_an_error_of_one_line_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["build_zip", "--runtime", "python3.5"])
+    monkeypatch.setattr(build_zip, "find_interpreter", lambda runtime: sys.executable)
+    assert build_zip.main() == 1
+    error = capsys.readouterr().err
+    assert error.splitlines()[0].startswith("No wheel of ")
+    assert "for python3.5 on x86_64" in error
     assert not (ROOT / ".build" / "python3.5-x86_64").exists()
 
 
@@ -71,3 +78,46 @@ def test_wheels_are_asked_for_the_target_never_for_this_machine(
     assert all(platform.endswith(machine) for platform in platforms)
     assert "--only-binary=:all:" in command
     assert command[command.index("--python-version") + 1] == "3.13"
+
+
+def test_a_runtime_whose_interpreter_is_not_here_is_refused_with_a_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "python3.99"
+    broken.write_text("#!/bin/sh\nexit 127\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(BuildError, match=r"no python3\.99 .*uv python install 3\.99.*runtime="):
+        find_interpreter("python3.99")
+
+
+def test_bytecode_does_not_hang_on_the_folder_or_the_time_of_the_build(tmp_path: Path) -> None:
+    compiled = []
+    for name, modified in (("first", 1), ("the-second", 2_000_000_000)):
+        package = tmp_path / name
+        shutil.copytree(ROOT / "model_loader", package / "model_loader")
+        for source in package.rglob("*.py"):
+            os.utime(source, (modified, modified))
+        compile_sources(sys.executable, package, [package])
+        compiled.append({file.name: file.read_bytes() for file in package.rglob("*.pyc")})
+    assert compiled[0] == compiled[1]
+    assert all(b"/var/task/model_loader" in code for code in compiled[0].values())
+
+
+def test_a_source_that_is_no_python_fails_the_build(tmp_path: Path) -> None:
+    (tmp_path / "wrong.py").write_text("def\n")
+    with pytest.raises(BuildError, match=r"cannot be compiled[\s\S]*wrong\.py"):
+        compile_sources(sys.executable, tmp_path, [tmp_path])
+
+
+def test_ballast_goes_and_what_is_kept_stays(tmp_path: Path) -> None:
+    for name in ("data/s3/model.json", "data/ec2/model.json", "data/endpoints.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    drop_ballast(tmp_path, (Ballast("not called", ("data/*/",), keep=("s3",)),))
+    assert sorted(path.name for path in tmp_path.glob("data/*")) == ["endpoints.json", "s3"]
+
+
+def test_ballast_that_is_not_there_any_more_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=r"deploy/ballast\.py: 'gone\*' matches nothing"):
+        drop_ballast(tmp_path, (Ballast("no longer shipped", ("gone*",)),))

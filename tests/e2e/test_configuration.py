@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from deploy.build_zip import DEFAULT_RUNTIME
 from tests.e2e.service import run_osls
 
 pytestmark = pytest.mark.e2e
@@ -43,6 +44,10 @@ def test_onnx_ships_as_a_zip_of_the_runtime_and_architecture_asked_for() -> None
     assert classifier["handler"] == "handler.lambda_handler"
     assert classifier["package"]["artifact"] == ".build/python3.12-arm64/package.zip"
     assert "image" not in classifier
+
+
+def test_the_builder_and_the_service_have_the_same_default_runtime() -> None:
+    assert resolved("engine=onnx")["provider"]["runtime"] == DEFAULT_RUNTIME
 
 
 def test_both_flavours_have_the_same_routes(either: dict[str, Any]) -> None:

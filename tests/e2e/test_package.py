@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from model_loader import load_model
+from model_loader.image import FORMATS
+from tests.e2e.install_tools import PYTHON
 from tests.e2e.ministack import Ministack
 from tests.e2e.rie import Emulator, run_checkout, run_package
 from tests.e2e.service import publish
@@ -60,11 +65,29 @@ def test_the_torchscript_engine_answers_the_same_events(
     check_answer(torchscript.invoke(make_event(noise)), version, "torchscript", noise)
 
 
-def test_the_package_holds_no_tests_no_training_and_no_bytecode(package: Path) -> None:
-    assert {"handler.py", "service", "model_loader"} <= {path.name for path in package.iterdir()}
-    assert not (package / "training").exists()
-    assert not (package / "tests").exists()
-    assert not list(package.rglob("*.pyc"))
+@pytest.mark.parametrize("image_format", FORMATS)
+def test_the_package_decodes_every_format_that_is_taken(
+    packaged: Emulator, image_format: str, version: Path, tmp_path: Path
+) -> None:
+    photo = tmp_path / f"photo.{image_format.lower()}"
+    Image.linear_gradient("L").convert("RGB").save(photo, image_format)
+    check_answer(packaged.invoke(rest_event(photo)), version, "onnx", photo)
+
+
+def test_the_package_can_take_credentials_of_a_web_identity(package: Path) -> None:
+    # As in a container that runs it elsewhere; Lambda itself puts keys into the environment.
+    ask = "import boto3; print(*(boto3.client(name).meta.service_model for name in ('s3', 'sts')))"
+    env = {"PYTHONPATH": str(package), "AWS_DEFAULT_REGION": "us-east-1"}
+    command = [PYTHON, "-S", "-B", "-c", ask]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["ServiceModel(s3)", "ServiceModel(sts)"]
+
+
+def test_running_the_package_writes_nothing_into_it(packaged: Emulator, package: Path) -> None:
+    with zipfile.ZipFile(package.with_suffix(".zip")) as archive:
+        packed = set(archive.namelist())
+    files = (file for file in package.rglob("*") if file.is_file())
+    assert {file.relative_to(package).as_posix() for file in files} == packed
 
 
 def check_answer(response: dict[str, Any], version: Path, engine: str, photo: Path) -> None:
