@@ -242,11 +242,14 @@ def publish(
     store: Annotated[str, typer.Argument(help="s3://BUCKET/PREFIX, or a local directory.")],
 ) -> None:
     """Copy an exported version into a store, and make it the one that is served."""
+    from model_loader.store import file_info
     from training.publish import publish as publish_version
     from training.run import Run, is_run
 
-    address = publish_version(Run(run).model if is_run(run) else run, store)
+    version = Run(run).model if is_run(run) else run
+    address = publish_version(version, store)
     say(f"Published. Serve it with MODEL_URI={address}")
+    say(f"Pin it with MODEL_SHA256={file_info(version / 'model.json').sha256}")
 
 
 def _load_model(model: str, engine: str) -> Model:
