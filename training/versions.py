@@ -157,7 +157,8 @@ def _list(destination: Destination, current: Tagged | None, address: str) -> lis
     folders: dict[str, dict[str, int]] = {}
     for key, size in destination.sizes(_VERSIONS).items():
         version, _, file = key.removeprefix(_VERSIONS).partition("/")
-        folders.setdefault(version, {})[file] = size
+        if file:  # some tools make an empty object for a folder
+            folders.setdefault(version, {})[file] = size
     if not folders:
         raise TrainingError(
             f"No version is published at {address}. Give STORE/NAME, as publish printed it."

