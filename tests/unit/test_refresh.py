@@ -314,6 +314,34 @@ def test_of_many_requests_one_asks(versions: Versions, clock: Clock, loads: list
     assert loads == [f"versions/{version}/" for version in (versions.first, versions.second)]
 
 
+def test_who_finds_a_check_made_in_the_meantime_makes_none(
+    versions: Versions, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = shared(versions)
+    served(model)
+    clock.wait()
+    asked = []
+    saw_that_it_is_due, may_go_on = threading.Event(), threading.Event()
+    is_due = latest.LatestModel._is_due
+
+    def hesitating(self: latest.LatestModel) -> bool:
+        answer = is_due(self)
+        if threading.current_thread().name.startswith("late"):
+            saw_that_it_is_due.set()
+            assert may_go_on.wait(10)
+        return answer
+
+    monkeypatch.setattr(LocalStore, "read_changed", lambda *call: asked.append(call))
+    monkeypatch.setattr(latest.LatestModel, "_is_due", hesitating)
+    with ThreadPoolExecutor(1, thread_name_prefix="late") as pool:
+        late = pool.submit(served, model)
+        assert saw_that_it_is_due.wait(10)
+        served(model)
+        may_go_on.set()
+        late.result(10)
+    assert len(asked) == 1
+
+
 def test_a_load_that_takes_long_goes_on_after_the_answer(
     versions: Versions, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
