@@ -3,12 +3,14 @@
 Environment:
     MODEL_URI: ``s3://bucket/prefix/name``, or a local directory.
     MODEL_ENGINE: ``torchscript`` (the default) or ``onnx``.
+    MODEL_REFRESH_SECONDS: After so long a warm process asks whether another version is the current
+        one; 60 unless set, 0 for never.
+    MODEL_SHA256: Of the only ``model.json`` to serve; any unless set.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -108,7 +110,7 @@ def _allow_any_origin(response: Response) -> Response:
 
 
 serverless_wsgi.TEXT_MIME_TYPES.append(PROBLEM_TYPE)
-app = create_app(SharedModel(os.environ.get("MODEL_URI", ""), os.environ.get("MODEL_ENGINE")))
+app = create_app(SharedModel.from_environment())
 
 
 def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:

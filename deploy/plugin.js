@@ -24,6 +24,8 @@ const SETTINGS = {
         engine: { enum: ['torchscript', 'onnx'] },
         runtime: { type: 'string', pattern: '^python3\\.\\d+$' },
         timeout: { type: 'integer', minimum: 1, maximum: 29 },
+        sha256: { type: 'string', pattern: '^([0-9a-f]{64})?$' },
+        refresh: { type: 'number', minimum: 0 },
       },
     },
   },

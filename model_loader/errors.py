@@ -11,7 +11,8 @@
     └── ModelUnavailableError             503   what the operator published or configured
         ├── ModelNotFoundError            503   nothing there, or not allowed to read it
         ├── ModelCorruptError             503   not the bytes that were published
-        └── ModelIncompatibleError        503   whole, but not runnable by this code
+        ├── ModelIncompatibleError        503   whole, but not runnable by this code
+        └── ModelMismatchError            503   not the version that is pinned
 
 Each message is one or two sentences: what happened, where, and how to mend it.
 """
@@ -89,3 +90,7 @@ class ModelCorruptError(ModelUnavailableError):
 
 class ModelIncompatibleError(ModelUnavailableError):
     """The version is whole, but asks for something that this code does not have."""
+
+
+class ModelMismatchError(ModelUnavailableError):
+    """The version is not the one that ``MODEL_SHA256`` pins."""

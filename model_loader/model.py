@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_loader.engine import DEFAULT_ENGINE, ENGINES, Network
-from model_loader.errors import ModelCorruptError, ModelIncompatibleError
+from model_loader.errors import ModelCorruptError, ModelIncompatibleError, ModelMismatchError
 from model_loader.image import decode_image
 from model_loader.metadata import Metadata, checked_name, read_object
-from model_loader.store import LocalStore, Store, open_store
+from model_loader.store import LocalStore, Store, open_store, sha256
 
 UNKNOWN = "unknown"
 """The label of a picture whose confidence lies below the version's threshold."""
@@ -105,12 +105,27 @@ def softmax(
     return result
 
 
+@dataclass(frozen=True)
+class Current:
+    """Which version a store says is to be served.
+
+    Attributes:
+        folder: The key prefix of its files: ``versions/<version>/``, or '' where the address is
+            that of a single version.
+        tag: Of ``current.json``, for ``find_current``; None where there is none.
+    """
+
+    folder: str
+    tag: str | None
+
+
 def load_model(uri: str, engine: str | None = None, threads: int | None = None) -> Model:
-    """Load the current version of a published model.
+    """Load the current version of a published model, or a certain one.
 
     Args:
         uri: ``s3://bucket/prefix/name``, or a local directory: a published model's (it holds
-            ``current.json``) or a single version's (it holds ``model.json``).
+            ``current.json``) or, with ``/versions/<version>`` behind it, a single version's. A
+            local directory that holds ``model.json`` is a version's, too.
         engine: ``torchscript`` or ``onnx``; None for ``torchscript``.
         threads: That compute; None to leave it to the engine.
 
@@ -123,14 +138,71 @@ def load_model(uri: str, engine: str | None = None, threads: int | None = None) 
         ModelIncompatibleError: The version has no file for the engine, or the engine is unknown.
         ModelUnavailableError: The store does not answer.
     """
+    store = open_store(uri)
+    return load_version(store, find_current(store).folder, engine, threads)
+
+
+def find_current(store: Store) -> Current:
+    """Return which version is to be served.
+
+    Raises:
+        ModelCorruptError: ``current.json`` is damaged.
+        ModelUnavailableError: It cannot be read.
+    """
+    if _is_version(store):
+        return Current("", None)
+    found = find_changed(store, None)
+    assert found is not None  # a file differs from none
+    return found
+
+
+def find_changed(store: Store, tag: str | None) -> Current | None:
+    """Return which version is to be served; None where ``current.json`` still has this tag.
+
+    Raises:
+        ModelCorruptError: ``current.json`` is damaged.
+        ModelUnavailableError: It cannot be read.
+    """
+    read = store.read_changed("current.json", tag)
+    if read is None:
+        return None
+    current = read_object(read.data, "current.json")
+    try:
+        version = checked_name(current.get("version"), "version")
+    except ValueError as error:
+        raise ModelCorruptError(f"current.json: {error}. Publish the model again.") from error
+    return Current(f"versions/{version}/", read.tag)
+
+
+def load_version(
+    store: Store,
+    folder: str,
+    engine: str | None = None,
+    threads: int | None = None,
+    pinned: str | None = None,
+) -> Model:
+    """Load one version of a store; see ``load_model``.
+
+    Args:
+        store: Of the model.
+        folder: The key prefix of the version's files.
+        engine: ``torchscript`` or ``onnx``; None for ``torchscript``.
+        threads: That compute; None to leave it to the engine.
+        pinned: The sha256 that ``model.json`` must have, and through it every other file; None
+            takes any.
+
+    Raises:
+        ModelMismatchError: ``model.json`` is another one.
+        ModelUnavailableError: And its other kinds, as from ``load_model``.
+    """
     engine = engine or DEFAULT_ENGINE
     if engine not in ENGINES:
         raise ModelIncompatibleError(
             f"MODEL_ENGINE is {engine!r}; it must be {' or '.join(ENGINES)}."
         )
-    store = open_store(uri)
-    folder = _current_version(store)
-    metadata = Metadata.from_json(store.read(f"{folder}model.json"))
+    text = store.read(f"{folder}model.json")
+    _check_pin(text, pinned, f"{store.uri}/{folder}model.json")
+    metadata = Metadata.from_json(text)
     file, load = ENGINES[engine]
     if file not in metadata.files:
         raise ModelIncompatibleError(
@@ -144,15 +216,20 @@ def load_model(uri: str, engine: str | None = None, threads: int | None = None) 
     return model
 
 
-def _current_version(store: Store) -> str:
-    """Return the key prefix of the current version's files: '' or 'versions/<version>/'."""
+def _is_version(store: Store) -> bool:
     if isinstance(store, LocalStore) and (Path(store.uri) / "model.json").is_file():
-        return ""
-    current = read_object(store.read("current.json"), "current.json")
-    try:
-        return f"versions/{checked_name(current.get('version'), 'version')}/"
-    except ValueError as error:
-        raise ModelCorruptError(f"current.json: {error}. Publish the model again.") from error
+        return True
+    return store.uri.split("/")[-2:-1] == ["versions"]
+
+
+def _check_pin(text: bytes, pinned: str | None, where: str) -> None:
+    found = sha256(text)
+    if pinned and found != pinned:
+        raise ModelMismatchError(
+            f"{where} has the sha256 {found[:12]}…, but MODEL_SHA256 pins {pinned[:12]}…. Make the "
+            "pinned version the current one again (python -m training rollback), or deploy with "
+            "the --param sha256=… that publish printed."
+        )
 
 
 def _run_self_test(model: Model) -> None:

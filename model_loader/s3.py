@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from model_loader.errors import ModelNotFoundError, ModelUnavailableError
 from model_loader.metadata import FileInfo
-from model_loader.store import check, file_info, not_published
+from model_loader.store import Tagged, check, file_info, not_published
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
 
 _CHUNK = 1 << 20
 _CONNECT_SECONDS = 2
@@ -45,8 +47,8 @@ class S3Store:
         self._client = _make_client()
 
     @classmethod
-    def from_uri(cls, uri: str) -> S3Store:
-        """Return the store for ``s3://bucket/prefix/name``.
+    def from_uri(cls, uri: str, cache: Path | None = None) -> S3Store:
+        """Return the store for ``s3://bucket/prefix/name``; see ``S3Store`` for the cache.
 
         Raises:
             ModelNotFoundError: ``uri`` names no bucket or no prefix.
@@ -55,7 +57,7 @@ class S3Store:
         prefix = prefix.strip("/")
         if not bucket or not prefix:
             raise ModelNotFoundError(f"MODEL_URI is {uri!r}; it must be s3://bucket/prefix/name.")
-        return cls(bucket, prefix)
+        return cls(bucket, prefix, cache)
 
     def read(self, key: str) -> bytes:
         """Return the bytes of a small object."""
@@ -64,6 +66,23 @@ class S3Store:
         try:
             return self._client.get_object(Bucket=self._bucket, Key=self._key(key))["Body"].read()
         except (BotoCoreError, ClientError) as error:
+            self._fail(key, error)
+
+    def read_changed(self, key: str, tag: str | None) -> Tagged | None:
+        """Return a small object, or None where S3 says that it still has this ETag."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        request: GetObjectRequestTypeDef = {"Bucket": self._bucket, "Key": self._key(key)}
+        if tag is not None:
+            request["IfNoneMatch"] = tag
+        try:
+            found = self._client.get_object(**request)
+            return Tagged(found["Body"].read(), found["ETag"])
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "304":
+                return None
+            self._fail(key, error)
+        except BotoCoreError as error:
             self._fail(key, error)
 
     def fetch(self, key: str, info: FileInfo) -> Path:
@@ -79,6 +98,7 @@ class S3Store:
             if path.is_file() and file_info(path) == info:
                 return path
             self._cache.mkdir(parents=True, exist_ok=True)
+            self._make_room(info.size)
             self._download(key, info, path)
         except (BotoCoreError, ClientError) as error:
             self._fail(key, error)
@@ -88,6 +108,13 @@ class S3Store:
                 f"It needs {info.size / 1e6:.0f} MB of writable space."
             ) from error
         return path
+
+    def _make_room(self, size: int) -> None:
+        """Remove the oldest files while there is no room: a swap of versions leaves one behind."""
+        for path in sorted(self._cache.iterdir(), key=lambda path: path.stat().st_mtime):
+            if shutil.disk_usage(self._cache).free >= size:
+                return
+            path.unlink(missing_ok=True)
 
     def _download(self, key: str, info: FileInfo, path: Path) -> None:
         body = self._client.get_object(Bucket=self._bucket, Key=self._key(key))["Body"]

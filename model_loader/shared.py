@@ -1,26 +1,61 @@
-"""One model for all threads of a process, loaded at the first request."""
+"""One model for all threads of a process, loaded at the first request and then kept up to date."""
 
 from __future__ import annotations
 
+import math
+import os
 import threading
+from collections.abc import Mapping
 from concurrent.futures import Future
 
-from model_loader.model import Model, load_model
+from model_loader.errors import ModelIncompatibleError
+from model_loader.latest import LatestModel
+from model_loader.model import Model
+
+REFRESH_SECONDS = "60"
+"""``MODEL_REFRESH_SECONDS`` where the environment does not say."""
 
 
 class SharedModel:
-    """Loads a model once, however many threads ask for it.
+    """Loads a model once, however many threads ask for it, and follows its current version.
 
     Threads that arrive while it is being loaded wait for that one load and share its outcome;
-    a load that failed is tried again by the next request after it.
+    a load that failed is tried again by the next request after it. ``model_loader.latest`` says
+    how a loaded model comes to a newer version.
     """
 
-    def __init__(self, uri: str, engine: str | None = None) -> None:
-        """Remember what to load; see ``load_model`` for the arguments."""
+    def __init__(
+        self,
+        uri: str,
+        engine: str | None = None,
+        refresh_seconds: str = "0",
+        pinned: str | None = None,
+    ) -> None:
+        """Remember what to load.
+
+        Args:
+            uri: As for ``load_model``.
+            engine: As for ``load_model``.
+            refresh_seconds: As ``MODEL_REFRESH_SECONDS`` has it: at most so long is a version
+                answered with that is no longer the current one; 0 for ever.
+            pinned: As ``MODEL_SHA256`` has it; None to follow the current version.
+        """
         self._uri = uri
         self._engine = engine
+        self._refresh_seconds = refresh_seconds
+        self._pinned = pinned
         self._lock = threading.Lock()
-        self._load: Future[Model] | None = None
+        self._load: Future[LatestModel] | None = None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> SharedModel:
+        """Return the model that the environment names; what is wrong with it ``get`` says."""
+        return cls(
+            environment.get("MODEL_URI", ""),
+            environment.get("MODEL_ENGINE"),
+            environment.get("MODEL_REFRESH_SECONDS", REFRESH_SECONDS),
+            environment.get("MODEL_SHA256") or None,
+        )
 
     def get(self) -> Model:
         """Return the loaded model.
@@ -35,12 +70,25 @@ class SharedModel:
             load = self._load
         if is_mine:
             self._run(load)
-        return load.result()
+        return load.result().get()
 
-    def _run(self, load: Future[Model]) -> None:
+    def _run(self, load: Future[LatestModel]) -> None:
         try:
-            load.set_result(load_model(self._uri, self._engine))
+            seconds = _seconds(self._refresh_seconds)
+            load.set_result(LatestModel(self._uri, self._engine, seconds, self._pinned))
         except BaseException as error:
             with self._lock:
                 self._load = None
             load.set_exception(error)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise ModelIncompatibleError(
+            f"MODEL_REFRESH_SECONDS is {text!r}; it must be a number of seconds, 0 or more."
+        )
+    return seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +11,19 @@ from model_loader.errors import ModelCorruptError, ModelNotFoundError, ModelUnav
 from model_loader.metadata import FileInfo
 
 _CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """A small file's bytes, and what tells them from those of another time.
+
+    Attributes:
+        data: The bytes.
+        tag: In S3 the ETag.
+    """
+
+    data: bytes
+    tag: str
 
 
 class Store(Protocol):
@@ -22,6 +36,15 @@ class Store(Protocol):
 
         Args:
             key: Its path below the model's folder, with '/' between the parts.
+
+        Raises:
+            ModelNotFoundError: It is not there, or may not be read.
+            ModelUnavailableError: The store does not answer.
+        """
+        ...
+
+    def read_changed(self, key: str, tag: str | None) -> Tagged | None:
+        """Return a small file, or None where it is still the one with this tag.
 
         Raises:
             ModelNotFoundError: It is not there, or may not be read.
@@ -58,6 +81,12 @@ class LocalStore:
         except OSError as error:
             raise ModelUnavailableError(f"{path} cannot be read: {error.strerror}.") from error
 
+    def read_changed(self, key: str, tag: str | None) -> Tagged | None:
+        """Return a small file, or None where it is still the one with this tag."""
+        data = self.read(key)
+        found = sha256(data)
+        return None if found == tag else Tagged(data, found)
+
     def fetch(self, key: str, info: FileInfo) -> Path:
         """Return the file itself, once its hash is checked."""
         path = self._folder / key
@@ -71,8 +100,12 @@ class LocalStore:
         return path
 
 
-def open_store(uri: str) -> Store:
+def open_store(uri: str, cache: Path | None = None) -> Store:
     """Return the store for ``s3://bucket/prefix/name`` or a local directory.
+
+    Args:
+        uri: The address.
+        cache: Where files of S3 are kept; None for a folder in the temporary one.
 
     Raises:
         ModelNotFoundError: ``uri`` is empty or not an address of this form.
@@ -80,12 +113,17 @@ def open_store(uri: str) -> Store:
     if uri.startswith("s3://"):
         from model_loader.s3 import S3Store
 
-        return S3Store.from_uri(uri)
+        return S3Store.from_uri(uri, cache)
     if not uri or "://" in uri:
         raise ModelNotFoundError(
             f"MODEL_URI is {uri!r}; it must be s3://bucket/prefix/name or a local directory."
         )
     return LocalStore(Path(uri))
+
+
+def sha256(data: bytes) -> str:
+    """Return the sha256 of bytes in 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def file_info(path: Path) -> FileInfo:

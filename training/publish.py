@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Protocol
 
-from model_loader import Metadata, ModelUnavailableError, load_model
+from model_loader import FileInfo, Metadata, ModelUnavailableError, load_model
 from model_loader.engine import ENGINES
-from model_loader.store import check, file_info
+from model_loader.store import Tagged, check, file_info, sha256
 from training.errors import TrainingError
 from training.progress import progress
+from training.store import Destination, open_destination
 
-
-class Destination(Protocol):
-    """Where a store's files are written."""
-
-    def read(self, key: str) -> bytes | None:
-        """Return a file's bytes, or None where there is none."""
-        ...
-
-    def put(self, key: str, data: bytes) -> None:
-        """Write a file, whole or not at all."""
-        ...
+CURRENT = "current.json"
 
 
 def publish(version: Path, store: str) -> str:
     """Copy a version into a store and make it the current one.
+
+    What an interrupted publication left is taken up: files that are there are compared, those
+    that are not are written, and before ``model.json``, the last of them, is there, nobody takes
+    the version for one.
 
     Args:
         version: The version's folder, as ``export`` wrote it.
@@ -37,28 +31,50 @@ def publish(version: Path, store: str) -> str:
         The model's address, for ``MODEL_URI``.
 
     Raises:
-        TrainingError: The folder is not a whole version, the store cannot be written, or it
-            holds another version of this name.
+        TrainingError: The folder is not a whole version, the store cannot be written, it holds
+            another version of this name, or another one became the current one meanwhile.
     """
     metadata = read_version(version)
-    destination = _open(store)
-    base = f"{metadata.name}/versions/{metadata.version}"
-    text = (version / "model.json").read_bytes()
-    published = destination.read(f"{base}/model.json")
-    if published not in (None, text):
+    address = f"{store.rstrip('/')}/{metadata.name}"
+    destination = open_destination(store, metadata.name)
+    seen = destination.read(CURRENT)
+    _copy(version, metadata, destination, address)
+    if not make_current(destination, metadata.version, seen):
         raise TrainingError(
-            f"{store}/{base} exists already and differs. Versions do not change: export again."
+            f"Version {metadata.version} is published, but is not the current one: meanwhile "
+            f"somebody else published to {address} or rolled it back. To serve this version: "
+            f"python -m training rollback {address} {metadata.version}"
         )
-    if published is None:
-        with progress("Publishing", len(metadata.files) + 1) as advance:
-            for file in metadata.files:
-                destination.put(f"{base}/{file}", (version / file).read_bytes())
-                advance(file)
-            destination.put(f"{base}/model.json", text)
-            advance("model.json")
-    current = json.dumps({"version": metadata.version}).encode()
-    destination.put(f"{metadata.name}/current.json", current)
-    return f"{store.rstrip('/')}/{metadata.name}"
+    return address
+
+
+def make_current(destination: Destination, version: str, seen: Tagged | None) -> bool:
+    """Point a model's ``current.json`` to a version.
+
+    Args:
+        destination: The model's folder.
+        version: The version; its files are there.
+        seen: ``current.json`` as it was when this was decided.
+
+    Returns:
+        Whether it is the current one: not where somebody else has changed it since.
+    """
+    if current_version(seen) == version:
+        return True
+    text = json.dumps({"version": version}).encode()
+    if destination.put(CURRENT, text, None if seen is None else seen.tag):
+        return True
+    return current_version(destination.read(CURRENT)) == version
+
+
+def current_version(current: Tagged | None) -> str | None:
+    """Return the version that a ``current.json`` names; None where it names none."""
+    try:
+        document = json.loads(current.data) if current is not None else None
+    except ValueError:
+        return None
+    version = document.get("version") if isinstance(document, dict) else None
+    return version if isinstance(version, str) else None
 
 
 def read_version(folder: Path) -> Metadata:
@@ -85,84 +101,31 @@ def read_version(folder: Path) -> Metadata:
     return metadata
 
 
-class LocalDestination:
-    """A local directory."""
-
-    def __init__(self, folder: Path) -> None:
-        """Remember the folder; it is made when the first file is written."""
-        self._folder = folder
-
-    def read(self, key: str) -> bytes | None:
-        """Return a file's bytes, or None where there is none."""
-        path = self._folder / key
-        return path.read_bytes() if path.is_file() else None
-
-    def put(self, key: str, data: bytes) -> None:
-        """Write a file under a temporary name, then rename it."""
-        path = self._folder / key
-        temporary = path.with_name(f".{path.name}.partial")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(data)
-            temporary.replace(path)
-        except OSError as error:
-            raise TrainingError(f"{path} cannot be written: {error.strerror}.") from error
+def _copy(version: Path, metadata: Metadata, destination: Destination, address: str) -> None:
+    """Write the files that are not there yet, ``model.json`` last; never over another one."""
+    base = f"versions/{metadata.version}"
+    text = (version / "model.json").read_bytes()
+    published = destination.read(f"{base}/model.json")
+    if published is not None:
+        if published.data != text:
+            raise _differs(f"{address}/{base}")
+        return
+    with progress("Publishing", len(metadata.files) + 1) as advance:
+        for file, info in metadata.files.items():
+            data = (version / file).read_bytes()
+            _put_once(destination, f"{base}/{file}", data, info, f"{address}/{base}")
+            advance(file)
+        info = FileInfo(sha256(text), len(text))
+        _put_once(destination, f"{base}/model.json", text, info, f"{address}/{base}")
+        advance("model.json")
 
 
-class S3Destination:
-    """A prefix of an S3 bucket; the AWS SDK's environment variables say how to reach it."""
-
-    def __init__(self, bucket: str, prefix: str) -> None:
-        """Make the client; nothing is written yet."""
-        import boto3
-        from botocore.exceptions import BotoCoreError
-
-        self._bucket = bucket
-        self._prefix = f"{prefix}/" if prefix else ""
-        try:
-            self._client = boto3.client("s3")
-        except (BotoCoreError, ValueError) as error:
-            raise TrainingError(
-                f"The AWS settings of the environment do not fit: {error}. Correct AWS_PROFILE, "
-                "AWS_REGION, AWS_ENDPOINT_URL or the credentials."
-            ) from error
-
-    def read(self, key: str) -> bytes | None:
-        """Return an object's bytes, or None where there is none."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            response = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
-            return response["Body"].read()
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "NoSuchKey":
-                return None
-            raise self._failed(key, error) from error
-        except BotoCoreError as error:
-            raise self._failed(key, error) from error
-
-    def put(self, key: str, data: bytes) -> None:
-        """Write an object; S3 shows it only when it is whole."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            self._client.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=data)
-        except (BotoCoreError, ClientError) as error:
-            raise self._failed(key, error) from error
-
-    def _failed(self, key: str, error: Exception) -> TrainingError:
-        return TrainingError(
-            f"s3://{self._bucket}/{self._prefix}{key} cannot be reached: {error}. Check the "
-            "bucket's name, the credentials and AWS_ENDPOINT_URL."
-        )
+def _put_once(destination: Destination, key: str, data: bytes, info: FileInfo, where: str) -> None:
+    if not destination.put(key, data, None) and destination.info(key) != info:
+        raise _differs(where)
 
 
-def _open(store: str) -> Destination:
-    if store.startswith("s3://"):
-        bucket, _, prefix = store.removeprefix("s3://").partition("/")
-        if not bucket:
-            raise TrainingError(f"The store {store!r} names no bucket; write s3://bucket/prefix.")
-        return S3Destination(bucket, prefix.strip("/"))
-    if not store or "://" in store:
-        raise TrainingError(f"The store {store!r} must be s3://bucket/prefix or a directory.")
-    return LocalDestination(Path(store))
+def _differs(where: str) -> TrainingError:
+    return TrainingError(
+        f"{where} exists already and differs. Versions do not change: export again."
+    )

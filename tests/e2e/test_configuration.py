@@ -81,6 +81,25 @@ def test_the_role_may_read_the_one_model_and_nothing_else() -> None:
         ]
 
 
+def test_the_current_version_is_served_unless_one_is_named_or_pinned(
+    either: dict[str, Any],
+) -> None:
+    environment = either["provider"]["environment"]
+    assert environment["MODEL_URI"] == {"Fn::Sub": "s3://${ModelBucket}/models/flying-objects"}
+    assert environment["MODEL_SHA256"] == ""
+    assert environment["MODEL_REFRESH_SECONDS"] == "60"
+
+
+def test_a_version_can_be_named_and_pinned_at_deployment() -> None:
+    pin = "0123456789abcdef" * 4
+    configuration = resolved("version=20261121-052655-4f61177e", f"sha256={pin}", "refresh=5")
+    environment = configuration["provider"]["environment"]
+    folder = "models/flying-objects/versions/20261121-052655-4f61177e"
+    assert environment["MODEL_URI"] == {"Fn::Sub": f"s3://${{ModelBucket}}/{folder}"}
+    assert environment["MODEL_SHA256"] == pin
+    assert environment["MODEL_REFRESH_SECONDS"] == "5"
+
+
 def test_the_bucket_is_private_encrypted_versioned_and_tls_only(either: dict[str, Any]) -> None:
     resources = either["resources"]["Resources"]
     bucket = resources["ModelBucket"]["Properties"]
@@ -119,6 +138,8 @@ def test_the_gateways_own_errors_are_problems_with_cors_from_the_first_deploymen
         ("architecture=sparc", "must be equal to one of the allowed values [arm64, x86_64]"),
         ("runtime=nodejs22.x", "must match pattern"),
         ("timeout=30", "must be <= 29"),
+        ("sha256=4f61177e", "must match pattern"),
+        ("refresh=-1", "must be >= 0"),
     ],
 )
 def test_a_wrong_parameter_is_refused_with_what_it_may_be(param: str, complaint: str) -> None:

@@ -133,7 +133,7 @@ def test_those_who_wait_for_a_load_that_fails_share_its_failure(
             model.get()
         return error.value
 
-    monkeypatch.setattr("model_loader.shared.load_model", fail)
+    monkeypatch.setattr("model_loader.shared.LatestModel", fail)
     model = SharedModel(str(tmp_path))
     with ThreadPoolExecutor(8) as pool:
         errors = list(pool.map(ask, range(8)))

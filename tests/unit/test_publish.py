@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from model_loader import Metadata
+from model_loader import Metadata, load_model
 from tests.unit.conftest import BUCKET
 from tests.versions import build_version
+from training import publish as publish_module
 from training.errors import TrainingError
-from training.publish import LocalDestination, publish
+from training.publish import publish
+from training.store import LocalDestination, S3Destination, open_destination
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -45,9 +47,9 @@ def test_current_json_is_written_last(
     written = []
     put = LocalDestination.put
 
-    def recording(self: LocalDestination, key: str, data: bytes) -> None:
+    def recording(self: LocalDestination, key: str, data: bytes, replaces: str | None) -> bool:
         written.append(Path(key).name)
-        put(self, key, data)
+        return put(self, key, data, replaces)
 
     monkeypatch.setattr(LocalDestination, "put", recording)
     publish(version, str(tmp_path))
@@ -80,6 +82,103 @@ def test_a_version_is_never_overwritten(version: Path, tmp_path: Path) -> None:
     (changed / "model.json").write_text(json.dumps(document))
     with pytest.raises(TrainingError, match="exists already and differs"):
         publish(changed, store)
+
+
+@pytest.fixture(params=["local", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "local":
+        return str(tmp_path / "store")
+    request.getfixturevalue("s3")
+    return f"s3://{BUCKET}/models"
+
+
+def interrupt_before(name: str, patch: pytest.MonkeyPatch) -> None:
+    """Let a publication end before it writes the file of this name."""
+    for kind in (LocalDestination, S3Destination):
+
+        def failing(
+            self: Any, key: str, data: bytes, replaces: str | None, put: Any = kind.put
+        ) -> bool:
+            if key.endswith(name):
+                raise KeyboardInterrupt
+            return bool(put(self, key, data, replaces))
+
+        patch.setattr(kind, "put", failing)
+
+
+@pytest.mark.parametrize("file", ["model.onnx", "model.json", "current.json"])
+def test_an_interrupted_publication_changes_nothing_and_is_taken_up(
+    store: str, file: str, tmp_path: Path
+) -> None:
+    first, second = (build_version(tmp_path / str(seed), seed=seed) for seed in (1, 2))
+    address = publish(tmp_path / "1", store)
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_before(file, patch)
+        with pytest.raises(KeyboardInterrupt):
+            publish(tmp_path / "2", store)
+    assert load_model(address).metadata == first
+    publish(tmp_path / "2", store)
+    assert load_model(address).metadata == second
+    assert load_model(address, "onnx").metadata == second
+
+
+def test_what_a_killed_publication_left_half_written_is_written_over(
+    version: Path, tmp_path: Path
+) -> None:
+    metadata = Metadata.from_json((version / "model.json").read_bytes())
+    folder = tmp_path / metadata.name / "versions" / metadata.version
+    folder.mkdir(parents=True)
+    (folder / ".model.pt.partial").write_bytes(b"half")
+    address = publish(version, str(tmp_path))
+    assert load_model(address).metadata == metadata
+    assert not list(tmp_path.rglob(".*"))
+
+
+def test_a_file_of_another_version_of_this_name_is_never_overwritten(
+    version: Path, store: str
+) -> None:
+    metadata = Metadata.from_json((version / "model.json").read_bytes())
+    destination, key = open_destination(store, metadata.name), f"versions/{metadata.version}"
+    destination.put(f"{key}/model.onnx", b"another one", None)
+    with pytest.raises(TrainingError, match="exists already and differs"):
+        publish(version, store)
+    assert destination.read(f"{key}/model.onnx").data == b"another one"
+    assert destination.read("current.json") is None
+
+
+@pytest.mark.parametrize("replaces", [None, "the tag that it had once"])
+def test_nothing_is_written_over_a_file_that_was_not_seen(store: str, replaces: str | None) -> None:
+    destination = open_destination(store)
+    assert destination.put("file", b"first", None)
+    assert not destination.put("file", b"second", replaces)
+    assert destination.read("file").data == b"first"
+    assert not destination.put("no such file", b"second", "the tag that it had once")
+
+
+def test_who_is_overtaken_is_told_and_overrules_nobody(store: str, tmp_path: Path) -> None:
+    slow, fast = (build_version(tmp_path / str(seed), seed=seed) for seed in (1, 2))
+    copy = publish_module._copy
+    with pytest.MonkeyPatch.context() as patch:
+
+        def overtaken(*arguments: Any) -> None:
+            patch.undo()
+            publish(tmp_path / "2", store)
+            copy(*arguments)
+
+        patch.setattr(publish_module, "_copy", overtaken)
+        with pytest.raises(TrainingError, match=f"{slow.version} is published, but.*rollback"):
+            publish(tmp_path / "1", store)
+    address = f"{store}/{slow.name}"
+    assert load_model(address).metadata == fast
+    assert load_model(f"{address}/versions/{slow.version}").metadata == slow
+
+
+@pytest.mark.parametrize("damaged", ["", "[]", "{}"])
+def test_a_damaged_current_json_is_mended_by_publishing(
+    version: Path, store: str, damaged: str
+) -> None:
+    open_destination(store, "flying-objects").put("current.json", damaged.encode(), None)
+    assert load_model(publish(version, store)).metadata.name == "flying-objects"
 
 
 def test_a_damaged_version_is_not_published(version: Path, tmp_path: Path) -> None:

@@ -248,11 +248,17 @@ def publish(
     store: Annotated[str, typer.Argument(help="s3://BUCKET/PREFIX, or a local directory.")],
 ) -> None:
     """Copy an exported version into a store, and make it the one that is served."""
+    from model_loader import Metadata
+    from model_loader.store import sha256
     from training.publish import publish as publish_version
     from training.run import Run, is_run
 
-    address = publish_version(Run(run).model if is_run(run) else run, store)
+    folder = Run(run).model if is_run(run) else run
+    address = publish_version(folder, store)
+    text = (folder / "model.json").read_bytes()
+    version = Metadata.from_json(text).version
     say(f"Published. Serve it with MODEL_URI={address}")
+    say(f"Pin it with osls deploy --param version={version} --param sha256={sha256(text)}")
 
 
 def _load_model(model: str, engine: str) -> Model:

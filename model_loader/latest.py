@@ -1,0 +1,106 @@
+"""The version that is served, and how a warm process comes to a newer one.
+
+Lambda runs nothing reliably between requests, so the check is made by a request: the first one
+after ``refresh_seconds`` asks the store whether ``current.json`` has changed, and where it names
+another version it loads that one before it answers. It pays for that: a conditional GET of some
+milliseconds, and after a change a download, a load and a self-test, as a cold start would. It
+waits no longer than ``LONGEST_WAIT``, then answers with the old version; the load goes on in its
+thread, on Lambda while later requests run. All other requests compare two numbers, and are
+answered by the old version until the new one is ready. Memory must hold both for that long.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from model_loader.errors import ModelCorruptError, ModelIncompatibleError, ModelUnavailableError
+from model_loader.model import Current, Model, find_changed, find_current, load_version
+from model_loader.store import open_store
+
+log = logging.getLogger(__name__)
+
+LONGEST_WAIT = 5.0
+"""Seconds that a request gives to a check, of the 29 that the gateway gives to the request."""
+
+
+class LatestModel:
+    """A loaded version that is replaced once another one is the current one.
+
+    A version that is broken, or a store that does not answer, changes nothing: the old version
+    goes on, and the log says why, once for each change. What is damaged is not tried again before
+    ``current.json`` changes; what could not be reached is, at the next check.
+    """
+
+    def __init__(
+        self, uri: str, engine: str | None, refresh_seconds: float, pinned: str | None
+    ) -> None:
+        """Load the current version.
+
+        Args:
+            uri: As for ``load_model``; the address of a single version never changes.
+            engine: As for ``load_model``.
+            refresh_seconds: How long ``current.json`` is taken as read; 0 for ever.
+            pinned: The sha256 of the only ``model.json`` to serve; None to follow
+                ``current.json``.
+
+        Raises:
+            ModelUnavailableError: It cannot be loaded; see ``load_version``.
+        """
+        self._store = open_store(uri)
+        self._engine = engine
+        self._seen = find_current(self._store)
+        self._folder = self._seen.folder
+        self._model = load_version(self._store, self._folder, engine, pinned=pinned)
+        fixed = pinned or self._seen.tag is None
+        self._seconds = 0.0 if fixed else refresh_seconds
+        self._checked = time.time()
+        self._checking = threading.Lock()
+        self._said: object = None
+
+    def get(self) -> Model:
+        """Return the version to answer with; see the module's text on who waits for what."""
+        if self._is_due() and self._checking.acquire(blocking=False):
+            thread = threading.Thread(target=self._check, name="model-refresh", daemon=True)
+            thread.start()
+            thread.join(LONGEST_WAIT)
+        return self._model
+
+    def _is_due(self) -> bool:
+        # By the wall clock: another may stand still while Lambda freezes the process.
+        return self._seconds > 0 and not 0 <= time.time() - self._checked < self._seconds
+
+    def _check(self) -> None:
+        current = None
+        try:
+            if self._is_due():  # another thread may have been faster
+                current = find_changed(self._store, self._seen.tag)
+                if current is not None:
+                    self._follow(current)
+                self._said = None
+        except Exception as error:
+            # Whatever it is, there is a version that answers.
+            self._say(error, current)
+        finally:
+            self._checked = time.time()
+            self._checking.release()
+
+    def _follow(self, current: Current) -> None:
+        if current.folder != self._folder:
+            try:
+                self._model = load_version(self._store, current.folder, self._engine)
+            except (ModelCorruptError, ModelIncompatibleError):
+                self._seen = current
+                raise
+            self._folder = current.folder
+            log.info("Version %s is served from now on", self._model.metadata.version)
+        self._seen = current
+
+    def _say(self, error: Exception, current: Current | None) -> None:
+        said = (type(error), current)
+        if said != self._said:
+            known = isinstance(error, ModelUnavailableError)
+            version = self._model.metadata.version
+            log.error("Version %s goes on: %s", version, error, exc_info=None if known else error)
+        self._said = said
