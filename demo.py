@@ -84,7 +84,7 @@ def say_what_next(seconds: float) -> None:
     )
     console.print(
         "\nWhat to try next:\n"
-        "  make serve           the model that came with the project, trained on photographs:\n"
+        "  make serve           the model that comes with the project (photographs):\n"
         "                       open http://127.0.0.1:8000 to drop pictures on it, or\n"
         "                       curl -F file1=@photo.jpg http://127.0.0.1:8000/classify\n"
         "  .venv/bin/python -m training train --data YOUR_FOLDER --weights flying-objects\n"
