@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.command_line import mistake, run
 from tests.images import encode, noise
-from tests.unit.test_training_cli import SMALL, mistake, run
+from tests.unit.test_training_cli import SMALL
 from training import train as train_module
 from training.data import contents
 from training.errors import InterruptedRunError

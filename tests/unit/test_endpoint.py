@@ -15,10 +15,10 @@ from werkzeug.wrappers import Request, Response
 
 from handler import create_app
 from model_loader import SharedModel, load_model
+from tests.command_line import mistake, run
 from tests.films import drawn, write_film
 from tests.images import encode, noise
 from tests.servers import Moody, hanging_up, serving
-from tests.unit.test_training_cli import mistake, run
 from tests.versions import LABELS
 from training.errors import TrainingError
 from training.predict import endpoint as module

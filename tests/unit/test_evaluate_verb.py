@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ from rich.console import Console
 
 from handler import create_app
 from model_loader import SharedModel, load_model
+from tests.command_line import run
 from tests.images import encode, noise
-from training.cli import main
 from training.data.split import PARTS, Split, read_split, write_split
 from training.evaluation.answers import read_answers
 from training.evaluation.figures import measure
@@ -31,16 +30,6 @@ SMALL = (
     "--set=stages.0.epochs=1",
     "--no-report",
 )
-
-
-def run(*arguments: object) -> int:
-    """Run a verb in this process; return its exit code."""
-    try:
-        sys.argv = ["training", *map(str, arguments)]
-        main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 @pytest.fixture(scope="module")

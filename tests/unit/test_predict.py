@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from model_loader import UNKNOWN, Model, Prediction, load_model
+from tests.command_line import mistake, run
 from tests.films import drawn, greys, write_film
 from tests.images import encode, noise
-from tests.unit.test_training_cli import mistake, run
 from tests.versions import LABELS, build_version
 from training.errors import TrainingError
 from training.in_order import in_order

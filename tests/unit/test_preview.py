@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
+from tests.command_line import mistake, run
 from tests.images import noise
-from training.cli import main
 from training.data.augment import AUGMENTATIONS, Augmentation
 from training.data.preview import PER_CLASS, VERSIONS, Look, write_preview
 from training.data.split import read_split
@@ -43,21 +42,6 @@ def data(tmp_path: Path) -> Path:
 
 def look(augmentation: Augmentation | None) -> Look:
     return Look("", get_strategy("squash", 32), 32, augmentation)
-
-
-def run(*arguments: object) -> int:
-    """Run a verb in this process; return its exit code."""
-    try:
-        sys.argv = ["training", *map(str, arguments)]
-        main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
-
-
-def mistake(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    assert run(*arguments) == 2
-    return capsys.readouterr().err
 
 
 def test_a_sheet_shows_images_of_each_class_and_passes_over_a_damaged_one(

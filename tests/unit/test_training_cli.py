@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.command_line import mistake, run
 from tests.images import encode, noise
-from training.cli import main
 from training.samples.draw import CLASSES, draw_image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,16 +24,6 @@ SMALL = (
     "--set=stages.0.epochs=2",
     "--no-report",
 )
-
-
-def run(*arguments: object) -> int:
-    """Run a verb in this process; return its exit code."""
-    try:
-        sys.argv = ["training", *map(str, arguments)]
-        main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 @pytest.fixture(scope="module")
@@ -159,16 +149,6 @@ def test_a_run_is_exported_again_as_a_new_version(
     assert after["self_test"]["probabilities"] == pytest.approx(
         before["self_test"]["probabilities"]
     )
-
-
-def mistake(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """Run a verb that must fail; return its one line."""
-    assert run(*arguments) == 2
-    error = capsys.readouterr().err
-    last = error.strip().splitlines()[-1]
-    assert last.startswith("Error: ")
-    assert "Traceback" not in error
-    return last
 
 
 def test_an_empty_folder_is_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,12 +11,12 @@ import pytest
 
 from model_loader import Metadata, ModelCorruptError, ModelNotFoundError, load_model
 from model_loader.store import file_info
+from tests.command_line import run
 from tests.images import encode, noise
 from tests.unit.conftest import BUCKET
 from tests.versions import LABELS, build_version
 from training import publish as publish_module
 from training import versions as versions_module
-from training.cli import main
 from training.errors import TrainingError
 from training.evaluation.runs import evaluate_folder
 from training.export import calibrate_version
@@ -26,16 +25,6 @@ from training.store import open_destination
 from training.versions import Published, list_versions, roll_back, verified
 
 DAYS = ("2026-01-01", "2026-01-02", "2026-01-03")
-
-
-def run(*arguments: object) -> int:
-    """Run a verb in this process; return its exit code."""
-    try:
-        sys.argv = ["training", *map(str, arguments)]
-        main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 @pytest.fixture(scope="module")

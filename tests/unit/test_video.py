@@ -13,9 +13,9 @@ import pytest
 from PIL import Image, ImageChops
 
 from model_loader import UNKNOWN, Model, Prediction, load_model
+from tests.command_line import mistake, run
 from tests.films import brightness, drawn, greys, write_film
 from tests.images import noise
-from tests.unit.test_training_cli import mistake, run
 from tests.versions import build_version
 from training.errors import TrainingError
 from training.samples.draw import draw_image

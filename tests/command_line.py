@@ -1,0 +1,29 @@
+"""The command line in this process, and what it says of a user's mistake."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from training.cli import main
+
+
+def run(*arguments: object) -> int:
+    """Run a verb; return its exit code."""
+    try:
+        sys.argv = ["training", *map(str, arguments)]
+        main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def mistake(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """Run a verb that must fail; return its one line."""
+    assert run(*arguments) == 2
+    error = capsys.readouterr().err
+    last = error.strip().splitlines()[-1]
+    assert last.startswith("Error: ")
+    assert "Traceback" not in error
+    return last
