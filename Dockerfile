@@ -8,8 +8,8 @@ FROM ${BASE_IMAGE} AS dependencies
 #   --build-arg INSTALL="python3 -m pip install --no-compile"
 ARG INSTALL="python3 -m uv pip install --system --torch-backend=cpu"
 COPY constraints.txt requirements.txt requirements-torchscript.txt /build/
-RUN case "$INSTALL" in *" uv "*) python3 -m pip install uv==0.13.8 ;; esac
-RUN $INSTALL --target /dependencies -r /build/requirements-torchscript.txt
+RUN case "$INSTALL" in *" uv "*) python3 -m pip install --target /uv uv==0.13.8 ;; esac
+RUN PYTHONPATH=/uv $INSTALL --target /dependencies -r /build/requirements-torchscript.txt
 # What serving never opens: headers, tests, tools, type stubs, and what torch needs only to compile.
 # torch looks for torch_shm_manager at import, and imports some of torch/testing.
 RUN cd /dependencies \
