@@ -24,7 +24,7 @@ def build_arguments(folder: Path) -> list[str]:
     """
     settings = _settings()
     configuration = folder / "pip.conf"
-    lines = [f"{name} = {value}" for name, value in settings.items()]
+    lines = [f"{name} = {value}".replace("\n", "\n  ") for name, value in settings.items()]
     configuration.write_text("\n".join(["[global]", *lines, ""]))
     mounts = {configuration: Path("/etc/pip.conf")}
     mounts |= {path: path for value in settings.values() for path in _local_paths(value)}

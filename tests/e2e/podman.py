@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -79,7 +80,7 @@ def run_image(
     try:
         with running(
             _command(*_RUN, *options, image, *command),
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+            env=os.environ,
             cwd=folder,
             log=folder / "emulator.log",
             is_ready=lambda: listens(port),
