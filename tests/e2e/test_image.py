@@ -99,3 +99,9 @@ print(len(sources), *(path for path in compiled if path.read_bytes()[4:8] != UNC
     count, *unlike = run_python(image, code).split()
     assert int(count) > 1000
     assert unlike == []
+
+
+def test_threads_that_wait_leave_lambdas_share_of_a_processor_to_those_that_compute(
+    image: str,
+) -> None:
+    assert "OMP_WAIT_POLICY=PASSIVE" in inspect(image)["Config"]["Env"]
