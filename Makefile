@@ -3,15 +3,17 @@ PYTHON ?= python3
 MODEL_URI ?= models/flying-objects
 MODEL_ENGINE ?= torchscript
 PORT ?= 8000
+CONTAINERS ?= $(shell command -v docker || command -v podman)
+BASE_IMAGE ?=
 
 BIN := .venv/bin
 NODE_READY := node_modules/.package-lock.json
 REQUIREMENTS := constraints.txt $(wildcard requirements*.txt)
 
-.PHONY: help setup demo serve test lint clean
+.PHONY: help setup demo serve image test test-image lint clean
 
 help: ## Say what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
 
 setup: $(BIN)/ready $(NODE_READY) ## Install everything: .venv and node_modules
 
@@ -24,9 +26,17 @@ serve: $(BIN)/ready ## Serve a model at http://127.0.0.1:8000 (MODEL_URI=… MOD
 	@MODEL_URI=$(MODEL_URI) MODEL_ENGINE=$(MODEL_ENGINE) \
 		$(BIN)/python -m flask --app handler run --host 127.0.0.1 --port $(PORT)
 
+image: ## Build the container image as flying-objects (BASE_IMAGE=… CONTAINERS=podman)
+	@test -n "$(CONTAINERS)" || { echo "Docker or podman is needed."; exit 2; }
+	$(CONTAINERS) build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --tag flying-objects .
+
 test: setup ## Run every test, the end-to-end ones included
 	@$(BIN)/python -m tests.e2e.install_tools
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-image: $(BIN)/ready ## Build the container image and run it: minutes, Linux, podman (BASE_IMAGE=…)
+	@$(BIN)/python -m tests.e2e.install_tools
+	@BASE_IMAGE=$(BASE_IMAGE) $(BIN)/python -m pytest -m image $(ARGS)
 
 lint: $(BIN)/ready ## ruff and mypy --strict
 	@$(BIN)/ruff check

@@ -79,11 +79,12 @@ def _run(
         env=env,
         cwd=code,
         log=folder / "emulator.log",
-        is_ready=lambda: _listens(port),
+        is_ready=lambda: listens(port),
     ):
         yield Emulator(port)
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Return whether something listens on a port of 127.0.0.1."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
