@@ -14,7 +14,7 @@ from model_loader import ModelUnavailableError
 from training.errors import InterruptedRunError, TrainingError
 from training.process import wait_passively
 from training.progress import console
-from training.verbs import data, models, predict, preview, report, runs, versions, webcam
+from training.verbs import cost, data, models, predict, preview, report, runs, versions, webcam
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -49,6 +49,7 @@ app.command()(runs.publish)
 app.command()(versions.versions)
 app.command()(versions.rollback)
 app.command()(versions.verify)
+app.command()(cost.cost)
 app.command()(predict.predict)
 app.command()(webcam.webcam)
 

@@ -360,6 +360,7 @@ def test_help_teaches_without_importing_torch() -> None:
         "evaluate",
         "export",
         "publish",
+        "cost",
         "predict",
         "webcam",
     ):
