@@ -1,7 +1,7 @@
 # The torchscript flavour of the function, as a Lambda container image.
 # BASE_IMAGE may be any image that holds Python with pip, the Lambda runtime client and
 # LAMBDA_TASK_ROOT. Each stage starts from it, so that bytecode is that of its own Python.
-ARG BASE_IMAGE=docker.io/amazon/aws-lambda-python:3.13
+ARG BASE_IMAGE=amazon/aws-lambda-python:3.13
 
 FROM ${BASE_IMAGE} AS dependencies
 # uv knows by itself where torch's CPU build is. Where pip's own configuration leads to one:
