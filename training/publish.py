@@ -93,8 +93,8 @@ def read_version(folder: Path) -> Metadata:
                 load_model(str(folder), engine)
     except OSError as error:
         raise TrainingError(
-            f"{folder} is not the folder of a model version: {error.filename} cannot be read "
-            f"({error.strerror})."
+            f"{folder} is not the folder of a run or of a model version: {error.filename} cannot "
+            f"be read ({error.strerror}). Of a published model, give versions/VERSION in it."
         ) from error
     except ModelUnavailableError as error:
         raise TrainingError(f"{folder} cannot be published. {error}") from error
@@ -109,6 +109,12 @@ def _copy(version: Path, metadata: Metadata, destination: Destination, address: 
     if published is not None:
         if published.data != text:
             raise _differs(f"{address}/{base}")
+        for file, info in metadata.files.items():
+            if destination.info(f"{base}/{file}") != info:
+                raise TrainingError(
+                    f"{address}/{base}/{file} is missing or damaged. Versions do not change, so it "
+                    "is not written again: export the run again, and publish the new version."
+                )
         return
     with progress("Publishing", len(metadata.files) + 1) as advance:
         for file, info in metadata.files.items():

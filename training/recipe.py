@@ -168,6 +168,11 @@ class Recipe(_Strict):
         """Return the size of pictures: in a stage, or in the test."""
         return self.sizing.size if stage is None or stage.size is None else stage.size
 
+    @property
+    def epochs(self) -> int:
+        """The number of epochs of all stages."""
+        return sum(stage.epochs for stage in self.stages)
+
     def strategy(self, stage: Stage | None = None) -> Strategy:
         """Return how pictures are sized: in a stage, or in the test."""
         return get_strategy(self.sizing.strategy, self.size(stage))

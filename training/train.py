@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -120,6 +121,11 @@ def resume(
     images = read_split_images(data.root, made.labels, read_split(run.split))
     if images.fingerprint() != data.fingerprint:
         raise TrainingError(f"The images in {data.root} are not those that {folder} began with.")
+    if len(made.epochs) == recipe.epochs and run.evaluation.is_file():
+        raise TrainingError(
+            f"{folder} is finished: all of its stages are trained, its version is measured. Draw "
+            f"its report: python -m training report {shlex.quote(str(folder))}"
+        )
     images = replace(images, cache=choose_cache(cache or data.cache, folder))
     model = build_model(recipe.model, len(made.labels))
     first = images.material(recipe, recipe.stages[made.stage])

@@ -53,3 +53,20 @@ def test_a_file_that_is_no_picture_gets_a_sentence(
     expect(page.locator("article .bad")).to_contain_text("Send a JPEG, PNG")
     assert [text for text in complaints if "415" in text] == complaints
     complaints.clear()
+
+
+def test_a_picture_that_is_dropped_beside_the_box_is_answered_too(
+    page: Page, address: str, picture: Path
+) -> None:
+    page.goto(address)
+    kept = page.evaluate(
+        """(bytes) => {
+          const files = new DataTransfer();
+          files.items.add(new File([new Uint8Array(bytes)], "gull.jpg", {type: "image/jpeg"}));
+          const how = {dataTransfer: files, bubbles: true, cancelable: true};
+          return document.body.dispatchEvent(new DragEvent("drop", how));
+        }""",
+        list(picture.read_bytes()),
+    )
+    assert not kept  # or the browser would leave the page and show the picture
+    expect(page.locator("body")).to_contain_text("That seems to be")

@@ -181,6 +181,25 @@ def test_a_damaged_current_json_is_mended_by_publishing(
     assert load_model(publish(version, store)).metadata.name == "flying-objects"
 
 
+@pytest.mark.parametrize("damage", ["cut short", "removed"])
+def test_a_version_that_was_damaged_in_the_store_does_not_become_the_current_one(
+    tmp_path: Path, damage: str
+) -> None:
+    older, newer = (build_version(tmp_path / name, seed=i) for i, name in enumerate("ab"))
+    publish(tmp_path / "a", str(tmp_path / "store"))
+    address = Path(publish(tmp_path / "b", str(tmp_path / "store")))
+    before = (address / "current.json").read_bytes()
+    file = address / "versions" / older.version / "model.pt"
+    if damage == "removed":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(TrainingError, match="model.pt is missing or damaged.*export the run"):
+        publish(tmp_path / "a", str(tmp_path / "store"))
+    assert newer.version in before.decode()
+    assert (address / "current.json").read_bytes() == before
+
+
 def test_a_damaged_version_is_not_published(version: Path, tmp_path: Path) -> None:
     changed = Path(shutil.copytree(version, tmp_path / "changed"))
     (changed / "model.onnx").write_bytes(b"half")
@@ -212,7 +231,7 @@ def test_aws_settings_that_do_not_fit_are_named(
 
 
 def test_a_folder_that_is_no_version_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="not the folder of a model version"):
+    with pytest.raises(TrainingError, match="not the folder of a run or of a model version"):
         publish(tmp_path, str(tmp_path / "store"))
 
 

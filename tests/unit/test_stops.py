@@ -92,7 +92,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_ends_as_if_nothing_had_been(
     folder, images = tmp_path / "my run", material()
     whole, _ = fit(tmp_path / "whole", recipe(*STAGES), images)
     message = interrupt(folder, recipe(*STAGES), images, N + 5)
-    assert "in stage 1, after 1 epochs, which are kept" in message
+    assert "Interrupted after 1 epochs, which are kept" in message
     assert message.endswith(f"python -m training train --resume '{folder}'")
     assert len(read_progress(Run(folder)).epochs) == 1
     model, made = go_on(folder, recipe(*STAGES), images)

@@ -200,15 +200,22 @@ def test_a_single_unreadable_image_is_named_left_out_and_counted(
     assert [entry["file"] for entry in skipped] == [f"{CLASSES[0]}/bad 0.jpg"]
 
 
-def test_a_run_that_is_resumed_after_its_end_gives_the_same_figures(
+def test_a_run_that_is_finished_is_not_resumed(
     trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = trained / "model" / "model.json"
-    before = json.loads(path.read_text())
-    assert run("train", "--resume", trained) == 0
-    after = json.loads(path.read_text())
-    assert after["metrics"] == before["metrics"]
-    assert after["self_test"] == before["self_test"]
+    before = (trained / "model" / "model.json").read_bytes()
+    line = mistake(capsys, "train", "--resume", trained)
+    assert "is finished" in line
+    assert f"report {trained}" in line
+    assert (trained / "model" / "model.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("option", ["--seed=3", "--set=seed=3", "--data=x", "--save=x"])
+def test_what_is_for_a_new_run_is_refused_when_one_is_resumed(
+    trained: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    line = mistake(capsys, "train", "--resume", trained, option)
+    assert f"{option.partition('=')[0]} is for a new run" in line
 
 
 def test_training_needs_data_or_a_run_to_resume(

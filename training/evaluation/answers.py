@@ -164,7 +164,8 @@ def read_answers(path: Path) -> Answers:
             raise ValueError("a class has no column")
     except (OSError, csv.Error, KeyError, TypeError, ValueError) as error:
         raise TrainingError(
-            f"The answers in {path} cannot be read: {error!r}. Train again."
+            f"The answers in {path} cannot be read ({type(error).__name__}). Measure the version "
+            f"again: python -m training export {path.parent}"
         ) from error
     outputs = np.array(logits, dtype=np.float64).reshape(len(rows), len(labels))
     return Answers(labels, tuple(rows), outputs, tuple(skipped))

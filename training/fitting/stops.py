@@ -19,7 +19,7 @@ def interrupted(run: Run, made: Progress) -> InterruptedRunError:
             "from. Train again."
         )
     return InterruptedRunError(
-        f"Interrupted in stage {made.stage + 1}, after {len(made.epochs)} epochs, which are kept. "
+        f"Interrupted after {len(made.epochs)} epochs, which are kept. "
         f"Go on with: python -m training train --resume {shlex.quote(str(run.folder))}"
     )
 

@@ -116,8 +116,11 @@ def train(
     keep_freed_memory()
     hardware = Hardware.from_environment(accelerator, precision)
     if resume is not None:
-        if preview is not None:
-            raise TrainingError("--preview is for a new run: give it with --data, not --resume.")
+        paths = {"--data": data, "--groups": groups, "--split": split, "--save": save}
+        others = {"--set": overrides, "--seed": seed, "--preview": preview}
+        for option, value in {**paths, **others}.items():
+            if value is not None:
+                raise TrainingError(f"{option} is for a new run: leave it out with --resume.")
         trained = resume_training(resume, hardware, tracker, cache)
     elif data is None:
         raise TrainingError("Give --data DIR to train, or --resume RUN to go on with a run.")
