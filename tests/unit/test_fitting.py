@@ -1,9 +1,8 @@
-"""Fitting: stages, frozen layers, caches, range tests, and resuming to the bit."""
+"""Fitting: stages, frozen layers, caches, several processes, and resuming to the bit."""
 
 from __future__ import annotations
 
 import csv
-import math
 import os
 import socket
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from tests.fitting_material import (
     LABELS,
@@ -31,10 +30,6 @@ from training.errors import TrainingError
 from training.fitting import frozen
 from training.fitting.checkpoint import Progress, read_progress
 from training.fitting.figures import best_epoch
-from training.fitting.fit import Fitting
-from training.fitting.hardware import Hardware
-from training.fitting.loss import balancing_weights, make_loss
-from training.fitting.lr_find import STEPS, suggest_rate
 from training.fitting.order import EpochOrder, Numbered
 from training.fitting.thaw import Trainee
 from training.models.network import Classifier
@@ -313,104 +308,3 @@ def test_a_number_fixes_the_chance_and_leaves_the_random_state() -> None:
     assert torch.equal(first, numbered[5][0])
     assert not torch.equal(first, numbered[5 + N][0])
     assert torch.equal(torch.get_rng_state(), state)
-
-
-# Range tests.
-
-
-def test_a_range_test_leaves_everything_as_it_was(tmp_path: Path) -> None:
-    model = network()
-    before = {key: value.clone() for key, value in model.state_dict().items()}
-    fitting = Fitting(
-        model,
-        recipe("thaw: all, epochs: 1"),
-        lambda _: material(augments=True),
-        Run(tmp_path),
-        Hardware("cpu"),
-    )
-    state = torch.get_rng_state()
-    found = fitting.find_rate(0)
-    assert torch.equal(torch.get_rng_state(), state)
-    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
-    assert found.suggestion is not None
-    assert 1e-5 < found.suggestion < 1
-    assert list(found.rates) == sorted(found.rates)
-
-
-def test_a_run_with_a_range_test_before_it_equals_one_without(tmp_path: Path) -> None:
-    model = network()
-    stages = recipe("thaw: 1, epochs: 2")
-    fitting = Fitting(model, stages, lambda _: material(), Run(tmp_path / "1"), Hardware("cpu"))
-    fitting.find_rate(0)
-    Run(tmp_path / "1").checkpoint.parent.mkdir(parents=True)
-    fitting.go_on(Progress(LABELS))
-    other, _ = fit(tmp_path / "2", stages, material())
-    assert same(model, other)
-
-
-RATES = [10 ** (-6 + 6 * step / (STEPS - 1)) for step in range(STEPS)]
-
-
-def test_a_new_head_gets_the_rate_at_which_its_loss_falls_steepest() -> None:
-    losses = [1.4 / (1 + (rate / 1e-3) ** 2) + rate for rate in RATES]
-    found = suggest_rate(RATES, losses)
-    assert found is not None
-    assert 5e-4 < found < 2e-3
-
-
-@pytest.mark.parametrize("explodes", [True, False])
-def test_trained_layers_get_a_rate_below_the_one_at_which_their_loss_rises(explodes: bool) -> None:
-    noise = [0.03 * math.sin(step) for step in range(STEPS)]
-    losses = [0.3 + 0.15 * rate / 1e-3 + ripple for rate, ripple in zip(RATES, noise, strict=True)]
-    if explodes:
-        losses = [loss for loss in losses if loss < 0.9]
-    found = suggest_rate(RATES[: len(losses)], losses)
-    assert found is not None
-    assert 1e-4 < found < 3e-4  # it rises by half at 1e-3
-
-
-def test_a_loss_that_neither_falls_nor_rises_suggests_no_rate() -> None:
-    assert suggest_rate(RATES, [1.4] * STEPS) is None
-
-
-def test_a_problem_that_cannot_be_learned_has_no_suggestion_and_says_so(tmp_path: Path) -> None:
-    images = material()
-    empty = torch.utils.data.TensorDataset(torch.zeros(N, 3, 9, 9), images.labels)
-    nothing = replace(images, training=empty, plain=empty)
-    with pytest.raises(TrainingError, match="found no rate at which the loss falls"):
-        fit(tmp_path, recipe("thaw: head, epochs: 1, learning_rate: auto"), nothing)
-    assert (tmp_path / "lr-find" / "stage-1.csv").is_file()
-
-
-# Losses.
-
-
-def _batch() -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(9, 4, generator=generator), torch.arange(9) % 4
-
-
-def test_log_softmax_and_nll_are_cross_entropy() -> None:
-    logits, labels = _batch()
-    first = make_loss("cross_entropy", 0.0, None)(logits, labels)
-    second = make_loss("nll", 0.0, None)(logits, labels)
-    torch.testing.assert_close(first, second)
-
-
-@pytest.mark.parametrize("name", ["cross_entropy", "nll"])
-def test_label_smoothing_is_torchs(name: str) -> None:
-    logits, labels = _batch()
-    ours = make_loss(name, 0.1, None)(logits, labels).mean()
-    torch.testing.assert_close(
-        ours, nn.functional.cross_entropy(logits, labels, label_smoothing=0.1)
-    )
-
-
-def test_class_weights_make_rare_classes_count_as_much() -> None:
-    labels = torch.tensor([0] * 90 + [1] * 10)
-    weights = balancing_weights(labels, 2)
-    assert weights[labels].mean().item() == pytest.approx(1)
-    assert weights[0] * 90 == pytest.approx(weights[1] * 10)
-    logits = torch.zeros(100, 2)
-    losses = make_loss("cross_entropy", 0.0, weights)(logits, labels)
-    assert losses[labels == 0].sum().item() == pytest.approx(losses[labels == 1].sum().item())

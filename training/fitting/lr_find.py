@@ -4,7 +4,7 @@ The rate grows exponentially from step to step; the loss first stays, then falls
 The suggestion is the rate at which the smoothed loss falls steepest against log(rate). Layers that
 are trained already leave it little to fall in a few steps: then it is a fifth of the rate at which
 the loss has risen by half, as the best rate is a small factor below the one that diverges (Bengio
-2012, arXiv:1206.5533, section 3.1.1).
+2012, arXiv:1206.5533). The factor of five is ours, found by cross-validation on flying-objects.
 """
 
 from __future__ import annotations

@@ -129,7 +129,8 @@ class CsvOutput:
             self._row([answer.image, found.label, found.confidence, "", *scores])
 
     def _row(self, values: Sequence[object]) -> None:
-        csv.writer(self._file).writerow(values)  # type: ignore[arg-type]
+        assert self._file is not None
+        csv.writer(self._file).writerow(values)
 
 
 class TableOutput:
