@@ -23,16 +23,18 @@ from model_loader.errors import (
     UndecodableImageError,
     UnsupportedImageError,
 )
-from model_loader.image import MAX_PIXELS, count_pixels, decode_image
+from model_loader.image import MAX_PIXELS, EncodedImage, count_pixels, decode_image
 from model_loader.metadata import FileInfo, Metadata, SelfTest
 from model_loader.model import UNKNOWN, Model, Prediction, load_model
+from model_loader.operations import Normalize, Resize
 from model_loader.shared import SharedModel
-from model_loader.transform import Normalize, Resize, Transform
+from model_loader.transform import Transform
 
 __all__ = [
     "MAX_PIXELS",
     "UNKNOWN",
     "ClassifierError",
+    "EncodedImage",
     "FileInfo",
     "InputError",
     "MalformedRequestError",

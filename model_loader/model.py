@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from model_loader.engine import DEFAULT_ENGINE, ENGINES, Network
 from model_loader.errors import ModelCorruptError, ModelIncompatibleError, ModelMismatchError
-from model_loader.image import decode_image
 from model_loader.metadata import Metadata, checked_name, read_object
 from model_loader.store import LocalStore, Store, open_store, sha256
 
@@ -59,9 +58,9 @@ class Model:
             The network's input for this picture: float32 [3, H, W], normalised.
 
         Raises:
-            InputError: The bytes cannot be decoded; see ``decode_image``.
+            InputError: The bytes cannot be decoded; see ``EncodedImage``.
         """
-        return self.metadata.transform(decode_image(data))
+        return self.metadata.transform(self.metadata.transform.decode(data))
 
     def probabilities(self, images: NDArray[np.float32]) -> NDArray[np.float64]:
         """Run the network on prepared pictures of equal size.
@@ -90,7 +89,7 @@ class Model:
         """Answer one image file.
 
         Raises:
-            InputError: The bytes cannot be decoded; see ``decode_image``.
+            InputError: The bytes cannot be decoded; see ``EncodedImage``.
         """
         return self.predict(self.probabilities(self.prepare(data)[None])[0])
 

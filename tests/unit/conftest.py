@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
@@ -16,7 +16,7 @@ from PIL import Image
 from rich.console import Console
 
 from handler import create_app
-from model_loader import SharedModel, decode_image
+from model_loader import EncodedImage, SharedModel
 from tests.cleaning_material import put, scene
 from tests.images import encode
 from tests.models_material import spread
@@ -84,11 +84,12 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The number of bytes of each file that is decoded."""
     calls: list[int] = []
 
-    def counting(data: bytes) -> Any:
-        calls.append(len(data))
-        return decode_image(data)
+    class Counting(EncodedImage):
+        def decode(self, scale: int = 1) -> Image.Image:
+            calls.append(len(self._data))
+            return super().decode(scale)
 
-    monkeypatch.setattr(decoding, "decode_image", counting)
+    monkeypatch.setattr(decoding, "EncodedImage", Counting)
     return calls
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from model_loader import InputError, Model, ModelIncompatibleError, decode_image, load_model
+from model_loader import InputError, Model, ModelIncompatibleError, load_model
 from training.errors import TrainingError
 from training.samples.draw import CLASSES, draw_image
 
@@ -103,7 +103,7 @@ def measure(models: dict[str, Model], picture: Picture, runs: int = RUNS) -> dic
     """
     transform = next(iter(models.values())).metadata.transform
     try:
-        decoded, decode = _median(lambda: decode_image(picture.data), runs)
+        decoded, decode = _median(lambda: transform.decode(picture.data), runs)
     except InputError as error:
         raise TrainingError(f"{picture.title} cannot be classified. {error}") from error
     prepared, transformed = _median(lambda: transform(decoded), runs)
