@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model_loader.engine import DEFAULT_ENGINE, ENGINES, Network
+from model_loader.engine import DEFAULT_ENGINE, ENGINES, Network, import_ahead
 from model_loader.errors import ModelCorruptError, ModelIncompatibleError, ModelMismatchError
 from model_loader.metadata import Metadata, checked_name, read_object
 from model_loader.store import LocalStore, Store, open_store, sha256
@@ -137,6 +137,7 @@ def load_model(uri: str, engine: str | None = None, threads: int | None = None) 
         ModelIncompatibleError: The version has no file for the engine, or the engine is unknown.
         ModelUnavailableError: The store does not answer.
     """
+    import_ahead(engine)
     store = open_store(uri)
     return load_version(store, find_current(store).folder, engine, threads)
 
@@ -246,7 +247,7 @@ def _run_self_test(model: Model) -> None:
             f"{who} has {len(metadata.labels)} labels, but its network gives an output of shape "
             f"{logits.shape}. Export the model again."
         )
-    answer = model.probabilities(model.prepare(metadata.self_test.image)[None])[0]
+    answer = softmax(logits, metadata.temperature)[0]
     difference = float(np.abs(answer - metadata.self_test.probabilities).max())
     if not difference <= SELF_TEST_TOLERANCE:  # also where it is not a number
         raise ModelCorruptError(
