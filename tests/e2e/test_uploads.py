@@ -18,8 +18,10 @@ from handler import create_app
 from model_loader import MAX_UPLOAD_BYTES, SharedModel, load_model
 from service import incoming as module
 from service.incoming import Incoming
+from tests.command_line import run
 from tests.e2e.seaweedfs import BUCKET, SeaweedFS, lead_to
 from tests.problems import problem
+from tests.servers import serving
 
 pytestmark = pytest.mark.e2e
 
@@ -68,6 +70,16 @@ def test_an_image_too_large_for_a_request_is_uploaded_and_answered(
     answer = classify(service, form["key"])
     assert answer.status_code == 200
     assert answer.get_json()["label"] == load_model(str(version)).classify(photo).label
+
+
+def test_predict_uploads_it_by_itself(
+    service: FlaskClient, version: Path, large_photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(service.application) as address:
+        assert run("predict", large_photo, "--endpoint", address, "--json") == 0
+    (answer,) = json.loads(capsys.readouterr().out)
+    expected = load_model(str(version)).classify(large_photo.read_bytes())
+    assert answer["scores"] == pytest.approx(expected.scores, abs=1e-4)
 
 
 def test_the_file_may_have_any_size_up_to_the_limit_and_none_above(service: FlaskClient) -> None:
