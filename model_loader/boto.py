@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from model_loader import ModelUnavailableError
+from model_loader.errors import ModelUnavailableError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
