@@ -22,6 +22,7 @@ from model_loader import (
     SharedModel,
     latest,
 )
+from model_loader import s3 as s3_store
 from model_loader.store import LocalStore, file_info
 from tests.unit.conftest import BUCKET
 from tests.versions import build_version
@@ -48,9 +49,13 @@ class Versions:
 
     def __init__(self, built: Path, store: str) -> None:
         self.store = store
-        self.folders = [built / "1", built / "2"]
-        texts = [(folder / "model.json").read_bytes() for folder in self.folders]
-        self.metadata = [Metadata.from_json(text) for text in texts]
+        metadata = {
+            folder: Metadata.from_json((folder / "model.json").read_bytes())
+            for folder in (built / "1", built / "2")
+        }
+        # Built within a second they follow each other by name, as `rollback` has it.
+        self.folders = sorted(metadata, key=lambda folder: metadata[folder].version)
+        self.metadata = [metadata[folder] for folder in self.folders]
         self.address = publish(self.folders[0], store)
         self.first, self.second = (metadata.version for metadata in self.metadata)
 
@@ -422,6 +427,39 @@ def test_the_environment_says_what_to_serve(versions: Versions, clock: Clock) ->
     versions.publish_second()
     clock.wait(60)
     assert [served(model), served(still)] == [versions.second, versions.first]
+
+
+def test_a_process_that_goes_on_from_a_snapshot_connects_and_asks_anew(
+    s3: S3Client, built: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = Versions(built, f"s3://{BUCKET}/models")
+    model = shared(versions, "3600")
+    served(model)
+    versions.publish_second()
+    made = []
+    make = s3_store._make_client
+    monkeypatch.setattr(s3_store, "_make_client", lambda: made.append(make()) or made[-1])
+    model.renew()
+    assert [served(model), served(model)] == [versions.second] * 2
+    assert len(made) == 1
+
+
+def test_a_process_that_goes_on_from_a_snapshot_keeps_what_nothing_may_change(
+    versions: Versions, clock: Clock
+) -> None:
+    first = file_info(versions.folders[0] / "model.json").sha256
+    pinned, still = shared(versions, pinned=first), shared(versions, "0")
+    assert [served(pinned), served(still)] == [versions.first] * 2
+    versions.publish_second()
+    for model in (pinned, still):
+        model.renew()
+        assert served(model) == versions.first
+
+
+def test_a_snapshot_without_a_model_has_nothing_to_renew(versions: Versions) -> None:
+    model = shared(versions)
+    model.renew()
+    assert served(model) == versions.first
 
 
 def test_a_full_disk_gives_up_the_oldest_download(
