@@ -23,6 +23,7 @@ from model_loader import ClassifierError, ModelUnavailableError, SharedModel
 from service.answers import PROBLEM_TYPE, answer, answer_all, problem, problem_of
 from service.lambda_events import checked_event, problem_response
 from service.uploads import read_uploads
+from service.warm_start import load_ahead
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +111,9 @@ def _allow_any_origin(response: Response) -> Response:
 
 
 serverless_wsgi.TEXT_MIME_TYPES.append(PROBLEM_TYPE)
-app = create_app(SharedModel.from_environment())
+model = SharedModel.from_environment()
+load_ahead(model)
+app = create_app(model)
 
 
 def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
