@@ -13,7 +13,7 @@ import torch
 
 from model_loader import Metadata, ModelUnavailableError
 from training.best import load_best
-from training.data.cache_folder import NONE, choose_cache
+from training.data.cache_folder import NONE, check_cache, choose_cache
 from training.data.source import DataSource
 from training.data.split import read_split, write_split
 from training.errors import TrainingError
@@ -78,6 +78,7 @@ def train(
         InterruptedRunError: Ctrl-C.
     """
     check_tracker(tracker)
+    check_cache(cache)
     hardware = hardware or Hardware()
     if hardware.world > 1 and save is None:
         raise TrainingError("Several processes need one folder to write to: give --save DIR.")
@@ -114,6 +115,7 @@ def resume(
         InterruptedRunError: Ctrl-C.
     """
     check_tracker(tracker)
+    check_cache(cache)
     hardware = hardware or Hardware()
     run = Run(folder)
     made = read_progress(run)
@@ -148,6 +150,7 @@ def find_rate(
     """
     if stage >= len(recipe.stages):
         raise TrainingError(f"The recipe {recipe.name} has {len(recipe.stages)} stages.")
+    check_cache(cache)
     images = replace(read_images(source, recipe), cache=choose_cache(cache))
     torch.manual_seed(recipe.seed)
     state = find_weights(weights, backbone(recipe.model))

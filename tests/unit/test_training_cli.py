@@ -13,6 +13,7 @@ import torch
 
 from tests.command_line import mistake, run
 from tests.images import encode, noise
+from training import train as train_module
 from training.samples.draw import CLASSES, draw_image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -275,6 +276,20 @@ def test_a_tracker_that_is_not_known_is_a_mistake(
     line = mistake(capsys, "train", "--data", data, "--save", save, *SMALL, "--tracker", "notebook")
     assert "no tracker 'notebook'; there is none, tensorboard, wandb" in line
     assert not save.exists()
+
+
+@pytest.mark.parametrize("verb", ["train", "lr-find"])
+def test_a_cache_that_cannot_be_one_is_a_mistake_before_any_image_is_read(
+    verb: str,
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(train_module, "read_images", pytest.fail)
+    line = mistake(capsys, verb, "--data", data, "--cache", tmp_path / "file" / "cache")
+    assert f"{tmp_path / 'file' / 'cache'} cannot be written" in line
 
 
 def test_a_tracker_writes_into_the_runs_folder(data: Path, tmp_path: Path) -> None:
