@@ -129,12 +129,26 @@ def test_a_run_is_published_and_answers(
     picture.write_bytes(encode(draw_image("Flying Birds", seed=9), "JPEG"))
     assert run("publish", trained, tmp_path / "store") == 0
     model = tmp_path / "store" / "flying-objects"
-    assert f"MODEL_URI={model}" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"MODEL_URI={model}" in said
+    assert "no test figures" not in said
     assert run("predict", picture, picture, "--model", model, "--json") == 0
     first, second = json.loads(capsys.readouterr().out)
     assert first == second
     assert first["image"] == str(picture)
     assert set(first["scores"]) == set(CLASSES)
+
+
+def test_a_run_whose_evaluation_was_interrupted_is_published_with_a_word_on_its_figures(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copied = Path(shutil.copytree(trained, tmp_path / "run"))
+    document = json.loads((copied / "model" / "model.json").read_text())
+    (copied / "model" / "model.json").write_text(json.dumps({**document, "metrics": {}}))
+    assert run("publish", copied, tmp_path / "store") == 0
+    said = capsys.readouterr().err
+    assert "no test figures" in said
+    assert f"python -m training export {copied}" in said
 
 
 def test_a_run_is_exported_again_as_a_new_version(

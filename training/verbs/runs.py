@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -255,13 +256,19 @@ def publish(
     from model_loader.store import sha256
     from training.publish import publish as publish_version
     from training.run import Run, is_run
+    from training.versions import promised_accuracy
 
     folder = Run(run).model if is_run(run) else run
     address = publish_version(folder, store)
     text = (folder / "model.json").read_bytes()
-    version = Metadata.from_json(text).version
+    metadata = Metadata.from_json(text)
+    if is_run(run) and promised_accuracy(metadata) is None:
+        say(
+            f"Its model.json has no test figures: the evaluation of {run} was interrupted. To "
+            f"measure it and publish it anew: python -m training export {shlex.quote(str(run))}"
+        )
     say(f"Published. Serve it with MODEL_URI={address}")
-    say(f"Pin it with osls deploy --param version={version} --param sha256={sha256(text)}")
+    say(f"Pin it with osls deploy --param version={metadata.version} --param sha256={sha256(text)}")
 
 
 def _load_model(model: str, engine: str) -> Model:
