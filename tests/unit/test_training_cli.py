@@ -292,6 +292,38 @@ def test_a_tracker_that_is_not_known_is_a_mistake(
     assert not save.exists()
 
 
+@pytest.mark.parametrize(
+    ("verb", "said"),
+    [("train", "no epoch is kept to go on from. Train again."), ("lr-find", "keeps nothing")],
+)
+def test_ctrl_c_while_images_are_read_says_what_was_kept(
+    verb: str,
+    said: str,
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(train_module, "read_images", interrupted)
+    monkeypatch.chdir(tmp_path)
+    assert run(verb, "--data", data) == 130
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert said in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_while_a_resumed_run_reads_its_images_says_how_to_go_on(
+    trained: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_module, "read_split_images", interrupted)
+    assert run("train", "--resume", trained) == 130
+    assert f"python -m training train --resume {trained}" in capsys.readouterr().err
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize("verb", ["train", "lr-find"])
 def test_a_cache_that_cannot_be_one_is_a_mistake_before_any_image_is_read(
     verb: str,
