@@ -140,7 +140,7 @@ def test_a_folder_without_the_runs_images_is_a_mistake(
 @pytest.mark.parametrize(
     ("option", "value", "complaint"),
     [
-        ("--engine", "foo", "'foo'; it must be"),
+        ("--engine", "foo", "is 'foo'; it must be"),
         ("--groups", "missing.csv", "in missing.csv cannot"),
     ],
 )
