@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 
-from model_loader import s3 as s3_store
 from model_loader.store import file_info
 from tests.refresh_material import Clock, Versions, served, shared
 from tests.unit.conftest import BUCKET
@@ -24,11 +24,16 @@ def test_a_process_that_goes_on_from_a_snapshot_connects_and_asks_anew(
     served(model)
     versions.publish_second()
     made = []
-    make = s3_store._make_client
-    monkeypatch.setattr(s3_store, "_make_client", lambda: made.append(make()) or made[-1])
+    make = boto3.client
+
+    def counting(service: str, **settings: Any) -> Any:
+        made.append(service)
+        return make(service, **settings)
+
+    monkeypatch.setattr(boto3, "client", counting)
     model.renew()
     assert [served(model), served(model)] == [versions.second] * 2
-    assert len(made) == 1
+    assert made == ["s3"]
 
 
 def test_a_process_that_goes_on_from_a_snapshot_keeps_what_nothing_may_change(
