@@ -26,6 +26,7 @@ from service.documents import read_upload_wish
 from service.incoming import NO_UPLOADS, Incoming
 from service.lambda_events import checked_event, problem_response
 from service.uploads import read_body, read_uploads
+from service.warm_start import load_ahead
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +126,9 @@ def _allow_any_origin(response: Response) -> Response:
 
 
 serverless_wsgi.TEXT_MIME_TYPES.append(PROBLEM_TYPE)
-app = create_app(SharedModel.from_environment(), Incoming.from_environment())
+model = SharedModel.from_environment()
+load_ahead(model)
+app = create_app(model, Incoming.from_environment())
 
 
 def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:

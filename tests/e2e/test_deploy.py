@@ -255,6 +255,19 @@ def test_the_same_function_answers_again_once_its_role_is_mended(
     assert published.classify(photo).status == 200
 
 
+def test_with_snapstart_the_gateway_asks_a_version_with_a_snapshot(
+    published: Service, photo: Path
+) -> None:
+    published.osls("deploy", "snapstart=true")
+    functions = published.aws.client("lambda")
+    version = functions.get_function_configuration(FunctionName=FUNCTION, Qualifier="snapstart")
+    assert version["SnapStart"] == {"ApplyOn": "PublishedVersions", "OptimizationStatus": "On"}
+    functions.get_waiter("published_version_active").wait(
+        FunctionName=FUNCTION, Qualifier=version["Version"], WaiterConfig={"Delay": 1}
+    )
+    assert published.classify(photo).status == 200
+
+
 def test_remove_first_deletes_every_version_of_every_object(published: Service) -> None:
     # Run by itself: ministack, unlike AWS, deletes a bucket that still holds objects.
     s3, store = published.aws.client("s3"), published.outputs()["ModelStore"]
