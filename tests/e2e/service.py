@@ -35,10 +35,11 @@ class Service:
 
     aws: Ministack
 
-    def osls(self, command: str) -> None:
-        """Run an osls command, such as `deploy`."""
+    def osls(self, command: str, *more: str) -> str:
+        """Run an osls command, such as `deploy`, with more parameters; return what it prints."""
         params = ["engine=onnx", f"runtime={RUNTIME}", f"architecture={lambda_architecture()}"]
-        run_osls(command, *params, env={**self.aws.env, "SLS_AWS_MONITORING_FREQUENCY": "200"})
+        env = {**self.aws.env, "SLS_AWS_MONITORING_FREQUENCY": "200"}
+        return run_osls(command, *params, *more, env=env)
 
     def outputs(self) -> dict[str, str]:
         """Return the outputs of the stack."""
