@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.e2e.install_tools import ROOT
 from tests.e2e.ministack import REGION, Ministack
 from tests.e2e.role_probe import RoleProbe, role_probe
 from tests.e2e.service import FUNCTION, STACK, Answer, Service
@@ -312,6 +316,26 @@ def test_who_may_invoke_the_api_signs_and_gets_an_answer(
     answer = signed_service.curl(url, *invoker.curl, *send(photo))
     assert answer.status == 200
     assert answer.body["file"] == "body"
+
+
+def test_predict_signs_as_the_readme_has_it(
+    signed_service: Service, invoker: Credentials, photo: Path
+) -> None:
+    aws = signed_service.aws
+    endpoint = f"{aws.endpoint}/restapis/{signed_service.api}/dev/_user_request_"
+    command = [sys.executable, "-m", "training", "predict", str(photo), "--endpoint", endpoint]
+    environment = {
+        **aws.env,
+        "AWS_ACCESS_KEY_ID": invoker.key,
+        "AWS_SECRET_ACCESS_KEY": invoker.secret,
+        "REQUESTS_CA_BUNDLE": str(aws.certificate),
+        "NO_PROXY": "127.0.0.1",
+    }
+    ask = partial(subprocess.run, cwd=ROOT, env=environment, capture_output=True, text=True)
+    unsigned, signed = ask(command), ask([*command, "--sign"])
+    assert unsigned.returncode == 2
+    assert "give --sign" in " ".join(unsigned.stderr.split())
+    assert signed.returncode == 0, signed.stderr
 
 
 def test_a_signature_with_another_secret_is_refused(

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
 from requests_toolbelt import MultipartEncoder
 
 from model_loader import InputError, Prediction
@@ -37,7 +38,12 @@ class Endpoint:
     """A service that answers ``POST /classify``, asked about several images at a time."""
 
     def __init__(
-        self, address: str, key: str | None = None, at_once: int = 4, retries: int = 4
+        self,
+        address: str,
+        key: str | None = None,
+        at_once: int = 4,
+        retries: int = 4,
+        signature: AuthBase | None = None,
     ) -> None:
         """Ask the service which model it has.
 
@@ -46,6 +52,7 @@ class Endpoint:
             key: Sent as ``x-api-key``.
             at_once: Requests that are under way at the same time.
             retries: How often a request is repeated that finds the service busy or away.
+            signature: Signs each request.
 
         Raises:
             TrainingError: The address is none, nobody answers there, or it has no model.
@@ -56,6 +63,7 @@ class Endpoint:
         self._session = requests.Session()
         if key:
             self._session.headers["x-api-key"] = key
+        self._session.auth = signature
         adapter = HTTPAdapter(max_retries=self._patience, pool_maxsize=at_once)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
@@ -118,7 +126,8 @@ class Endpoint:
         if response.status_code in (requests.codes.unauthorized, requests.codes.forbidden):
             raise TrainingError(
                 f"{self._base} does not let this in: {_problem(response)} If it asks for a key, "
-                f"put it into the environment variable {KEY_VARIABLE}."
+                f"put it into the environment variable {KEY_VARIABLE}; if for a signature, "
+                "give --sign."
             )
         if response.status_code != requests.codes.ok:
             raise TrainingError(f"{self._base} cannot answer: {_problem(response)}")
