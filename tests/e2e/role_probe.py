@@ -7,7 +7,6 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from tests.e2e.echo_probe import zipped
 from tests.e2e.install_tools import RUNTIME
@@ -16,14 +15,10 @@ from tests.e2e.service import FUNCTION
 
 _NAME = "role-probe"
 _CODE = """
-    import os
-
     import boto3
     from botocore.exceptions import ClientError
 
     def handler(event, context):
-        if "call" not in event:
-            return dict(os.environ)
         service, _, operation = event["call"].partition(".")
         try:
             getattr(boto3.client(service), operation)(**event["arguments"])
@@ -46,17 +41,10 @@ class RoleProbe:
             name: Such as `s3.get_object`.
             arguments: Of boto3's method of that name.
         """
-        answer: str = self._invoke({"call": name, "arguments": arguments})
+        event = json.dumps({"call": name, "arguments": arguments})
+        invoked = self.aws.client("lambda").invoke(FunctionName=_NAME, Payload=event)
+        answer: str = json.loads(invoked["Payload"].read())
         return answer
-
-    def environment(self) -> dict[str, str]:
-        """Return the environment that the role's functions have without any of their own."""
-        variables: dict[str, str] = self._invoke({})
-        return variables
-
-    def _invoke(self, event: Mapping[str, Any]) -> Any:
-        invoked = self.aws.client("lambda").invoke(FunctionName=_NAME, Payload=json.dumps(event))
-        return json.loads(invoked["Payload"].read())
 
 
 @contextmanager
