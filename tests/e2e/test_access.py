@@ -307,6 +307,8 @@ def test_without_a_signature_the_answer_is_401(signed_service: Service, photo: P
 def test_a_key_opens_nothing_any_more(signed_service: Service, key: str) -> None:
     answer = signed_service.curl(f"{signed_service.url}/model", "-H", f"x-api-key: {key}")
     check_refusal(answer, 401, "no signature")
+    gateway = signed_service.aws.client("apigateway")
+    assert gateway.get_api_keys()["items"] == gateway.get_usage_plans()["items"] == []
 
 
 def test_who_may_invoke_the_api_signs_and_gets_an_answer(
