@@ -44,7 +44,7 @@ class S3Store:
         self._bucket = bucket
         self._prefix = prefix
         self._cache = cache or Path(tempfile.gettempdir()) / "model_loader"
-        self._client = _make_client()
+        self._client = make_client()
 
     @classmethod
     def from_uri(cls, uri: str, cache: Path | None = None) -> S3Store:
@@ -156,7 +156,12 @@ class S3Store:
         ) from error
 
 
-def _make_client() -> S3Client:
+def make_client() -> S3Client:
+    """Return a client that gives up in time to say so.
+
+    Raises:
+        ModelUnavailableError: The AWS settings of the environment do not fit.
+    """
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder
 from werkzeug.wrappers import Request
 
 from model_loader import MalformedRequestError, TooLargeError, UnsupportedImageError
+from service.upload import Upload
 
 MAX_BYTES = 4_500_000
 """Bytes of the largest request body: Lambda takes 6 MiB as base64, headers included."""
@@ -21,21 +20,6 @@ RAW_FIELD = "body"
 """What a raw body is called in the answer, where a form has a field's name."""
 
 _CURL = "With curl, send a file as -F file1=@photo.jpg and set no content-type boundary yourself."
-
-
-@dataclass(frozen=True)
-class Upload:
-    """One file of a request.
-
-    Attributes:
-        field: The name of its form field.
-        filename: The name that the client gave it, or None.
-        data: Its bytes.
-    """
-
-    field: str
-    filename: str | None
-    data: bytes
 
 
 def read_uploads(request: Request) -> list[Upload]:

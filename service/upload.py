@@ -1,0 +1,20 @@
+"""One file that is to be classified, wherever it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One file, of a request or of a bucket.
+
+    Attributes:
+        field: The name of its form field; "body" or "key" where there is no form.
+        filename: The name that the client gave it, or None.
+        data: Its bytes.
+    """
+
+    field: str
+    filename: str | None
+    data: bytes
