@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from model_loader.errors import ModelNotFoundError, ModelUnavailableError
 from model_loader.metadata import FileInfo
@@ -156,11 +156,14 @@ class S3Store:
         ) from error
 
 
-def make_client() -> S3Client:
-    """Return a client that gives up in time to say so.
+def make_client(**settings: Any) -> S3Client:
+    """Return a client that gives up before the gateway does.
+
+    Args:
+        settings: More of botocore's ``Config``.
 
     Raises:
-        ModelUnavailableError: The AWS settings of the environment do not fit.
+        ModelUnavailableError: The environment's AWS settings make no sense.
     """
     import boto3
     from botocore.config import Config
@@ -170,6 +173,7 @@ def make_client() -> S3Client:
         connect_timeout=_CONNECT_SECONDS,
         read_timeout=_READ_SECONDS,
         retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"},
+        **settings,
     )
     try:
         return boto3.client("s3", config=config)

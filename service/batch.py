@@ -31,12 +31,9 @@ from urllib.parse import unquote_plus
 from model_loader import ClassifierError, Model, SharedModel
 from service.answers import answer
 from service.objects import Bucket, GoneError, StorageError, StoredObject
-from service.upload import Upload
+from service.upload import KEY_FIELD, Upload
 
 log = logging.getLogger(__name__)
-
-FIELD = "key"
-"""What stands in the answer for an object, where a form has a field's name."""
 
 _FOLDERS = ("batch", "bulk")
 _ATTEMPTS = 5
@@ -152,7 +149,7 @@ def _answer_once(bucket: Bucket, model: Model, key: str, result: str) -> bool:
     image = bucket.read(key, unless=_answered(earlier, model, key))
     if image is None:
         return True
-    upload = Upload(FIELD, PurePosixPath(key).name, image.data)
+    upload = Upload(KEY_FIELD, PurePosixPath(key).name, image.data)
     document = {
         **answer(model, upload),
         "object": {"key": key, "etag": image.etag, "version": image.version},

@@ -8,14 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from model_loader import TooLargeError
+from model_loader import MAX_UPLOAD_BYTES, TooLargeError
 from model_loader.s3 import make_client
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef, PutObjectRequestTypeDef
-
-MAX_BYTES = 50_000_000
-"""Bytes of the largest object that is read as an image."""
 
 _LOST = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
 """How S3 says that a conditional write lost; a conflict is with another one at the same time, and
@@ -65,7 +62,7 @@ class Bucket:
         """Return an image, or None where its ETag is still this one.
 
         Raises:
-            TooLargeError: It has more than ``MAX_BYTES``; they are not read.
+            TooLargeError: It has more than ``MAX_UPLOAD_BYTES``; they are not read.
             GoneError: It is not there.
             StorageError: It cannot be read.
         """
@@ -130,10 +127,10 @@ class Bucket:
             request["IfNoneMatch"] = f'"{unless}"'
         try:
             found = self._client.get_object(**request)
-            if found["ContentLength"] > MAX_BYTES:
+            if found["ContentLength"] > MAX_UPLOAD_BYTES:
                 raise TooLargeError(
                     f"The object has {found['ContentLength'] / 1e6:.1f} MB; at most "
-                    f"{MAX_BYTES / 1e6:.0f} MB are taken. Scale the image down."
+                    f"{MAX_UPLOAD_BYTES / 1e6:.0f} MB are taken. Scale the image down."
                 )
             data = found["Body"].read()
             return StoredObject(data, found["ETag"].strip('"'), found.get("VersionId"))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+KEY_FIELD = "key"
+"""What an object is called in the answer, where a form has a field's name."""
+
 
 @dataclass(frozen=True)
 class Upload:
     """One file, of a request or of a bucket.
 
     Attributes:
-        field: The name of its form field; "body" or "key" where there is no form.
+        field: The name of its form field, or what stands for one.
         filename: The name that the client gave it, or None.
         data: Its bytes.
     """

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from deploy.build_zip import DEFAULT_RUNTIME
+from model_loader import MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES
+from service.documents import IMAGE_TYPES, RAW_TYPE
 from tests.e2e.service import run_osls
 
 pytestmark = pytest.mark.e2e
@@ -18,6 +20,11 @@ ENGINES = ("torchscript", "onnx")
 def resolved(*params: str) -> dict[str, Any]:
     configuration: dict[str, Any] = json.loads(run_osls("print --format json", *params))
     return configuration
+
+
+def environment_of(configuration: dict[str, Any], function: str) -> dict[str, str]:
+    own: dict[str, str] = configuration["functions"][function]["environment"]
+    return {**configuration["provider"]["environment"], **own}
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -53,7 +60,13 @@ def test_the_builder_and_the_service_have_the_same_default_runtime() -> None:
 def test_both_flavours_have_the_same_routes(either: dict[str, Any]) -> None:
     events = either["functions"]["classifier"]["events"]
     routes = {(event["http"]["method"], event["http"]["path"]) for event in events}
-    assert routes == {("post", "/classify"), ("get", "/model"), ("get", "/ping"), ("get", "/")}
+    assert routes == {
+        ("post", "/classify"),
+        ("post", "/uploads"),
+        ("get", "/model"),
+        ("get", "/ping"),
+        ("get", "/"),
+    }
 
 
 def test_every_route_allows_any_origin_without_credentials(either: dict[str, Any]) -> None:
@@ -63,13 +76,11 @@ def test_every_route_allows_any_origin_without_credentials(either: dict[str, Any
 
 
 def test_the_gateway_passes_uploads_on_as_bytes(either: dict[str, Any]) -> None:
-    names = ("jpeg", "jpg", "png", "webp", "gif", "bmp", "x-ms-bmp", "tiff")
-    formats = {f"image/{name}" for name in names}
     types = set(either["provider"]["apiGateway"]["binaryMediaTypes"])
-    assert types == formats | {"multipart/form-data", "application/octet-stream"}
+    assert types == {"multipart/form-data", RAW_TYPE, *IMAGE_TYPES}
 
 
-def test_the_role_may_read_the_one_model_and_nothing_else() -> None:
+def test_the_role_may_read_the_one_model_read_and_sign_uploads_and_nothing_else() -> None:
     for engine in ENGINES:
         configuration = resolved(f"engine={engine}", "model=birds")
         assert configuration["provider"]["iam"]["role"]["statements"] == [
@@ -77,14 +88,19 @@ def test_the_role_may_read_the_one_model_and_nothing_else() -> None:
                 "Effect": "Allow",
                 "Action": ["s3:GetObject"],
                 "Resource": {"Fn::Sub": "${ModelBucket.Arn}/models/birds/*"},
-            }
+            },
+            {
+                "Effect": "Allow",
+                "Action": ["s3:GetObject", "s3:PutObject"],
+                "Resource": {"Fn::Sub": "${ModelBucket.Arn}/incoming/*"},
+            },
         ]
 
 
 def test_the_current_version_is_served_unless_one_is_named_or_pinned(
     either: dict[str, Any],
 ) -> None:
-    environment = either["provider"]["environment"]
+    environment = environment_of(either, "classifier")
     assert environment["MODEL_URI"] == {"Fn::Sub": "s3://${ModelBucket}/models/flying-objects"}
     assert environment["MODEL_SHA256"] == ""
     assert environment["MODEL_REFRESH_SECONDS"] == "60"
@@ -93,7 +109,7 @@ def test_the_current_version_is_served_unless_one_is_named_or_pinned(
 def test_a_version_can_be_named_and_pinned_at_deployment() -> None:
     pin = "0123456789abcdef" * 4
     configuration = resolved("version=20261121-052655-4f61177e", f"sha256={pin}", "refresh=5")
-    environment = configuration["provider"]["environment"]
+    environment = environment_of(configuration, "classifier")
     folder = "models/flying-objects/versions/20261121-052655-4f61177e"
     assert environment["MODEL_URI"] == {"Fn::Sub": f"s3://${{ModelBucket}}/{folder}"}
     assert environment["MODEL_SHA256"] == pin
@@ -111,6 +127,28 @@ def test_the_bucket_is_private_encrypted_versioned_and_tls_only(either: dict[str
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
+def test_uploads_go_after_a_day_with_all_that_versioning_keeps_of_them(
+    either: dict[str, Any],
+) -> None:
+    bucket = either["resources"]["Resources"]["ModelBucket"]["Properties"]
+    (rule,) = bucket["LifecycleConfiguration"]["Rules"]
+    assert rule["Status"] == "Enabled"
+    folder = either["functions"]["classifier"]["environment"]["INCOMING_URI"]["Fn::Sub"]
+    assert folder == "s3://${ModelBucket}/" + rule["Prefix"].rstrip("/")
+    assert rule["ExpirationInDays"] == 1
+    assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+
+
+def test_a_page_of_any_origin_may_send_a_form_to_the_bucket_and_read_nothing(
+    either: dict[str, Any],
+) -> None:
+    bucket = either["resources"]["Resources"]["ModelBucket"]["Properties"]
+    (rule,) = bucket["CorsConfiguration"]["CorsRules"]
+    assert rule["AllowedMethods"] == ["POST"]
+    assert rule["AllowedOrigins"] == ["*"]
+
+
 def test_the_gateways_own_errors_are_problems_with_cors_from_the_first_deployment(
     either: dict[str, Any],
 ) -> None:
@@ -126,7 +164,11 @@ def test_the_gateways_own_errors_are_problems_with_cors_from_the_first_deploymen
     types = {error["Properties"]["ResponseType"] for error in errors.values()}
     assert {"DEFAULT_4XX", "DEFAULT_5XX", "REQUEST_TOO_LARGE"} <= types
     too_large = errors["GatewayResponseTooLarge"]["Properties"]["ResponseTemplates"]
-    assert "4.5 MB" in too_large["application/json"]
+    assert f"{MAX_REQUEST_BYTES / 1e6:g} MB" in too_large["application/json"]
+    assert (
+        f"POST /uploads says where to send a file of up to {MAX_UPLOAD_BYTES / 1e6:g} MB"
+        in (too_large["application/json"])
+    )
     method = either["resources"]["extensions"]["ApiGatewayMethodClassifyPost"]
     assert set(method["DependsOn"]) == set(errors)
 

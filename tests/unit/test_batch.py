@@ -15,10 +15,10 @@ from urllib.parse import quote_plus
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from model_loader import load_model
+from model_loader import MAX_UPLOAD_BYTES, load_model
 from service import batch
 from service.batch import BatchError, lambda_handler
-from service.objects import MAX_BYTES, Bucket
+from service.objects import Bucket
 from tests.images import encode, noise
 from tests.unit.conftest import BUCKET
 from tests.versions import build_version
@@ -263,7 +263,7 @@ class TestTheReasonOfAFailure:
 
     def test_is_too_many_bytes_which_are_not_read(self, jobs: Jobs) -> None:
         with pytest.raises(BatchError, match=r"The object has 50.0 MB; at most 50 MB"):
-            lambda_handler(jobs.put(GULL, bytes(MAX_BYTES + 1)), None)
+            lambda_handler(jobs.put(GULL, bytes(MAX_UPLOAD_BYTES + 1)), None)
 
     def test_is_a_missing_model(self, jobs: Jobs) -> None:
         event = jobs.put(GULL, picture(1))
