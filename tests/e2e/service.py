@@ -35,9 +35,10 @@ class Service:
 
     aws: Ministack
 
-    def osls(self, command: str) -> None:
-        """Run an osls command, such as `deploy`."""
+    def osls(self, command: str, *more: str) -> None:
+        """Run an osls command, such as `deploy`, with more parameters given as `name=value`."""
         params = ["engine=onnx", f"runtime={RUNTIME}", f"architecture={lambda_architecture()}"]
+        params += more
         run_osls(command, *params, env={**self.aws.env, "SLS_AWS_MONITORING_FREQUENCY": "200"})
 
     def outputs(self) -> dict[str, str]:
@@ -54,6 +55,11 @@ class Service:
     def api(self) -> str:
         """The id of the deployed REST API: the first label of its host name."""
         return self.url.removeprefix("https://").partition(".")[0]
+
+    @cached_property
+    def bucket(self) -> str:
+        """The name of the stack's bucket."""
+        return self.outputs()["ModelStore"].removeprefix("s3://").partition("/")[0]
 
     def publish(self, version: Path) -> None:
         """Publish a model to the stack's bucket."""
