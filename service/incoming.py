@@ -126,8 +126,8 @@ class Incoming:
     def _place(self) -> tuple[str, str]:
         if not self._uri:
             raise UploadNotFoundError(
-                "This service takes no uploads: its INCOMING_URI is not set. Send the image in "
-                f"the request itself, which may have {MAX_REQUEST_BYTES / 1e6:.1f} MB."
+                "This service takes no uploads: its INCOMING_URI is not set. Images come in the "
+                f"request itself, up to {MAX_REQUEST_BYTES / 1e6:.1f} MB: scale larger ones down."
             )
         scheme, _, rest = self._uri.partition("://")
         bucket, _, folder = rest.strip("/").partition("/")

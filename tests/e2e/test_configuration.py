@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from deploy.build_zip import DEFAULT_RUNTIME
+from handler import ROUTES
 from model_loader import MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES
 from service.documents import IMAGE_TYPES, RAW_TYPE
 from tests.e2e.service import run_osls
@@ -169,6 +170,11 @@ def test_the_gateways_own_errors_are_problems_with_cors_from_the_first_deploymen
         f"POST /uploads says where to send a file of up to {MAX_UPLOAD_BYTES / 1e6:g} MB"
         in (too_large["application/json"])
     )
+    no_such_route = errors["GatewayResponseNoSuchRoute"]["Properties"]["ResponseTemplates"]
+    for event in either["functions"]["classifier"]["events"]:
+        route = f"{event['http']['method'].upper()} {event['http']['path']}"
+        assert route in no_such_route["application/json"]
+        assert route in ROUTES
     method = either["resources"]["extensions"]["ApiGatewayMethodClassifyPost"]
     assert set(method["DependsOn"]) == set(errors)
 
