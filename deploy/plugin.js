@@ -36,6 +36,8 @@ const SETTINGS = {
         burst: { type: 'integer', minimum: 1 },
         quota: { type: 'integer', minimum: 0 },
         reserved: { type: 'integer', minimum: 0 },
+        bulk: { type: 'boolean' },
+        concurrency: { type: 'integer', minimum: 1, maximum: 10000 },
       },
     },
   },

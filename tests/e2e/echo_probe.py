@@ -87,7 +87,7 @@ def echo_probe(service: Service, api: str) -> Iterator[EchoProbe]:
 
 
 def zipped(name: str, text: str) -> bytes:
-    """Return a zip of one text file."""
+    """Return a zip with one file."""
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:
         archive.writestr(name, text)

@@ -1,27 +1,25 @@
-"""A function in the service's role that tries which calls to AWS the role may make."""
+"""A function that tries what a role allows: permissions are seen from where they hold."""
 
 from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.e2e.echo_probe import zipped
 from tests.e2e.install_tools import RUNTIME
 from tests.e2e.ministack import Ministack
-from tests.e2e.service import FUNCTION
 
-_NAME = "role-probe"
 _CODE = """
     import boto3
     from botocore.exceptions import ClientError
 
     def handler(event, context):
-        service, _, operation = event["call"].partition(".")
+        client = boto3.client(event["service"])
         try:
-            getattr(boto3.client(service), operation)(**event["arguments"])
+            getattr(client, event["operation"])(**event["request"])
         except ClientError as error:
             return error.response["Error"]["Code"]
         return "allowed"
@@ -30,36 +28,33 @@ _CODE = """
 
 @dataclass(frozen=True)
 class RoleProbe:
-    """Calls from inside the role."""
+    """A function with somebody else's role."""
 
     aws: Ministack
 
-    def call(self, name: str, arguments: Mapping[str, str]) -> str:
-        """Return "allowed", or AWS's code for why not.
-
-        Args:
-            name: Such as `s3.get_object`.
-            arguments: Of boto3's method of that name.
-        """
-        event = json.dumps({"call": name, "arguments": arguments})
-        invoked = self.aws.client("lambda").invoke(FunctionName=_NAME, Payload=event)
-        answer: str = json.loads(invoked["Payload"].read())
-        return answer
+    def try_to(self, service: str, operation: str, **request: object) -> str:
+        """Return "allowed", or the code of the error with which AWS answers."""
+        event = {"service": service, "operation": operation, "request": request}
+        functions = self.aws.client("lambda")
+        done = functions.invoke(FunctionName="role-probe", Payload=json.dumps(event))
+        outcome: str = json.load(done["Payload"])
+        return outcome
 
 
 @contextmanager
-def role_probe(aws: Ministack) -> Iterator[RoleProbe]:
-    """Deploy the probe with the service's role, for as long as the block lasts."""
+def role_probe(aws: Ministack, function: str) -> Iterator[RoleProbe]:
+    """Lend a function's role to the probe for as long as the block lasts."""
     functions = aws.client("lambda")
+    role = functions.get_function_configuration(FunctionName=function)["Role"]
     functions.create_function(
-        FunctionName=_NAME,
+        FunctionName="role-probe",
         Runtime=RUNTIME,
-        Role=functions.get_function_configuration(FunctionName=FUNCTION)["Role"],
+        Role=role,
         Handler="probe.handler",
-        Code={"ZipFile": zipped("probe.py", textwrap.dedent(_CODE))},
         Timeout=20,
+        Code={"ZipFile": zipped("probe.py", textwrap.dedent(_CODE))},
     )
     try:
         yield RoleProbe(aws)
     finally:
-        functions.delete_function(FunctionName=_NAME)
+        functions.delete_function(FunctionName="role-probe")

@@ -56,6 +56,11 @@ class Service:
         """The id of the deployed REST API: the first label of its host name."""
         return self.url.removeprefix("https://").partition(".")[0]
 
+    @cached_property
+    def bucket(self) -> str:
+        """The name of the stack's bucket."""
+        return self.outputs()["ModelStore"].removeprefix("s3://").partition("/")[0]
+
     def publish(self, version: Path) -> None:
         """Publish a model to the stack's bucket."""
         publish(version, self.outputs()["ModelStore"], self.aws)

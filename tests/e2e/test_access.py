@@ -205,7 +205,7 @@ def probe(service: Service) -> Iterator[RoleProbe]:
         s3.put_object(Bucket=bucket, Key=name, Body=b"{}")
     s3.create_bucket(Bucket="elsewhere")
     s3.put_object(Bucket="elsewhere", Key="models/flying-objects/current.json", Body=b"{}")
-    with role_probe(service.aws) as probe:
+    with role_probe(service.aws, FUNCTION) as probe:
         yield probe
     s3.delete_object(Bucket="elsewhere", Key="models/flying-objects/current.json")
     s3.delete_bucket(Bucket="elsewhere")
@@ -237,26 +237,26 @@ REFUSED = [
 
 @pytest.mark.parametrize(("call", "name"), ALLOWED)
 def test_the_role_may(probe: RoleProbe, service: Service, call: str, name: str) -> None:
-    assert probe.call(call, {"Bucket": bucket_of(service), "Key": name}) == "allowed"
+    assert probe.try_to(*call.split("."), Bucket=bucket_of(service), Key=name) == "allowed"
 
 
 @pytest.mark.parametrize(("call", "name"), REFUSED)
 def test_the_role_may_not(probe: RoleProbe, service: Service, call: str, name: str) -> None:
     acl = {"ACL": "public-read"} if call.endswith("acl") else {}
-    arguments = {"Bucket": bucket_of(service), "Key": name, **acl}
-    assert probe.call(call, arguments) == "AccessDenied"
+    place = {"Bucket": bucket_of(service), "Key": name}
+    assert probe.try_to(*call.split("."), **place, **acl) == "AccessDenied"
 
 
 @pytest.mark.parametrize("call", ["list_objects_v2", "get_bucket_policy", "delete_bucket_policy"])
 def test_the_role_may_not_ask_or_change_the_bucket_itself(
     probe: RoleProbe, service: Service, call: str
 ) -> None:
-    assert probe.call(f"s3.{call}", {"Bucket": bucket_of(service)}) == "AccessDenied"
+    assert probe.try_to("s3", call, Bucket=bucket_of(service)) == "AccessDenied"
 
 
 def test_the_role_may_not_read_another_bucket(probe: RoleProbe) -> None:
     elsewhere = {"Bucket": "elsewhere", "Key": "models/flying-objects/current.json"}
-    assert probe.call("s3.get_object", elsewhere) == "AccessDenied"
+    assert probe.try_to("s3", "get_object", **elsewhere) == "AccessDenied"
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_the_role_may_not_read_another_bucket(probe: RoleProbe) -> None:
 def test_the_role_may_do_nothing_else_in_the_account(
     probe: RoleProbe, call: str, arguments: dict[str, str]
 ) -> None:
-    assert probe.call(call, arguments) in ("AccessDenied", "AccessDeniedException")
+    assert probe.try_to(*call.split("."), **arguments) in ("AccessDenied", "AccessDeniedException")
 
 
 def test_the_functions_environment_holds_settings_and_no_secret(service: Service) -> None:

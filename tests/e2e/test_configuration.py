@@ -27,6 +27,11 @@ def resolved(*params: str) -> dict[str, Any]:
     return configuration
 
 
+def environment_of(configuration: dict[str, Any], function: str) -> dict[str, str]:
+    own: dict[str, str] = configuration["functions"][function]["environment"]
+    return {**configuration["provider"]["environment"], **own}
+
+
 @pytest.fixture(scope="module", params=ENGINES)
 def either(request: pytest.FixtureRequest) -> dict[str, Any]:
     """The configuration of each flavour in turn."""
@@ -100,7 +105,7 @@ def test_the_role_may_read_the_one_model_read_and_sign_uploads_and_nothing_else(
 def test_the_current_version_is_served_unless_one_is_named_or_pinned(
     either: dict[str, Any],
 ) -> None:
-    environment = either["provider"]["environment"]
+    environment = environment_of(either, "classifier")
     assert environment["MODEL_URI"] == {"Fn::Sub": "s3://${ModelBucket}/models/flying-objects"}
     assert environment["MODEL_SHA256"] == ""
     assert environment["MODEL_REFRESH_SECONDS"] == "60"
@@ -109,7 +114,7 @@ def test_the_current_version_is_served_unless_one_is_named_or_pinned(
 def test_a_version_can_be_named_and_pinned_at_deployment() -> None:
     pin = "0123456789abcdef" * 4
     configuration = resolved("version=20261121-052655-4f61177e", f"sha256={pin}", "refresh=5")
-    environment = configuration["provider"]["environment"]
+    environment = environment_of(configuration, "classifier")
     folder = "models/flying-objects/versions/20261121-052655-4f61177e"
     assert environment["MODEL_URI"] == {"Fn::Sub": f"s3://${{ModelBucket}}/{folder}"}
     assert environment["MODEL_SHA256"] == pin
@@ -133,7 +138,7 @@ def test_uploads_go_after_a_day_with_all_that_versioning_keeps_of_them(
     bucket = either["resources"]["Resources"]["ModelBucket"]["Properties"]
     (rule,) = bucket["LifecycleConfiguration"]["Rules"]
     assert rule["Status"] == "Enabled"
-    folder = either["provider"]["environment"]["INCOMING_URI"]["Fn::Sub"]
+    folder = either["functions"]["classifier"]["environment"]["INCOMING_URI"]["Fn::Sub"]
     assert folder == "s3://${ModelBucket}/" + rule["Prefix"].rstrip("/")
     assert rule["ExpirationInDays"] == 1
     assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
