@@ -15,7 +15,7 @@ from model_loader import (
     TooLargeError,
     count_pixels,
 )
-from service.uploads import Upload
+from service.upload import Upload
 
 PROBLEM_TYPE = "application/problem+json"
 """The media type of every error (RFC 9457)."""

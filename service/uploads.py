@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder
@@ -17,29 +15,15 @@ from model_loader import (
 )
 from service.documents import JSON_TYPE, RAW_TYPE, read_key
 from service.incoming import Incoming
+from service.upload import KEY_FIELD, Upload
 
 MAX_PARTS = 100
 """Parts of the largest multipart body."""
 
-RAW_FIELD, KEY_FIELD = "body", "key"
-"""What a raw body and an upload are called in the answer, where a form has a field's name."""
+RAW_FIELD = "body"
+"""What a raw body is called in the answer, where a form has a field's name."""
 
 _CURL = "With curl, send a file as -F file1=@photo.jpg and set no content-type boundary yourself."
-
-
-@dataclass(frozen=True)
-class Upload:
-    """One file of a request.
-
-    Attributes:
-        field: The name of its form field, or what stands for one.
-        filename: The name that the client gave it, or None.
-        data: Its bytes.
-    """
-
-    field: str
-    filename: str | None
-    data: bytes
 
 
 def read_uploads(request: Request, incoming: Incoming) -> list[Upload]:
