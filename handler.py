@@ -21,7 +21,9 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from model_loader import ClassifierError, ModelUnavailableError, SharedModel
 from service.answers import PROBLEM_TYPE, answer, answer_all, problem, problem_of
-from service.lambda_events import checked_event, problem_response
+from service.lambda_events import checked_event, gateway_id, problem_response
+from service.log_lines import configure_logging
+from service.request_log import current, current_request_id, logged_request
 from service.uploads import read_uploads
 
 log = logging.getLogger(__name__)
@@ -61,8 +63,14 @@ def create_app(model: SharedModel) -> Flask:
     app.register_error_handler(ClassifierError, _on_classifier_error)
     app.register_error_handler(HTTPException, _on_http_exception)
     app.register_error_handler(Exception, _on_unexpected)
+    app.before_request(_note_route)
     app.after_request(_allow_any_origin)
     return app
+
+
+def _note_route() -> None:
+    if request.url_rule is not None:
+        current().route = f"{request.method} {request.url_rule.rule}"
 
 
 def _on_classifier_error(error: ClassifierError) -> Response:
@@ -94,6 +102,7 @@ def _on_unexpected(error: Exception) -> Response:
 
 
 def _problem_response(body: dict[str, Any]) -> Response:
+    current().error = body["title"]
     response = jsonify(body)
     response.status_code = body["status"]
     response.mimetype = PROBLEM_TYPE
@@ -109,15 +118,25 @@ def _allow_any_origin(response: Response) -> Response:
     return response
 
 
+configure_logging(current_request_id)
 serverless_wsgi.TEXT_MIME_TYPES.append(PROBLEM_TYPE)
 app = create_app(SharedModel.from_environment())
 
 
 def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Answer an API Gateway event: REST (payload 1.0) or HTTP API (payload 2.0)."""
+    request_id = getattr(context, "aws_request_id", None)
+    with logged_request(request_id=request_id, gateway_id=gateway_id(event)) as entry:
+        response = _answer(event, context)
+        entry.status = response["statusCode"]
+    return response
+
+
+def _answer(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     try:
         checked = checked_event(event)
     except ClassifierError as error:
+        current().error = error.title
         return problem_response(error)
     response: dict[str, Any] = serverless_wsgi.handle_request(app, checked, context)
     return response

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from model_loader import Timings
 from training.cost.bill import Bill
-from training.cost.measure import RUNS, Picture, Steps
+from training.cost.measure import RUNS, Picture
 from training.cost.prices import PriceList
 from training.cost.usage import (
     ANSWER_BYTES,
@@ -36,7 +37,7 @@ class Estimate:
     model: str
     picture: Picture
     month: Month
-    steps: Mapping[str, Steps]
+    steps: Mapping[str, Timings]
     bills: Sequence[Bill]
     assumptions: Mapping[str, str]
 
