@@ -10,6 +10,7 @@ Environment:
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,9 +29,13 @@ from service.uploads import read_uploads
 
 log = logging.getLogger(__name__)
 
-ROUTES = "POST /classify, GET /model, GET /ping and GET / (a page to drop pictures on)"
+ROUTES = (
+    "POST /classify, GET /model, GET /openapi.json (which describes all of it), GET /ping and "
+    "GET / (a page to drop pictures on)"
+)
 ALLOWED_HEADERS = "Content-Type, Cache-Control, Authorization, X-Api-Key"
 PAGE = Path(__file__).parent / "service" / "page.html"
+OPENAPI = Path(__file__).parent / "service" / "openapi.json"
 
 
 def create_app(model: SharedModel) -> Flask:
@@ -51,6 +56,11 @@ def create_app(model: SharedModel) -> Flask:
     def describe_model() -> Response:
         loaded = model.get()
         return jsonify({**loaded.metadata.describe(), "engine": loaded.engine})
+
+    @app.get("/openapi.json")
+    def describe_service() -> Response:
+        servers = [{"url": request.root_path or "/"}]  # the gateway's stage is part of the address
+        return jsonify({**json.loads(OPENAPI.read_bytes()), "servers": servers})
 
     @app.get("/")
     def page() -> Response:

@@ -26,6 +26,8 @@ const SETTINGS = {
         timeout: { type: 'integer', minimum: 1, maximum: 29 },
         sha256: { type: 'string', pattern: '^([0-9a-f]{64})?$' },
         refresh: { type: 'number', minimum: 0 },
+        monitoring: { type: 'boolean' },
+        alarmEmail: { type: 'string', pattern: '^([^@\\s]+@[^@\\s]+)?$' },
       },
     },
   },

@@ -301,6 +301,7 @@ def test_whatever_else_is_logged_is_a_json_line_with_its_request(
     assert (request["status"], request["error"]) == (500, "Internal error")
     assert (news["level"], news["message"]) == ("INFO", "Version 7 is served from now on")
     assert news["logger"] == "model_loader.latest"
+    assert "request_id" not in news
 
 
 def test_a_batch_writes_the_same_line_without_a_gateway(
