@@ -25,8 +25,9 @@ MOST_LABELS = 20
 LABELS = "/labels"
 """What the namespace of the labels' metrics ends with, so that a dashboard finds all of them."""
 
-_ALWAYS = (("cold_starts", "Count"), ("errors_4xx", "Count"), ("errors_5xx", "Count"))
-_ANSWERED = (("total_ms", "Milliseconds"), ("confidence", "None"), ("unknown", "Count"))
+ALWAYS = (("cold_starts", "Count"), ("errors_4xx", "Count"), ("errors_5xx", "Count"))
+ANSWERED = (("total_ms", "Milliseconds"), ("confidence", "None"), ("unknown", "Count"))
+"""The metrics of every request, and those of answers alone: name and unit."""
 
 
 def metrics(
@@ -49,12 +50,12 @@ def metrics(
         "errors_4xx": int(400 <= status < 500),
         "errors_5xx": int(status >= 500),
     }
-    directives = [_directive(namespace, _ALWAYS)]
+    directives = [_directive(namespace, ALWAYS)]
     if model is not None and predictions:
         threshold = model.metadata.threshold
         unknown = [int(prediction.confidence < threshold) for prediction in predictions]
         values["unknown"] = unknown[0] if len(unknown) == 1 else unknown
-        directives = [_directive(namespace, _ALWAYS + _ANSWERED)]
+        directives = [_directive(namespace, ALWAYS + ANSWERED)]
         labels = _count_labels(model, predictions)
         if labels:
             values |= labels
