@@ -6,6 +6,7 @@ Environment:
     MODEL_REFRESH_SECONDS: After so long a warm process asks whether another version is the current
         one; 60 unless set, 0 for never.
     MODEL_SHA256: Of the only ``model.json`` to serve; any unless set.
+    INCOMING_URI: ``s3://bucket/folder`` for images too large for a request; none unless set.
 """
 
 from __future__ import annotations
@@ -20,37 +21,49 @@ import serverless_wsgi
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from model_loader import ClassifierError, ModelUnavailableError, SharedModel
+from model_loader import ClassifierError, SharedModel, UnavailableError
 from service.answers import PROBLEM_TYPE, answer, answer_all, problem, problem_of
+from service.documents import read_upload_wish
+from service.incoming import NO_UPLOADS, Incoming
 from service.lambda_events import checked_event, gateway_id, problem_response
 from service.log_lines import configure_logging
 from service.request_log import current, current_request_id, logged_request
-from service.uploads import read_uploads
+from service.uploads import read_body, read_uploads
 
 log = logging.getLogger(__name__)
 
 ROUTES = (
-    "POST /classify, GET /model, GET /openapi.json (which describes all of it), GET /ping and "
-    "GET / (a page to drop pictures on)"
+    "POST /classify, POST /uploads, GET /model, GET /openapi.json (which describes all of it), "
+    "GET /ping and GET / (a page to drop pictures on)"
 )
 ALLOWED_HEADERS = "Content-Type, Cache-Control, Authorization, X-Api-Key"
 PAGE = Path(__file__).parent / "service" / "page.html"
 OPENAPI = Path(__file__).parent / "service" / "openapi.json"
 
 
-def create_app(model: SharedModel) -> Flask:
-    """Return the WSGI app that answers with ``model``, which it loads at the first need."""
+def create_app(model: SharedModel, incoming: Incoming = NO_UPLOADS) -> Flask:
+    """Return the WSGI app.
+
+    Args:
+        model: What it answers with, loaded at the first need.
+        incoming: Where large images are uploaded.
+    """
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
 
     @app.post("/classify")
     def classify() -> Response:
-        uploads = read_uploads(request)
+        uploads = read_uploads(request, incoming)
         loaded = model.get()
         if len(uploads) == 1:
             return jsonify(answer(loaded, uploads[0]))
         return jsonify(answer_all(loaded, uploads))
+
+    @app.post("/uploads")
+    def begin_upload() -> tuple[Response, int]:
+        media_type = read_upload_wish(read_body(request, incoming))
+        return jsonify(incoming.begin(media_type)), 201
 
     @app.get("/model")
     def describe_model() -> Response:
@@ -85,7 +98,7 @@ def _note_route() -> None:
 
 def _on_classifier_error(error: ClassifierError) -> Response:
     response = _problem_response(problem_of(error))
-    if isinstance(error, ModelUnavailableError):
+    if isinstance(error, UnavailableError):
         log.error("%s: %s", error.title, error)
         response.headers["Retry-After"] = str(error.retry_after)
     return response
@@ -130,7 +143,7 @@ def _allow_any_origin(response: Response) -> Response:
 
 configure_logging(current_request_id)
 serverless_wsgi.TEXT_MIME_TYPES.append(PROBLEM_TYPE)
-app = create_app(SharedModel.from_environment())
+app = create_app(SharedModel.from_environment(), Incoming.from_environment())
 
 
 def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:

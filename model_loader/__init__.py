@@ -20,10 +20,14 @@ from model_loader.errors import (
     ModelNotFoundError,
     ModelUnavailableError,
     TooLargeError,
+    UnavailableError,
     UndecodableImageError,
     UnsupportedImageError,
+    UploadNotFoundError,
+    UploadsUnavailableError,
 )
 from model_loader.image import MAX_PIXELS, count_pixels, decode_image
+from model_loader.limits import MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES
 from model_loader.metadata import FileInfo, Metadata, SelfTest
 from model_loader.model import Model, load_model
 from model_loader.prediction import UNKNOWN, Prediction, Timings
@@ -32,6 +36,8 @@ from model_loader.transform import Normalize, Resize, Transform
 
 __all__ = [
     "MAX_PIXELS",
+    "MAX_REQUEST_BYTES",
+    "MAX_UPLOAD_BYTES",
     "UNKNOWN",
     "ClassifierError",
     "FileInfo",
@@ -52,8 +58,11 @@ __all__ = [
     "Timings",
     "TooLargeError",
     "Transform",
+    "UnavailableError",
     "UndecodableImageError",
     "UnsupportedImageError",
+    "UploadNotFoundError",
+    "UploadsUnavailableError",
     "count_pixels",
     "decode_image",
     "load_model",

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from model_loader.errors import ModelNotFoundError, ModelUnavailableError
 from model_loader.metadata import FileInfo
@@ -44,7 +44,7 @@ class S3Store:
         self._bucket = bucket
         self._prefix = prefix
         self._cache = cache or Path(tempfile.gettempdir()) / "model_loader"
-        self._client = _make_client()
+        self._client = make_client()
 
     @classmethod
     def from_uri(cls, uri: str, cache: Path | None = None) -> S3Store:
@@ -156,7 +156,15 @@ class S3Store:
         ) from error
 
 
-def _make_client() -> S3Client:
+def make_client(**settings: Any) -> S3Client:
+    """Return a client that gives up before the gateway does.
+
+    Args:
+        settings: More of botocore's ``Config``.
+
+    Raises:
+        ModelUnavailableError: The environment's AWS settings make no sense.
+    """
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError
@@ -165,6 +173,7 @@ def _make_client() -> S3Client:
         connect_timeout=_CONNECT_SECONDS,
         read_timeout=_READ_SECONDS,
         retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"},
+        **settings,
     )
     try:
         return boto3.client("s3", config=config)

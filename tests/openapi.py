@@ -19,16 +19,3 @@ ROUTES = {
     if method in operations
 }
 """Method and path of each."""
-
-RAW_TYPE = "application/octet-stream"
-IMAGE_TYPES = {
-    "image/jpeg": "JPEG",
-    "image/jpg": "JPEG",
-    "image/png": "PNG",
-    "image/webp": "WEBP",
-    "image/gif": "GIF",
-    "image/bmp": "BMP",
-    "image/x-ms-bmp": "BMP",
-    "image/tiff": "TIFF",
-}
-"""The media types that a picture may be sent as, and Pillow's name of each format."""

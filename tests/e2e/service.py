@@ -76,6 +76,11 @@ class Service:
             *("-F", f"file1=@{photo}"),
         )
 
+    def post_json(self, path: str, document: dict[str, Any]) -> Answer:
+        """Post JSON to one of the routes."""
+        body = ("-H", "content-type: application/json", "-d", json.dumps(document))
+        return self.curl(self.url + path, *body)
+
     def curl(self, *arguments: str) -> Answer:
         """Run curl with every host led to ministack."""
         lead = ["--connect-to", f"::127.0.0.1:{self.aws.port}", "--cacert", self.aws.certificate]

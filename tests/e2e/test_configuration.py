@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from deploy.build_zip import DEFAULT_RUNTIME
+from model_loader import MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES
+from service.documents import IMAGE_TYPES, RAW_TYPE
 from service.metrics import ALWAYS, ANSWERED, LABELS
 from tests.e2e.service import run_osls
-from tests.openapi import IMAGE_TYPES, RAW_TYPE, ROUTES
+from tests.openapi import ROUTES
 
 pytestmark = pytest.mark.e2e
 
@@ -72,10 +74,10 @@ def test_every_route_allows_any_origin_without_credentials(either: dict[str, Any
 
 def test_the_gateway_passes_uploads_on_as_bytes(either: dict[str, Any]) -> None:
     types = set(either["provider"]["apiGateway"]["binaryMediaTypes"])
-    assert types == {*IMAGE_TYPES, RAW_TYPE, "multipart/form-data"}
+    assert types == {"multipart/form-data", RAW_TYPE, *IMAGE_TYPES}
 
 
-def test_the_role_may_read_the_one_model_and_nothing_else() -> None:
+def test_the_role_may_read_the_one_model_read_and_sign_uploads_and_nothing_else() -> None:
     for engine in ENGINES:
         configuration = resolved(f"engine={engine}", "model=birds")
         assert configuration["provider"]["iam"]["role"]["statements"] == [
@@ -83,7 +85,12 @@ def test_the_role_may_read_the_one_model_and_nothing_else() -> None:
                 "Effect": "Allow",
                 "Action": ["s3:GetObject"],
                 "Resource": {"Fn::Sub": "${ModelBucket.Arn}/models/birds/*"},
-            }
+            },
+            {
+                "Effect": "Allow",
+                "Action": ["s3:GetObject", "s3:PutObject"],
+                "Resource": {"Fn::Sub": "${ModelBucket.Arn}/incoming/*"},
+            },
         ]
 
 
@@ -117,6 +124,28 @@ def test_the_bucket_is_private_encrypted_versioned_and_tls_only(either: dict[str
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
+def test_uploads_go_after_a_day_with_all_that_versioning_keeps_of_them(
+    either: dict[str, Any],
+) -> None:
+    bucket = either["resources"]["Resources"]["ModelBucket"]["Properties"]
+    (rule,) = bucket["LifecycleConfiguration"]["Rules"]
+    assert rule["Status"] == "Enabled"
+    folder = either["provider"]["environment"]["INCOMING_URI"]["Fn::Sub"]
+    assert folder == "s3://${ModelBucket}/" + rule["Prefix"].rstrip("/")
+    assert rule["ExpirationInDays"] == 1
+    assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+
+
+def test_a_page_of_any_origin_may_send_a_form_to_the_bucket_and_read_nothing(
+    either: dict[str, Any],
+) -> None:
+    bucket = either["resources"]["Resources"]["ModelBucket"]["Properties"]
+    (rule,) = bucket["CorsConfiguration"]["CorsRules"]
+    assert rule["AllowedMethods"] == ["POST"]
+    assert rule["AllowedOrigins"] == ["*"]
+
+
 def test_the_gateways_own_errors_are_problems_with_cors_from_the_first_deployment(
     either: dict[str, Any],
 ) -> None:
@@ -132,7 +161,11 @@ def test_the_gateways_own_errors_are_problems_with_cors_from_the_first_deploymen
     types = {error["Properties"]["ResponseType"] for error in errors.values()}
     assert {"DEFAULT_4XX", "DEFAULT_5XX", "REQUEST_TOO_LARGE"} <= types
     too_large = errors["GatewayResponseTooLarge"]["Properties"]["ResponseTemplates"]
-    assert "4.5 MB" in too_large["application/json"]
+    assert f"{MAX_REQUEST_BYTES / 1e6:g} MB" in too_large["application/json"]
+    assert (
+        f"POST /uploads says where to send a file of up to {MAX_UPLOAD_BYTES / 1e6:g} MB"
+        in (too_large["application/json"])
+    )
     method = either["resources"]["extensions"]["ApiGatewayMethodClassifyPost"]
     assert set(method["DependsOn"]) == set(errors)
 

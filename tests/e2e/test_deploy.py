@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from model_loader import load_model
 from tests.e2e.echo_probe import echo_probe
@@ -47,7 +48,9 @@ def refused(published: Service) -> Iterator[Service]:
     (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
     policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
     kept = [
-        statement for statement in policy["Statement"] if "s3:GetObject" not in statement["Action"]
+        statement
+        for statement in policy["Statement"]
+        if "s3:GetObject" not in statement["Action"] or "s3:PutObject" in statement["Action"]
     ]
     assert len(kept) == len(policy["Statement"]) - 1
     put_policy(iam, role, name, {**policy, "Statement": kept})
@@ -178,6 +181,70 @@ def test_the_gateways_own_errors_are_problems_that_a_page_may_read(
     assert answer.headers["access-control-allow-origin"] == "*"
     assert answer.body["title"]
     assert answer.body["detail"]
+
+
+def test_an_image_too_large_for_a_request_is_uploaded_and_answered(
+    published: Service, large_photo: Path, version: Path
+) -> None:
+    form = begin_upload(published)
+    assert send_form(published, form, large_photo.read_bytes()) == (204, "")
+    answer = published.post_json("/classify", {"key": form["key"]})
+    assert answer.status == 200
+    assert (answer.body["file"], answer.body["filename"]) == ("key", None)
+    expected = load_model(str(version), "onnx").classify(large_photo.read_bytes())
+    assert answer.body["scores"] == pytest.approx(expected.scores, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [
+        ({"key": "models/flying-objects/current.json"}, "AccessDenied"),
+        ({"Content-Type": "text/html"}, "AccessDenied"),
+        ({"acl": "public-read"}, "AccessDenied"),
+        ({"success_action_redirect": "https://example.org"}, "AccessDenied"),
+        ({"x-amz-signature": "0" * 64}, "SignatureDoesNotMatch"),
+    ],
+    ids=str,
+)
+def test_a_form_with_other_fields_than_were_signed_is_refused(
+    published: Service, changed: dict[str, str], word: str
+) -> None:
+    form = begin_upload(published)
+    sent = {**form, "fields": {**form["fields"], **changed}}
+    assert send_form(published, sent, b"a photograph") == (403, word)
+
+
+def test_the_models_own_files_are_no_uploads(published: Service) -> None:
+    for key in ("models/flying-objects/current.json", "incoming/../models/current.json"):
+        answer = published.post_json("/classify", {"key": key})
+        assert answer.status == 404
+        assert "is no key of an upload" in answer.body["detail"]
+
+
+def test_a_form_that_was_not_sent_is_404_though_s3_calls_it_forbidden(published: Service) -> None:
+    # The role may not list the bucket, and so is not told what is missing.
+    answer = published.post_json("/classify", {"key": begin_upload(published)["key"]})
+    assert answer.status == 404
+    assert "its file was not sent" in answer.body["detail"]
+
+
+def begin_upload(service: Service) -> dict[str, Any]:
+    answer = service.post_json("/uploads", {"content_type": "image/jpeg"})
+    assert answer.status == 201
+    form: dict[str, Any] = answer.body
+    return form
+
+
+def send_form(service: Service, form: dict[str, Any], data: bytes) -> tuple[int, str]:
+    """Send a form to S3; return the status, and S3's word for what is wrong."""
+    response = requests.post(
+        form["url"],
+        data=form["fields"],
+        files={"file": data},
+        verify=str(service.aws.certificate),
+        timeout=60,
+    )
+    return response.status_code, response.text.partition("<Code>")[2].partition("<")[0]
 
 
 def test_without_s3_get_object_the_answer_is_503(refused: Service, photo: Path) -> None:

@@ -161,7 +161,7 @@ def test_the_services_own_sentence_is_the_reason_of_a_bad_image(
     assert ["error" in answer for answer in found] == [False, True, True, False, False]
     assert "Send a JPEG, PNG" in found[1]["error"]
     assert found[1]["error"].endswith("(HTTP 415).")
-    assert "larger than 4.5 MB" in found[2]["error"]
+    assert found[2]["error"].startswith("It has 4.6 MB, a request holds 4.5, and this service")
     assert "2 could not be answered" in err
 
 

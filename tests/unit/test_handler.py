@@ -14,9 +14,9 @@ from requests_toolbelt import MultipartEncoder
 from werkzeug.test import EnvironBuilder, TestResponse
 
 from handler import create_app
-from model_loader import SharedModel, load_model
-from service.uploads import MAX_BYTES
+from model_loader import MAX_REQUEST_BYTES, SharedModel, load_model
 from tests.images import encode, noise, png_that_claims
+from tests.problems import problem
 from tests.versions import LABELS, build_version
 
 File = tuple[str, bytes, str]
@@ -26,21 +26,6 @@ def post(client: FlaskClient, *fields: tuple[str, File | str]) -> TestResponse:
     """Send a form as our client does."""
     form = MultipartEncoder(fields=list(fields))
     return client.post("/classify", data=form.read(), content_type=form.content_type)
-
-
-def problem(response: TestResponse, status: int) -> str:
-    """Check an error's shape and return its detail."""
-    assert response.status_code == status, response.get_data(as_text=True)
-    assert response.mimetype == "application/problem+json"
-    assert response.headers["Access-Control-Allow-Origin"] == "*"
-    body = response.get_json()
-    assert set(body) == {"title", "status", "detail"}
-    assert body["status"] == status
-    assert body["title"]
-    detail: str = body["detail"]
-    assert "Traceback" not in detail
-    assert detail.endswith((".", "!"))
-    return detail
 
 
 def test_one_file_is_answered_as_the_contract_says(
@@ -170,9 +155,9 @@ def test_a_text_named_jpg_is_unsupported(client: FlaskClient) -> None:
     assert "Send a JPEG, PNG" in detail
 
 
-def test_json_is_unsupported(client: FlaskClient) -> None:
-    detail = problem(client.post("/classify", json={"image": "…"}), 415)
-    assert "application/json is not taken" in detail
+def test_a_text_sent_as_such_is_unsupported(client: FlaskClient) -> None:
+    detail = problem(client.post("/classify", data="hello", content_type="text/plain"), 415)
+    assert "text/plain is not taken" in detail
 
 
 def test_a_truncated_jpeg_cannot_be_decoded(client: FlaskClient) -> None:
@@ -232,12 +217,14 @@ def test_the_boundarys_beginning_inside_the_file_does_no_harm(client: FlaskClien
 
 
 def test_a_body_over_the_limit_says_the_limit(client: FlaskClient) -> None:
-    response = client.post("/classify", data=bytes(MAX_BYTES + 1), content_type="image/jpeg")
+    response = client.post(
+        "/classify", data=bytes(MAX_REQUEST_BYTES + 1), content_type="image/jpeg"
+    )
     assert "4.5 MB" in problem(response, 413)
 
 
 def test_a_body_of_unknown_length_is_limited_too(client: FlaskClient) -> None:
-    for size in (MAX_BYTES + 1, 2 * MAX_BYTES):
+    for size in (MAX_REQUEST_BYTES + 1, 2 * MAX_REQUEST_BYTES):
         request = EnvironBuilder(
             "/classify", method="POST", content_type="image/jpeg"
         ).get_environ()
@@ -247,7 +234,7 @@ def test_a_body_of_unknown_length_is_limited_too(client: FlaskClient) -> None:
 
 
 def test_a_body_just_under_the_limit_is_taken(client: FlaskClient, photo: bytes) -> None:
-    padded = photo + bytes(MAX_BYTES - len(photo))  # bytes after a JPEG's end do not count
+    padded = photo + bytes(MAX_REQUEST_BYTES - len(photo))  # bytes after a JPEG's end do not count
     response = client.post("/classify", data=padded, content_type="image/jpeg")
     assert response.status_code == 200
 

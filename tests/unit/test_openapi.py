@@ -11,16 +11,26 @@ from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import handler
-from model_loader import MAX_PIXELS, ClassifierError, InputError, SharedModel
-from service.uploads import MAX_BYTES, MAX_PARTS
+from model_loader import (
+    MAX_PIXELS,
+    MAX_REQUEST_BYTES,
+    MAX_UPLOAD_BYTES,
+    ClassifierError,
+    InputError,
+    SharedModel,
+    UploadNotFoundError,
+)
+from service.documents import IMAGE_TYPES, JSON_TYPE, RAW_TYPE
+from service.uploads import MAX_PARTS
 from tests.gateway_events import rest_event
-from tests.openapi import DOCUMENT, IMAGE_TYPES, METHODS, RAW_TYPE, ROUTES
+from tests.openapi import DOCUMENT, METHODS, ROUTES
 
 ROOT = Path(__file__).resolve().parents[2]
 OPERATIONS = {
     f"{method.upper()} {path}": DOCUMENT["paths"][path][method.lower()] for method, path in ROUTES
 }
-CLASSIFY = OPERATIONS["POST /classify"]
+CLASSIFY, UPLOADS = OPERATIONS["POST /classify"], OPERATIONS["POST /uploads"]
+WISH = DOCUMENT["components"]["schemas"]["UploadWish"]["properties"]
 
 
 def errors(base: type[ClassifierError]) -> set[type[ClassifierError]]:
@@ -73,7 +83,7 @@ def test_each_error_of_a_classification_is_described() -> None:
     described = {int(status) for status in CLASSIFY["responses"]}
     assert statuses(ClassifierError) <= described
     of_one_file = DOCUMENT["components"]["schemas"]["BadFile"]["properties"]["status"]["enum"]
-    assert set(of_one_file) == statuses(InputError)
+    assert set(of_one_file) == statuses(InputError) - {UploadNotFoundError.status}
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -86,12 +96,24 @@ def test_its_limits_are_those_that_hold() -> None:
         CLASSIFY["description"],
         DOCUMENT["components"]["responses"]["TooLarge"]["description"],
     )
-    limits = (f"{MAX_BYTES / 1e6} MB", f"{MAX_PARTS} parts", f"{MAX_PIXELS // 10**6} megapixels")
+    limits = (
+        f"{MAX_REQUEST_BYTES / 1e6} MB",
+        f"{MAX_PARTS} parts",
+        f"{MAX_PIXELS // 10**6} megapixels",
+    )
     assert all(limit in text for limit in limits for text in texts)
     answers = DOCUMENT["components"]["schemas"]["Answers"]
     assert answers["properties"]["predictions"]["maxItems"] == MAX_PARTS
 
 
-def test_it_names_the_media_types_that_the_tests_send() -> None:
-    forms = {"multipart/form-data"}
-    assert set(CLASSIFY["requestBody"]["content"]) - forms == {*IMAGE_TYPES, RAW_TYPE}
+def test_the_limits_of_an_upload_are_those_that_hold() -> None:
+    assert f"{MAX_UPLOAD_BYTES // 10**6} MB" in UPLOADS["description"]
+    assert WISH["bytes"]["maximum"] == MAX_UPLOAD_BYTES
+
+
+def test_it_names_the_media_types_that_are_taken() -> None:
+    raw = {*IMAGE_TYPES, RAW_TYPE}
+    forms = {"multipart/form-data", JSON_TYPE}
+    assert set(CLASSIFY["requestBody"]["content"]) == raw | forms
+    assert set(WISH["content_type"]["enum"]) == raw
+    assert WISH["content_type"]["default"] == RAW_TYPE

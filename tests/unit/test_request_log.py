@@ -143,6 +143,17 @@ def test_what_a_refused_client_sent_is_not_quoted(
     assert "secret" not in json.dumps(line)
 
 
+def test_the_key_of_an_upload_is_not_logged(
+    capsys: pytest.CaptureFixture[str], event: dict[str, Any]
+) -> None:
+    event["headers"] = {"Content-Type": "application/json"}
+    event.pop("multiValueHeaders")
+    event |= {"body": '{"key": "incoming/the-secret-key"}', "isBase64Encoded": False}
+    line = asked(capsys, event)
+    assert (line["status"], line["error"]) == (404, "No such upload")
+    assert "secret" not in json.dumps(line)
+
+
 def test_only_the_first_request_of_a_process_is_a_cold_start(
     capsys: pytest.CaptureFixture[str], event: dict[str, Any]
 ) -> None:

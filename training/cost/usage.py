@@ -30,9 +30,6 @@ ANSWER_BYTES = 1_000
 LOG_BYTES = 1_500
 """Lambda's three lines for each request, and one of the function's own, which has the metrics."""
 
-LARGEST_REQUEST = 4_500_000
-"""Bytes of image that come through the gateway and Lambda."""
-
 READS_OF_A_START = 3
 """``current.json``, ``model.json`` and the network's file."""
 

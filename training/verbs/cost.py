@@ -50,11 +50,12 @@ def cost(
 
     For both flavours and both architectures, line by line: `cost --requests 3e5 --image gull.jpg`
     """
+    from model_loader import MAX_REQUEST_BYTES
     from training.cost.bill import all_bills
     from training.cost.estimate import Estimate, assumptions
     from training.cost.measure import load_engines, measure, read_picture
     from training.cost.prices import read_prices
-    from training.cost.usage import FLAVOURS, LARGEST_REQUEST, MEMORY, Month
+    from training.cost.usage import FLAVOURS, MEMORY, Month
     from training.models.weights import MODELS
     from training.run import model_address
     from training.verbs.cost_tables import print_estimate
@@ -62,9 +63,9 @@ def cost(
     month = Month(_whole(requests), MEMORY if memory is None else memory, cold, start)
     prices = read_prices()
     picture = read_picture(image)
-    if len(picture.data) > LARGEST_REQUEST:
+    if len(picture.data) > MAX_REQUEST_BYTES:
         say(
-            f"A request holds about {LARGEST_REQUEST / 1e6:g} MB of image; {picture.title} is "
+            f"A request holds about {MAX_REQUEST_BYTES / 1e6:g} MB of image; {picture.title} is "
             "larger, and what another way into the service costs is not counted."
         )
     address = str(MODELS / "flying-objects") if model is None else model_address(model)
