@@ -54,6 +54,7 @@ def answer_all(model: Model, uploads: Sequence[Upload]) -> dict[str, Any]:
         pixels = count_pixels(upload.data)
         try:
             if left < pixels <= MAX_PIXELS:
+                current().note_image(upload.data)
                 raise TooLargeError(
                     f"With this file the request has more than {MAX_PIXELS / 1e6:.0f} million "
                     "pixels. Send it in another request."

@@ -1,8 +1,7 @@
 """The line that the log gets of each request: never the picture, its name, its key or a query.
 
-with logged_request("batch", request_id) as entry:
-answer(model, upload)          # notes the picture and its prediction by itself
-entry.status = 200
+What answers runs inside ``with logged_request(…) as entry``; ``service.answers`` notes each picture
+and its prediction in the current entry by itself, whoever asks it. The status is set at the end.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from requests_toolbelt import MultipartEncoder
 
 import handler
@@ -22,6 +23,7 @@ from service.request_log import current_request_id, logged_request
 from service.uploads import Upload
 from tests.embedded_metrics import embedded_metrics
 from tests.gateway_events import http_api_event, rest_event
+from tests.images import encode
 from tests.versions import LABELS, build_version
 
 FUNCTION = "flying-objects-dev-classifier"
@@ -177,6 +179,15 @@ def test_several_pictures_are_summed_up_and_their_labels_listed(
     assert len(line["label"]) == len(line["confidence"]) == len(line["unknown"]) == 2
     metrics = embedded_metrics(line)
     assert metrics[f"flying-objects/labels label {line['label'][0]}"] == 2
+
+
+def test_a_picture_too_many_is_counted_as_refused(
+    capsys: pytest.CaptureFixture[str], event: dict[str, Any], photo: bytes
+) -> None:
+    large = encode(Image.new("1", (6000, 5000)), "PNG")
+    line = asked(capsys, send(event, large, large, photo))
+    assert (line["images"], line["refused"]) == (3, 1)
+    assert line["bytes"] == 2 * len(large) + len(photo)
 
 
 def test_an_http_apis_request_is_logged_like_a_rest_apis(
