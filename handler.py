@@ -29,6 +29,7 @@ from service.lambda_events import checked_event, gateway_id, problem_response
 from service.log_lines import configure_logging
 from service.request_log import current, current_request_id, logged_request
 from service.uploads import read_body, read_uploads
+from service.warm_start import load_ahead
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +144,9 @@ def _allow_any_origin(response: Response) -> Response:
 
 configure_logging(current_request_id)
 serverless_wsgi.TEXT_MIME_TYPES.append(PROBLEM_TYPE)
-app = create_app(SharedModel.from_environment(), Incoming.from_environment())
+model = SharedModel.from_environment()
+load_ahead(model)
+app = create_app(model, Incoming.from_environment())
 
 
 def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:

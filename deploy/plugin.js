@@ -26,6 +26,8 @@ const SETTINGS = {
         timeout: { type: 'integer', minimum: 1, maximum: 29 },
         sha256: { type: 'string', pattern: '^([0-9a-f]{64})?$' },
         refresh: { type: 'number', minimum: 0 },
+        provisioned: { type: 'integer', minimum: 0 },
+        snapstart: { type: 'boolean' },
         monitoring: { type: 'boolean' },
         alarmEmail: { type: 'string', pattern: '^([^@\\s]+@[^@\\s]+)?$' },
       },
@@ -41,6 +43,7 @@ module.exports = class FlyingObjectsPlugin {
     this.provider = serverless.getProvider('aws');
     serverless.configSchemaHandler.defineCustomProperties(SETTINGS);
     this.hooks = {
+      initialize: () => this.checkSnapStart(),
       'before:package:createDeploymentArtifacts': () => this.buildZip(),
       'before:package:function:package': () => this.buildZip(),
       'before:remove:remove': () => this.emptyModelBucket(),
@@ -49,6 +52,26 @@ module.exports = class FlyingObjectsPlugin {
 
   error(message) {
     return new this.serverless.classes.Error(message, 'FLYING_OBJECTS');
+  }
+
+  checkSnapStart() {
+    const { engine, runtime, provisioned, snapstart } = this.serverless.service.custom.settings;
+    if (!snapstart) return;
+    if (engine !== 'onnx') {
+      throw this.error(
+        '--param snapstart=true needs --param engine=onnx: Lambda takes no snapshots of images.'
+      );
+    }
+    if (Number(runtime.split('.')[1]) < 12) {
+      throw this.error(
+        `Lambda takes no snapshots of ${runtime}: deploy --param runtime=python3.12 or newer.`
+      );
+    }
+    if (provisioned > 0) {
+      throw this.error(
+        '--param snapstart=true and --param provisioned exclude each other: choose one of them.'
+      );
+    }
   }
 
   buildZip() {

@@ -97,8 +97,8 @@ ENGINES: dict[str, tuple[str, Callable[[Path, int | None], Network]]] = {
 
 def _missing(engine: str, package: str, other: str) -> str:
     return (
-        f"MODEL_ENGINE is {engine}, but {package} is not installed. "
-        f"Install requirements-{engine}.txt, or set MODEL_ENGINE={other}."
+        f"The engine is {engine}, but {package} is not installed. Install "
+        f"requirements-{engine}.txt, or choose the engine {other} (MODEL_ENGINE, or --engine)."
     )
 
 

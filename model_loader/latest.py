@@ -48,6 +48,7 @@ class LatestModel:
         Raises:
             ModelUnavailableError: It cannot be loaded; see ``load_version``.
         """
+        self._uri = uri
         self._store = open_store(uri)
         self._engine = engine
         self._seen = find_current(self._store)
@@ -66,6 +67,15 @@ class LatestModel:
             thread.start()
             thread.join(LONGEST_WAIT)
         return self._model
+
+    def renew(self) -> None:
+        """Connect anew, and have the next request ask for the current version.
+
+        For a process that goes on from a snapshot of another one: its connections are the other's,
+        and what that one read may be long out of date.
+        """
+        self._store = open_store(self._uri)
+        self._checked = 0.0
 
     def _is_due(self) -> bool:
         # By the wall clock: another may stand still while Lambda freezes the process.

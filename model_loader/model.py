@@ -199,7 +199,8 @@ def load_version(
     engine = engine or DEFAULT_ENGINE
     if engine not in ENGINES:
         raise ModelIncompatibleError(
-            f"MODEL_ENGINE is {engine!r}; it must be {' or '.join(ENGINES)}."
+            f"The engine (MODEL_ENGINE, or --engine) is {engine!r}; it must be "
+            f"{' or '.join(ENGINES)}."
         )
     text = store.read(f"{folder}model.json")
     _check_pin(text, pinned, f"{store.uri}/{folder}model.json")
@@ -209,7 +210,7 @@ def load_version(
         raise ModelIncompatibleError(
             f"Version {metadata.version} of {metadata.name} has no {file}, which the engine "
             f"{engine} runs; it has {', '.join(metadata.files) or 'no file'}. "
-            "Set MODEL_ENGINE to the other engine, or export the model again."
+            "Choose the other engine (MODEL_ENGINE, or --engine), or export the model again."
         )
     network = load(store.fetch(f"{folder}{file}", metadata.files[file]), threads)
     model = Model(metadata, engine, network)

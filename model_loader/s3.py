@@ -56,7 +56,10 @@ class S3Store:
         bucket, _, prefix = uri.removeprefix("s3://").partition("/")
         prefix = prefix.strip("/")
         if not bucket or not prefix:
-            raise ModelNotFoundError(f"MODEL_URI is {uri!r}; it must be s3://bucket/prefix/name.")
+            raise ModelNotFoundError(
+                f"The model's address (MODEL_URI, or --model) is {uri!r}; it must be "
+                "s3://bucket/prefix/name."
+            )
         return cls(bucket, prefix, cache)
 
     def read(self, key: str) -> bytes:
@@ -143,7 +146,8 @@ class S3Store:
             raise ModelNotFoundError(not_published(self.uri, key)) from error
         if code == "NoSuchBucket":
             raise ModelNotFoundError(
-                f"The bucket of {self.uri} does not exist. Correct MODEL_URI, or create it."
+                f"The bucket of {self.uri} does not exist. Correct the model's address, or create "
+                "the bucket."
             ) from error
         if code in ("AccessDenied", "403"):
             raise ModelNotFoundError(

@@ -13,10 +13,10 @@ import torch
 
 from model_loader import Metadata, ModelUnavailableError
 from training.best import load_best
-from training.data.cache_folder import NONE, choose_cache
+from training.data.cache_folder import NONE, check_cache, choose_cache
 from training.data.source import DataSource
 from training.data.split import read_split, write_split
-from training.errors import TrainingError
+from training.errors import TrainingError, interruptible
 from training.evaluation.figures import Evaluation
 from training.evaluation.runs import finish_run, has_own_images
 from training.export import Provenance, calibrate_version, export_version
@@ -25,7 +25,7 @@ from training.fitting.feed import Material
 from training.fitting.fit import Fitting
 from training.fitting.hardware import Hardware
 from training.fitting.lr_find import RangeTest
-from training.fitting.stops import resumable
+from training.fitting.stops import resumable, resume_command
 from training.fitting.tracker import check_tracker, tracking
 from training.material import Images, read_images, read_split_images
 from training.models.classifier import backbone, build_model
@@ -33,6 +33,8 @@ from training.models.weights import find_weights
 from training.progress import console
 from training.recipe import Recipe, Stage, load_recipe
 from training.run import Run, new_run, read_data
+
+_NOT_BEGUN = "Interrupted before training began: no epoch is kept to go on from. Train again."
 
 
 @dataclass(frozen=True)
@@ -78,20 +80,23 @@ def train(
         InterruptedRunError: Ctrl-C.
     """
     check_tracker(tracker)
+    check_cache(cache)
     hardware = hardware or Hardware()
     if hardware.world > 1 and save is None:
         raise TrainingError("Several processes need one folder to write to: give --save DIR.")
     run = Run(save) if save and hardware.rank else new_run(recipe.name, save)
-    images = replace(read_images(source, recipe), cache=choose_cache(cache, run.folder))
-    labels = images.table.labels
-    torch.manual_seed(recipe.seed)
-    model = build_model(recipe.model, len(labels), find_weights(weights, backbone(recipe.model)))
-    if hardware.rank == 0:
-        images.check_test()
-    first = images.material(recipe, recipe.stages[0])
-    if hardware.rank == 0:
-        _begin(run, recipe, images, weights)
-    materials = _materials(images, recipe, first)
+    with interruptible(_NOT_BEGUN):
+        images = replace(read_images(source, recipe), cache=choose_cache(cache, run.folder))
+        labels = images.table.labels
+        torch.manual_seed(recipe.seed)
+        state = find_weights(weights, backbone(recipe.model))
+        model = build_model(recipe.model, len(labels), state)
+        if hardware.rank == 0:
+            images.check_test()
+        first = images.material(recipe, recipe.stages[0])
+        if hardware.rank == 0:
+            _begin(run, recipe, images, weights)
+        materials = _materials(images, recipe, first)
     made = Progress(labels)
     with resumable(run, made):
         with tracking(tracker, run, recipe, hardware.rank) as trackers:
@@ -114,22 +119,26 @@ def resume(
         InterruptedRunError: Ctrl-C.
     """
     check_tracker(tracker)
+    check_cache(cache)
     hardware = hardware or Hardware()
     run = Run(folder)
     made = read_progress(run)
     recipe, data = load_recipe(str(run.recipe)), read_data(run)
-    images = read_split_images(data.root, made.labels, read_split(run.split))
-    if images.fingerprint() != data.fingerprint:
-        raise TrainingError(f"The images in {data.root} are not those that {folder} began with.")
-    if len(made.epochs) == recipe.epochs and run.evaluation.is_file():
-        raise TrainingError(
-            f"{folder} is finished: all of its stages are trained, its version is measured. Draw "
-            f"its report: python -m training report {shlex.quote(str(folder))}"
-        )
-    images = replace(images, cache=choose_cache(cache or data.cache, folder))
-    model = build_model(recipe.model, len(made.labels))
-    first = images.material(recipe, recipe.stages[made.stage])
-    materials = _materials(images, recipe, first, made.stage)
+    with interruptible(f"Interrupted before training went on. {resume_command(run)}"):
+        images = read_split_images(data.root, made.labels, read_split(run.split))
+        if images.fingerprint() != data.fingerprint:
+            raise TrainingError(
+                f"The images in {data.root} are not those that {folder} began with."
+            )
+        if len(made.epochs) == recipe.epochs and run.evaluation.is_file():
+            raise TrainingError(
+                f"{folder} is finished: all of its stages are trained, its version is measured. "
+                f"Draw its report: python -m training report {shlex.quote(str(folder))}"
+            )
+        images = replace(images, cache=choose_cache(cache or data.cache, folder))
+        model = build_model(recipe.model, len(made.labels))
+        first = images.material(recipe, recipe.stages[made.stage])
+        materials = _materials(images, recipe, first, made.stage)
     with resumable(run, made):
         with tracking(tracker, run, recipe, hardware.rank, made.steps) as trackers:
             Fitting(model, recipe, materials, run, hardware, trackers).go_on(made)
@@ -148,6 +157,7 @@ def find_rate(
     """
     if stage >= len(recipe.stages):
         raise TrainingError(f"The recipe {recipe.name} has {len(recipe.stages)} stages.")
+    check_cache(cache)
     images = replace(read_images(source, recipe), cache=choose_cache(cache))
     torch.manual_seed(recipe.seed)
     state = find_weights(weights, backbone(recipe.model))

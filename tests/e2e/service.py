@@ -35,10 +35,12 @@ class Service:
 
     aws: Ministack
 
-    def osls(self, command: str) -> None:
-        """Run an osls command, such as `deploy`."""
-        params = ["engine=onnx", f"runtime={RUNTIME}", f"architecture={lambda_architecture()}"]
-        run_osls(command, *params, env={**self.aws.env, "SLS_AWS_MONITORING_FREQUENCY": "200"})
+    def osls(self, command: str, *params: str) -> None:
+        """Run an osls command, such as `deploy`, with further parameters given as `name=value`."""
+        target = ["engine=onnx", f"runtime={RUNTIME}", f"architecture={lambda_architecture()}"]
+        run_osls(
+            command, *target, *params, env={**self.aws.env, "SLS_AWS_MONITORING_FREQUENCY": "200"}
+        )
 
     def outputs(self) -> dict[str, str]:
         """Return the outputs of the stack."""

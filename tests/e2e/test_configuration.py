@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import handler
 from deploy.build_zip import DEFAULT_RUNTIME
 from model_loader import MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES
 from service.documents import IMAGE_TYPES, RAW_TYPE
 from service.metrics import ALWAYS, ANSWERED, LABELS
+from tests.e2e.install_tools import RUNTIME, lambda_architecture
 from tests.e2e.service import run_osls
 from tests.openapi import ROUTES
 
@@ -166,6 +169,11 @@ def test_the_gateways_own_errors_are_problems_with_cors_from_the_first_deploymen
         f"POST /uploads says where to send a file of up to {MAX_UPLOAD_BYTES / 1e6:g} MB"
         in (too_large["application/json"])
     )
+    no_such_route = errors["GatewayResponseNoSuchRoute"]["Properties"]["ResponseTemplates"]
+    for event in either["functions"]["classifier"]["events"]:
+        route = f"{event['http']['method'].upper()} {event['http']['path']}"
+        assert route in no_such_route["application/json"]
+        assert route in handler.ROUTES
     method = either["resources"]["extensions"]["ApiGatewayMethodClassifyPost"]
     assert set(method["DependsOn"]) == set(errors)
 
@@ -234,6 +242,8 @@ def test_an_alarm_is_quiet_without_data_and_writes_to_whom_it_is_told(
         ("timeout=30", "must be <= 29"),
         ("sha256=4f61177e", "must match pattern"),
         ("refresh=-1", "must be >= 0"),
+        ("provisioned=-1", "must be >= 0"),
+        ("snapstart=perhaps", "must be boolean"),
         ("monitoring=some", "must be boolean"),
         ("alarmEmail=nobody", "must match pattern"),
     ],
@@ -242,3 +252,54 @@ def test_a_wrong_parameter_is_refused_with_what_it_may_be(param: str, complaint:
     with pytest.raises(RuntimeError) as refusal:
         resolved(param)
     assert complaint in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("params", "complaint"),
+    [
+        (["snapstart=true"], "needs --param engine=onnx"),
+        (["engine=onnx", "runtime=python3.11"], "python3.12 or newer"),
+        (["engine=onnx", "provisioned=2"], "exclude each other"),
+    ],
+)
+def test_snapstart_is_refused_where_lambda_has_none(params: list[str], complaint: str) -> None:
+    with pytest.raises(RuntimeError) as refusal:
+        resolved("snapstart=true", *params)
+    assert complaint in str(refusal.value)
+
+
+def test_every_deployment_with_snapstart_takes_a_new_snapshot_and_no_other_one_a_new_version() -> (
+    None
+):
+    def environments(*params: str) -> list[str]:
+        """What tells one deployment's version of the function from the next one's."""
+        runs = [resolved("engine=onnx", *params) for _ in range(2)]
+        return [run["functions"]["classifier"]["environment"]["SNAPSHOT"] for run in runs]
+
+    first, second = environments("snapstart=true")
+    assert first != second
+    first, second = environments()
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("param", "alias"), [("provisioned=2", "provisioned"), ("snapstart=true", "snapstart")]
+)
+def test_the_gateway_asks_the_environments_that_are_started_ahead(
+    param: str, alias: str, package: Path, tmp_path: Path
+) -> None:
+    target = [f"runtime={RUNTIME}", f"architecture={lambda_architecture()}"]
+    run_osls(f"package --package {tmp_path}", "engine=onnx", *target, param)
+    template = json.loads((tmp_path / "cloudformation-template-update-stack.json").read_text())
+    resources = template["Resources"]
+    (named,) = [found for found in resources.values() if found["Type"] == "AWS::Lambda::Alias"]
+    assert named["Properties"]["Name"] == alias
+    assert named["Properties"].get("ProvisionedConcurrencyConfig") == (
+        {"ProvisionedConcurrentExecutions": 2} if alias == "provisioned" else None
+    )
+    version = named["Properties"]["FunctionVersion"]["Fn::GetAtt"][0]
+    assert resources[version]["Type"] == "AWS::Lambda::Version"
+    integration = resources["ApiGatewayMethodClassifyPost"]["Properties"]["Integration"]
+    assert integration["Uri"]["Fn::Join"][1][-3:] == [":", alias, "/invocations"]
+    permission = resources["ClassifierLambdaPermissionApiGateway"]["Properties"]
+    assert permission["FunctionName"]["Fn::Join"][1][-1] == alias

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+import shutil
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from model_loader import MAX_UPLOAD_BYTES, SharedModel, load_model
 from service import incoming as module
 from service.incoming import Incoming
 from tests.command_line import run
+from tests.e2e.install_tools import ROOT
 from tests.e2e.seaweedfs import BUCKET, SeaweedFS, lead_to
 from tests.problems import problem
 from tests.servers import serving
@@ -80,6 +84,25 @@ def test_predict_uploads_it_by_itself(
     (answer,) = json.loads(capsys.readouterr().out)
     expected = load_model(str(version)).classify(large_photo.read_bytes())
     assert answer["scores"] == pytest.approx(expected.scores, abs=1e-4)
+
+
+def test_the_commands_of_the_readme_work(
+    service: FlaskClient, version: Path, large_photo: Path, tmp_path: Path
+) -> None:
+    (commands,) = re.findall(
+        r"```sh\n(curl -X POST [^`]+/uploads .+?)```", (ROOT / "README.md").read_text(), re.DOTALL
+    )
+    shutil.copy(large_photo, tmp_path / "photo.jpg")
+    with serving(service.application) as address:
+        done = subprocess.run(
+            ["sh", "-e", "-c", commands.replace("https://…/dev", address)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    answer = json.loads(done.stdout)
+    assert answer["label"] == load_model(str(version)).classify(large_photo.read_bytes()).label
 
 
 def test_the_file_may_have_any_size_up_to_the_limit_and_none_above(service: FlaskClient) -> None:

@@ -14,9 +14,10 @@ from rich.console import Console
 
 from handler import create_app
 from model_loader import SharedModel, load_model
-from tests.command_line import run
+from tests.command_line import mistake, run
 from tests.images import encode, noise
 from training.data.split import PARTS, Split, read_split, write_split
+from training.evaluation import runs as runs_module
 from training.evaluation.answers import Answers, read_answers
 from training.evaluation.figures import measure
 from training.evaluation.runs import finish_run
@@ -134,6 +135,25 @@ def test_a_folder_without_the_runs_images_is_a_mistake(
 ) -> None:
     assert run("evaluate", trained, "--data", tmp_path) == 2
     assert "None of the " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "complaint"),
+    [
+        ("--engine", "foo", "is 'foo'; it must be"),
+        ("--groups", "missing.csv", "in missing.csv cannot"),
+    ],
+)
+def test_what_it_is_asked_by_is_checked_before_any_image_is_read(
+    trained: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+    value: str,
+    complaint: str,
+) -> None:
+    monkeypatch.setattr(runs_module, "read_contents", pytest.fail)
+    assert complaint in mistake(capsys, "evaluate", trained, option, value)
 
 
 def test_a_model_is_measured_on_all_of_a_folder(

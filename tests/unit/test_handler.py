@@ -283,7 +283,7 @@ def test_a_missing_model_is_503_and_says_when_to_come_back(
 def test_an_unset_model_uri_is_503(photo: bytes) -> None:
     client = create_app(SharedModel("")).test_client()
     response = client.post("/classify", data=photo, content_type="image/jpeg")
-    assert "MODEL_URI is ''" in problem(response, 503)
+    assert "(MODEL_URI, or --model) is ''" in problem(response, 503)
 
 
 def test_a_fault_of_ours_is_500_without_its_trace(

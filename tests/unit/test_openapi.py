@@ -25,7 +25,6 @@ from service.uploads import MAX_PARTS
 from tests.gateway_events import rest_event
 from tests.openapi import DOCUMENT, METHODS, ROUTES
 
-ROOT = Path(__file__).resolve().parents[2]
 OPERATIONS = {
     f"{method.upper()} {path}": DOCUMENT["paths"][path][method.lower()] for method, path in ROUTES
 }
@@ -70,13 +69,6 @@ def test_it_has_the_routes_that_there_are() -> None:
     rules = handler.app.url_map.iter_rules()
     taken = {(method, rule.rule) for rule in rules for method in rule.methods or ()}
     assert {(method, path) for method, path in taken if method.lower() in METHODS} == ROUTES
-
-
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_who_asks_for_what_is_not_there_is_told_of_every_route(operation: str) -> None:
-    gateways_own = (ROOT / "deploy" / "gateway-responses.yml").read_text(encoding="utf-8")
-    assert operation in handler.ROUTES
-    assert operation in gateways_own
 
 
 def test_each_error_of_a_classification_is_described() -> None:

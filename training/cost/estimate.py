@@ -74,7 +74,7 @@ def assumptions(month: Month, prices: PriceList, free_tier: bool) -> dict[str, s
         "Storage": "one version and the package are kept, the image with 1 GB; a warm function "
         f"looks for another version every {REFRESH} s; requests come evenly.",
         "Not counted": "alarms, dashboards, metrics, kept logs, older versions, provisioned "
-        "functions, requests other than classifications.",
+        "functions, uploads of large pictures, requests other than classifications.",
     }
 
 

@@ -116,6 +116,8 @@ def evaluate_run(
             f"the folder that it was trained on; other images are evaluated by `python -m "
             f"training evaluate {run.model} --data DIR`."
         )
+    model = load_model(str(run.model), engine)
+    rows = split.test if groups is None else rows_with_groups(split.test, groups)
     if not has_own_images(run, root):
         said = f"The images in {root} are not those that {folder} was trained with"
         console.print(
@@ -123,8 +125,6 @@ def evaluate_run(
             soft_wrap=True,
             highlight=False,
         )
-    model = load_model(str(run.model), engine)
-    rows = split.test if groups is None else rows_with_groups(split.test, groups)
     tested = answer_images(model, root, rows, known=kept.skipped)
     held = None
     if validation:

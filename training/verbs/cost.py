@@ -66,7 +66,8 @@ def cost(
     if len(picture.data) > MAX_REQUEST_BYTES:
         say(
             f"A request holds about {MAX_REQUEST_BYTES / 1e6:g} MB of image; {picture.title} is "
-            "larger, and what another way into the service costs is not counted."
+            "larger, so it is uploaded first. That takes one more request of the gateway and of "
+            "Lambda, a PUT and a GET of S3, and its storage for a day or two: not counted."
         )
     address = str(MODELS / "flying-objects") if model is None else model_address(model)
     models = load_engines(address, tuple(flavour.engine for flavour in FLAVOURS))
