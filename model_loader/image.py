@@ -14,6 +14,7 @@ from model_loader.errors import (
     UndecodableImageError,
     UnsupportedImageError,
 )
+from model_loader.jpeg_scans import MAX_SCANS, has_too_many_scans
 
 MAX_PIXELS = 50_000_000
 """Pixels of the largest picture that is decoded. 50 megapixels are 150 MB as RGB; a transparent
@@ -64,13 +65,19 @@ def decode_image(data: bytes) -> Image.Image:
     Raises:
         MalformedRequestError: There are no bytes.
         UnsupportedImageError: The bytes are of none of these formats.
-        UndecodableImageError: The file is damaged, or of a pixel type that has no fixed range.
+        UndecodableImageError: The file is damaged, of a pixel type that has no fixed range, or a
+            JPEG made to be slow.
         TooLargeError: The picture has more than ``MAX_PIXELS``; it is not decoded.
     """
     if not data:
         raise MalformedRequestError("The file is empty (0 bytes). Send an image file.")
     image = _open(data)
     _check_pixels(image.width, image.height)
+    if image.format == "JPEG" and has_too_many_scans(data):
+        raise UndecodableImageError(
+            f"The JPEG has more than {MAX_SCANS} scans, which no camera writes and which take long "
+            "to decode. Save it anew in an image editor."
+        )
     try:
         turn = _turn(image)
         image.load()

@@ -35,12 +35,11 @@ class Service:
 
     aws: Ministack
 
-    def osls(self, command: str, *params: str) -> None:
-        """Run an osls command, such as `deploy`, with further parameters given as `name=value`."""
+    def osls(self, command: str, *params: str) -> str:
+        """Run an osls command, such as `deploy`, with further parameters; return what it prints."""
         target = ["engine=onnx", f"runtime={RUNTIME}", f"architecture={lambda_architecture()}"]
-        run_osls(
-            command, *target, *params, env={**self.aws.env, "SLS_AWS_MONITORING_FREQUENCY": "200"}
-        )
+        env = {**self.aws.env, "SLS_AWS_MONITORING_FREQUENCY": "200"}
+        return run_osls(command, *target, *params, env=env)
 
     def outputs(self) -> dict[str, str]:
         """Return the outputs of the stack."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.e2e
 ENGINES = ("torchscript", "onnx")
 
 
+@cache
 def resolved(*params: str) -> dict[str, Any]:
     configuration: dict[str, Any] = json.loads(run_osls("print --format json", *params))
     return configuration
@@ -157,12 +159,12 @@ def test_the_gateways_own_errors_are_problems_with_cors_from_the_first_deploymen
     for error in errors.values():
         properties = error["Properties"]
         origin = "gatewayresponse.header.Access-Control-Allow-Origin"
-        assert properties["ResponseParameters"] == {origin: "'*'"}
+        assert properties["ResponseParameters"][origin] == "'*'"
         template = properties["ResponseTemplates"]["application/json"]
         problem = json.loads(template.replace("$context.error.messageString", '"why"'))
         assert {"title", "detail"} <= set(problem) <= {"title", "status", "detail"}
     types = {error["Properties"]["ResponseType"] for error in errors.values()}
-    assert {"DEFAULT_4XX", "DEFAULT_5XX", "REQUEST_TOO_LARGE"} <= types
+    assert {"DEFAULT_4XX", "DEFAULT_5XX", "REQUEST_TOO_LARGE", "ACCESS_DENIED"} <= types
     too_large = errors["GatewayResponseTooLarge"]["Properties"]["ResponseTemplates"]
     assert f"{MAX_REQUEST_BYTES / 1e6:g} MB" in too_large["application/json"]
     assert (
@@ -176,6 +178,67 @@ def test_the_gateways_own_errors_are_problems_with_cors_from_the_first_deploymen
         assert route in handler.ROUTES
     method = either["resources"]["extensions"]["ApiGatewayMethodClassifyPost"]
     assert set(method["DependsOn"]) == set(errors)
+
+
+def test_the_status_that_a_refusal_names_is_the_one_that_it_has() -> None:
+    for auth in ("none", "key", "iam"):
+        for properties in gateway_responses(f"auth={auth}").values():
+            if "StatusCode" in properties:
+                template = properties["ResponseTemplates"]["application/json"]
+                assert str(json.loads(template)["status"]) == properties["StatusCode"]
+
+
+def test_a_missing_token_means_an_unknown_route_unless_requests_are_signed() -> None:
+    for auth in ("none", "key"):
+        assert gateway_responses(f"auth={auth}")["NoSuchRoute"]["StatusCode"] == "404"
+    unsigned = gateway_responses("auth=iam")["NoSuchRoute"]
+    assert unsigned["StatusCode"] == "401"
+    detail = json.loads(unsigned["ResponseTemplates"]["application/json"])["detail"]
+    assert "Sign the request" in detail
+    assert "There is POST /classify" in detail
+
+
+def gateway_responses(*params: str) -> dict[str, Any]:
+    resources = resolved(*params)["resources"]["Resources"]
+    prefix = "GatewayResponse"
+    return {
+        name.removeprefix(prefix): resource["Properties"]
+        for name, resource in resources.items()
+        if name.startswith(prefix)
+    }
+
+
+@pytest.mark.parametrize(
+    ("auth", "closed"),
+    [("none", {}), ("key", {"private": True}), ("iam", {"authorizer": "aws_iam"})],
+)
+def test_every_route_is_closed_but_the_page_and_the_ping(
+    auth: str, closed: dict[str, object]
+) -> None:
+    for event in resolved(f"auth={auth}")["functions"]["classifier"]["events"]:
+        route = event["http"]
+        kept = {name: route[name] for name in ("private", "authorizer") if name in route}
+        assert kept == ({} if route["path"] in ("/", "/ping", "/openapi.json") else closed)
+
+
+def test_a_key_has_a_plan_with_the_rate_and_the_quota_and_its_value_is_not_chosen_here() -> None:
+    gateway = resolved("auth=key", "rate=2.5", "burst=7", "quota=1000")["provider"]["apiGateway"]
+    assert gateway["apiKeys"] == ["flying-objects-dev"]
+    assert gateway["usagePlan"] == {
+        "throttle": {"rateLimit": 2.5, "burstLimit": 7},
+        "quota": {"limit": 1000, "period": "DAY"},
+    }
+    unlimited = resolved("auth=key")["provider"]["apiGateway"]["usagePlan"]
+    assert unlimited == {"throttle": {"rateLimit": 10, "burstLimit": 20}}
+    for auth in ("none", "iam"):
+        assert not {"apiKeys", "usagePlan"} & set(
+            resolved(f"auth={auth}")["provider"]["apiGateway"]
+        )
+
+
+def test_no_concurrency_is_reserved_unless_asked_for() -> None:
+    assert resolved()["functions"]["classifier"]["reservedConcurrency"] is None
+    assert resolved("reserved=5")["functions"]["classifier"]["reservedConcurrency"] == 5
 
 
 def watched(configuration: dict[str, Any]) -> set[tuple[str, str]]:
@@ -244,6 +307,12 @@ def test_an_alarm_is_quiet_without_data_and_writes_to_whom_it_is_told(
         ("refresh=-1", "must be >= 0"),
         ("provisioned=-1", "must be >= 0"),
         ("snapstart=perhaps", "must be boolean"),
+        ("auth=password", "must be equal to one of the allowed values [none, key, iam]"),
+        ("rate=0", "must be > 0"),
+        ("burst=2.5", "must be integer"),
+        ("quota=-1", "must be >= 0"),
+        ("quota=100", "it needs auth=key, not auth=none"),
+        ("reserved=some", "must be integer"),
         ("monitoring=some", "must be boolean"),
         ("alarmEmail=nobody", "must match pattern"),
     ],
@@ -273,7 +342,7 @@ def test_every_deployment_with_snapstart_takes_a_new_snapshot_and_no_other_one_a
 ):
     def environments(*params: str) -> list[str]:
         """What tells one deployment's version of the function from the next one's."""
-        runs = [resolved("engine=onnx", *params) for _ in range(2)]
+        runs = [resolved.__wrapped__("engine=onnx", *params) for _ in range(2)]
         return [run["functions"]["classifier"]["environment"]["SNAPSHOT"] for run in runs]
 
     first, second = environments("snapstart=true")

@@ -80,7 +80,7 @@ def test_each_error_of_a_classification_is_described() -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_whatever_the_gateway_answers_by_itself_is_described(operation: str) -> None:
-    assert {"403", "429", "504"} <= set(OPERATIONS[operation]["responses"])
+    assert {"401", "403", "429", "504"} <= set(OPERATIONS[operation]["responses"])
 
 
 def test_its_limits_are_those_that_hold() -> None:

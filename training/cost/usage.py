@@ -14,6 +14,12 @@ MEMORY = 1769
 REFRESH = 60
 """Seconds between a warm function's looks at ``current.json``, as in serverless.yml."""
 
+TIMEOUT = 29
+"""Seconds that a request may take, as in serverless.yml."""
+
+RATE = 10
+"""Requests a second that the gateway lets through, as in serverless.yml."""
+
 LEAST_MEMORY, MOST_MEMORY = 128, 10240
 ARCHITECTURES: tuple[tuple[str, Item], ...] = (
     ("x86_64", "lambda_x86_64"),

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
 from requests_toolbelt import MultipartEncoder
 
 from model_loader import MAX_REQUEST_BYTES, InputError, Prediction
@@ -36,7 +37,12 @@ class Endpoint:
     """
 
     def __init__(
-        self, address: str, key: str | None = None, at_once: int = 4, retries: int = 4
+        self,
+        address: str,
+        key: str | None = None,
+        at_once: int = 4,
+        retries: int = 4,
+        signature: AuthBase | None = None,
     ) -> None:
         """Ask the service which model it has.
 
@@ -45,6 +51,7 @@ class Endpoint:
             key: Sent as ``x-api-key``.
             at_once: Requests that are under way at the same time.
             retries: How often a request is repeated that finds the service busy or away.
+            signature: Signs each request.
 
         Raises:
             TrainingError: The address is none, nobody answers there, or it has no model.
@@ -55,6 +62,7 @@ class Endpoint:
         self._session = self._open_session()
         if key:
             self._session.headers["x-api-key"] = key
+        self._session.auth = signature
         self._storage = self._open_session()
         try:
             self.title, self.labels = self._describe()
@@ -134,7 +142,8 @@ class Endpoint:
         if response.status_code in (requests.codes.unauthorized, requests.codes.forbidden):
             raise TrainingError(
                 f"{self._base} does not let this in: {problem(response)} If it asks for a key, "
-                f"put it into the environment variable {KEY_VARIABLE}."
+                f"put it into the environment variable {KEY_VARIABLE}; if for a signature, "
+                "give --sign."
             )
         if response.status_code != requests.codes.ok:
             raise TrainingError(f"{self._base} cannot answer: {problem(response)}")

@@ -39,6 +39,14 @@ def cost(
             show_default="each flavour's own",
         ),
     ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Requests a second that the gateway lets through, for the most that a day can "
+            "cost.",
+            show_default="as in serverless.yml",
+        ),
+    ] = None,
     free_tier: Annotated[
         bool, typer.Option("--free-tier", help="Take off what AWS gives each account for nothing.")
     ] = False,
@@ -52,10 +60,11 @@ def cost(
     """
     from model_loader import MAX_REQUEST_BYTES
     from training.cost.bill import all_bills
+    from training.cost.ceiling import ceiling
     from training.cost.estimate import Estimate, assumptions
     from training.cost.measure import load_engines, measure, read_picture
     from training.cost.prices import read_prices
-    from training.cost.usage import FLAVOURS, MEMORY, Month
+    from training.cost.usage import FLAVOURS, MEMORY, RATE, Month
     from training.models.weights import MODELS
     from training.run import model_address
     from training.verbs.cost_tables import print_estimate
@@ -83,6 +92,7 @@ def cost(
         month,
         steps,
         all_bills(steps, size, month, prices, free_tier),
+        ceiling(RATE if rate is None else rate, steps, month, prices),
         assumptions(month, prices, free_tier),
     )
     if as_json:
