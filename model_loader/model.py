@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,29 +14,12 @@ from model_loader.engine import DEFAULT_ENGINE, ENGINES, Network
 from model_loader.errors import ModelCorruptError, ModelIncompatibleError, ModelMismatchError
 from model_loader.image import decode_image
 from model_loader.metadata import Metadata, checked_name, read_object
+from model_loader.prediction import UNKNOWN, Prediction, Timings
 from model_loader.store import LocalStore, Store, open_store, sha256
-
-UNKNOWN = "unknown"
-"""The label of a picture whose confidence lies below the version's threshold."""
 
 SELF_TEST_TOLERANCE = 2e-3
 """Largest difference of a probability in the self-test: engines and processors round differently,
 another picture or other weights differ by far more."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The answer to one picture.
-
-    Attributes:
-        label: The most probable class, or "unknown" where ``confidence`` is below the threshold.
-        confidence: The probability of the most probable class, 0…1.
-        scores: The probability of each class, in index order; they sum to 1.
-    """
-
-    label: str
-    confidence: float
-    scores: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -86,13 +70,30 @@ class Model:
             scores=dict(zip(labels, probabilities.tolist(), strict=True)),
         )
 
-    def classify(self, data: bytes) -> Prediction:
+    def classify(self, data: bytes, clock: Callable[[], float] = time.perf_counter) -> Prediction:
         """Answer one image file.
+
+        Args:
+            data: A whole file.
+            clock: What the timings of the answer are read from, in seconds.
 
         Raises:
             InputError: The bytes cannot be decoded; see ``decode_image``.
         """
-        return self.predict(self.probabilities(self.prepare(data)[None])[0])
+        begin = clock()
+        picture = decode_image(data)
+        decoded = clock()
+        prepared = self.metadata.transform(picture)
+        transformed = clock()
+        probabilities = self.probabilities(prepared[None])[0]
+        end = clock()
+        return replace(
+            self.predict(probabilities),
+            pixels=picture.width * picture.height,
+            timings=Timings(
+                1000 * (decoded - begin), 1000 * (transformed - decoded), 1000 * (end - transformed)
+            ),
+        )
 
 
 def softmax(
