@@ -11,6 +11,7 @@ Environment:
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,17 +25,21 @@ from model_loader import ClassifierError, SharedModel, UnavailableError
 from service.answers import PROBLEM_TYPE, answer, answer_all, problem, problem_of
 from service.documents import read_upload_wish
 from service.incoming import NO_UPLOADS, Incoming
-from service.lambda_events import checked_event, problem_response
+from service.lambda_events import checked_event, gateway_id, problem_response
+from service.log_lines import configure_logging
+from service.request_log import current, current_request_id, logged_request
 from service.uploads import read_body, read_uploads
 from service.warm_start import load_ahead
 
 log = logging.getLogger(__name__)
 
 ROUTES = (
-    "POST /classify, POST /uploads, GET /model, GET /ping and GET / (a page to drop pictures on)"
+    "POST /classify, POST /uploads, GET /model, GET /openapi.json (which describes all of it), "
+    "GET /ping and GET / (a page to drop pictures on)"
 )
 ALLOWED_HEADERS = "Content-Type, Cache-Control, Authorization, X-Api-Key"
 PAGE = Path(__file__).parent / "service" / "page.html"
+OPENAPI = Path(__file__).parent / "service" / "openapi.json"
 
 
 def create_app(model: SharedModel, incoming: Incoming = NO_UPLOADS) -> Flask:
@@ -66,6 +71,11 @@ def create_app(model: SharedModel, incoming: Incoming = NO_UPLOADS) -> Flask:
         loaded = model.get()
         return jsonify({**loaded.metadata.describe(), "engine": loaded.engine})
 
+    @app.get("/openapi.json")
+    def describe_service() -> Response:
+        servers = [{"url": request.root_path or "/"}]  # the gateway's stage is part of the address
+        return jsonify({**json.loads(OPENAPI.read_bytes()), "servers": servers})
+
     @app.get("/")
     def page() -> Response:
         return Response(PAGE.read_bytes(), mimetype="text/html")
@@ -77,8 +87,14 @@ def create_app(model: SharedModel, incoming: Incoming = NO_UPLOADS) -> Flask:
     app.register_error_handler(ClassifierError, _on_classifier_error)
     app.register_error_handler(HTTPException, _on_http_exception)
     app.register_error_handler(Exception, _on_unexpected)
+    app.before_request(_note_route)
     app.after_request(_allow_any_origin)
     return app
+
+
+def _note_route() -> None:
+    if request.url_rule is not None:
+        current().route = f"{request.method} {request.url_rule.rule}"
 
 
 def _on_classifier_error(error: ClassifierError) -> Response:
@@ -110,6 +126,7 @@ def _on_unexpected(error: Exception) -> Response:
 
 
 def _problem_response(body: dict[str, Any]) -> Response:
+    current().error = body["title"]
     response = jsonify(body)
     response.status_code = body["status"]
     response.mimetype = PROBLEM_TYPE
@@ -125,6 +142,7 @@ def _allow_any_origin(response: Response) -> Response:
     return response
 
 
+configure_logging(current_request_id)
 serverless_wsgi.TEXT_MIME_TYPES.append(PROBLEM_TYPE)
 model = SharedModel.from_environment()
 load_ahead(model)
@@ -133,9 +151,18 @@ app = create_app(model, Incoming.from_environment())
 
 def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Answer an API Gateway event: REST (payload 1.0) or HTTP API (payload 2.0)."""
+    request_id = getattr(context, "aws_request_id", None)
+    with logged_request(request_id=request_id, gateway_id=gateway_id(event)) as entry:
+        response = _answer(event, context)
+        entry.status = response["statusCode"]
+    return response
+
+
+def _answer(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     try:
         checked = checked_event(event)
     except ClassifierError as error:
+        current().error = error.title
         return problem_response(error)
     response: dict[str, Any] = serverless_wsgi.handle_request(app, checked, context)
     return response

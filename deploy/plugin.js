@@ -38,6 +38,8 @@ const SETTINGS = {
         reserved: { type: 'integer', minimum: 0 },
         bulk: { type: 'boolean' },
         concurrency: { type: 'integer', minimum: 1, maximum: 10000 },
+        monitoring: { type: 'boolean' },
+        alarmEmail: { type: 'string', pattern: '^([^@\\s]+@[^@\\s]+)?$' },
       },
     },
   },

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,30 +13,15 @@ from numpy.typing import NDArray
 
 from model_loader.engine import DEFAULT_ENGINE, ENGINES, Network, import_ahead
 from model_loader.errors import ModelCorruptError, ModelIncompatibleError, ModelMismatchError
+from model_loader.image import EncodedImage
 from model_loader.metadata import Metadata, checked_name, read_object
+from model_loader.operations import scale_for
+from model_loader.prediction import UNKNOWN, Prediction, Timings
 from model_loader.store import LocalStore, Store, open_store, sha256
-
-UNKNOWN = "unknown"
-"""The label of a picture whose confidence lies below the version's threshold."""
 
 SELF_TEST_TOLERANCE = 2e-3
 """Largest difference of a probability in the self-test: engines and processors round differently,
 another picture or other weights differ by far more."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The answer to one picture.
-
-    Attributes:
-        label: The most probable class, or "unknown" where ``confidence`` is below the threshold.
-        confidence: The probability of the most probable class, 0…1.
-        scores: The probability of each class, in index order; they sum to 1.
-    """
-
-    label: str
-    confidence: float
-    scores: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -85,13 +72,32 @@ class Model:
             scores=dict(zip(labels, probabilities.tolist(), strict=True)),
         )
 
-    def classify(self, data: bytes) -> Prediction:
+    def classify(self, data: bytes, clock: Callable[[], float] = time.perf_counter) -> Prediction:
         """Answer one image file.
+
+        Args:
+            data: A whole file.
+            clock: What the timings of the answer are read from, in seconds.
 
         Raises:
             InputError: The bytes cannot be decoded; see ``EncodedImage``.
         """
-        return self.predict(self.probabilities(self.prepare(data)[None])[0])
+        begin = clock()
+        encoded = EncodedImage.read(data)
+        transform = self.metadata.transform
+        picture = encoded.decode(scale_for(transform.image_ops, encoded))
+        decoded = clock()
+        prepared = transform(picture)
+        transformed = clock()
+        probabilities = self.probabilities(prepared[None])[0]
+        end = clock()
+        return replace(
+            self.predict(probabilities),
+            pixels=math.prod(encoded.size),
+            timings=Timings(
+                1000 * (decoded - begin), 1000 * (transformed - decoded), 1000 * (end - transformed)
+            ),
+        )
 
 
 def softmax(

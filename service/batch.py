@@ -30,7 +30,9 @@ from urllib.parse import unquote_plus
 
 from model_loader import ClassifierError, Model, SharedModel
 from service.answers import answer
+from service.log_lines import configure_logging
 from service.objects import Bucket, GoneError, StorageError, StoredObject
+from service.request_log import current, current_request_id, logged_request
 from service.upload import KEY_FIELD, Upload
 
 log = logging.getLogger(__name__)
@@ -98,7 +100,9 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     results, reasons = [], []
     for item in read_items(event):
         try:
-            results.append(classify_item(item))
+            with logged_request("batch", getattr(context, "aws_request_id", None)) as entry:
+                results.append(classify_item(item))
+                entry.status = 200
         except BatchError as error:
             reasons.append(str(error))
     if reasons:
@@ -139,6 +143,9 @@ def classify_item(item: Item) -> str | None:
         log.info("An object was deleted before it was classified")
         return None
     except (ClassifierError, StorageError) as error:
+        if isinstance(error, ClassifierError):
+            entry = current()
+            entry.status, entry.error = error.status, error.title
         raise BatchError(f"{item.key}: {error}") from error
     raise BatchError(f"{item.key}: {result} was changed by others {_ATTEMPTS} times meanwhile.")
 
@@ -175,3 +182,6 @@ def _answered(earlier: StoredObject | None, model: Model, key: str) -> str | Non
 def _place(bucket: str) -> Place:
     uri = f"s3://{bucket}/{os.environ['MODEL_PREFIX']}"
     return Place(Bucket(bucket), SharedModel.from_environment({**os.environ, "MODEL_URI": uri}))
+
+
+configure_logging(current_request_id)

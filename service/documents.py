@@ -46,6 +46,8 @@ def read_upload_wish(body: bytes) -> str:
     _refuse_more(document, "content_type and bytes")
     if not isinstance(media_type, str):
         raise MalformedRequestError("content_type is not a string. Send one like image/jpeg.")
+    if isinstance(size, float) and size.is_integer():
+        size = int(size)  # to JSON 1.0 is a whole number, too
     if not isinstance(size, int) or isinstance(size, bool) or size < 1:
         raise MalformedRequestError(
             "bytes is not a whole number above 0. Send the file's size, or leave it out."

@@ -152,8 +152,10 @@ class Incoming:
         return make_client(signature_version="s3v4", s3={"addressing_style": style})
 
     def _fail(self, error: Exception) -> NoReturn:
+        # What is out of reach is named with its key, and this goes into the log.
+        reason = re.sub(f"/{_TOKEN}", "/…", str(error).rstrip("."))
         raise UploadsUnavailableError(
-            f"Uploads cannot be asked about in {self._uri}: {str(error).rstrip('.')}. Check the "
+            f"Uploads cannot be asked about in {self._uri}: {reason}. Check the "
             "network, INCOMING_URI, AWS_ENDPOINT_URL and the credentials."
         ) from error
 

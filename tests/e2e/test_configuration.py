@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+import handler
 from deploy.build_zip import DEFAULT_RUNTIME
-from handler import ROUTES
 from model_loader import MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES
 from service.documents import IMAGE_TYPES, RAW_TYPE
+from service.metrics import ALWAYS, ANSWERED, LABELS
 from tests.e2e.install_tools import RUNTIME, lambda_architecture
 from tests.e2e.service import run_osls
+from tests.openapi import ROUTES
 
 pytestmark = pytest.mark.e2e
 
@@ -36,6 +38,12 @@ def environment_of(configuration: dict[str, Any], function: str) -> dict[str, st
 def either(request: pytest.FixtureRequest) -> dict[str, Any]:
     """The configuration of each flavour in turn."""
     return resolved(f"engine={request.param}")
+
+
+@pytest.fixture(scope="module")
+def unwatched() -> dict[str, Any]:
+    """The configuration without monitoring, and with an address that nothing is sent to then."""
+    return resolved("engine=onnx", "monitoring=false", "alarmEmail=someone@example.org")
 
 
 def test_torchscript_is_the_default_and_ships_as_an_image() -> None:
@@ -64,14 +72,8 @@ def test_the_builder_and_the_service_have_the_same_default_runtime() -> None:
 
 def test_both_flavours_have_the_same_routes(either: dict[str, Any]) -> None:
     events = either["functions"]["classifier"]["events"]
-    routes = {(event["http"]["method"], event["http"]["path"]) for event in events}
-    assert routes == {
-        ("post", "/classify"),
-        ("post", "/uploads"),
-        ("get", "/model"),
-        ("get", "/ping"),
-        ("get", "/"),
-    }
+    routes = {(event["http"]["method"].upper(), event["http"]["path"]) for event in events}
+    assert routes == ROUTES
 
 
 def test_every_route_allows_any_origin_without_credentials(either: dict[str, Any]) -> None:
@@ -178,7 +180,7 @@ def test_the_gateways_own_errors_are_problems_with_cors_from_the_first_deploymen
     for event in either["functions"]["classifier"]["events"]:
         route = f"{event['http']['method'].upper()} {event['http']['path']}"
         assert route in no_such_route["application/json"]
-        assert route in ROUTES
+        assert route in handler.ROUTES
     method = either["resources"]["extensions"]["ApiGatewayMethodClassifyPost"]
     assert set(method["DependsOn"]) == set(errors)
 
@@ -244,6 +246,61 @@ def test_no_concurrency_is_reserved_unless_asked_for() -> None:
     assert resolved("reserved=5")["functions"]["classifier"]["reservedConcurrency"] == 5
 
 
+def watched(configuration: dict[str, Any]) -> set[tuple[str, str]]:
+    """Return namespace and name of each metric that an alarm or the dashboard looks at."""
+    resources = configuration["resources"]["Resources"]
+    alarms = (one["Properties"] for one in resources.values() if one["Type"].endswith("::Alarm"))
+    found = {(alarm["Namespace"], alarm["MetricName"]) for alarm in alarms}
+    body = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    for widget in json.loads(body)["widgets"]:
+        metrics = widget["properties"].get("metrics", [])
+        found |= {(metric[0], metric[1]) for metric in metrics if isinstance(metric[0], str)}
+    return found
+
+
+def test_what_is_watched_of_the_service_is_what_its_log_lines_hold(either: dict[str, Any]) -> None:
+    ours = {name for namespace, name in watched(either) if namespace == either["service"]}
+    assert ours == {name for name, _ in ALWAYS + ANSWERED}
+    others = {namespace for namespace, _ in watched(either)} - {either["service"]}
+    assert others == {"AWS/ApiGateway", "AWS/Lambda", "AWS/SQS"}
+    labels = f'{{"{either["service"]}{LABELS}",FunctionName}}'
+    dashboard = either["resources"]["Resources"]["Dashboard"]["Properties"]["DashboardBody"]
+    assert labels in dashboard["Fn::Sub"].replace('\\"', '"')
+
+
+def test_metrics_alarms_and_dashboard_are_switched_by_one_parameter(
+    either: dict[str, Any], unwatched: dict[str, Any]
+) -> None:
+    for configuration, switch in ((either, "true"), (unwatched, "false")):
+        conditions = configuration["resources"]["Conditions"]
+        compared = [f"monitoring: {switch}", "monitoring: true"]
+        assert conditions["Monitoring"] == {"Fn::Equals": compared}
+        namespace = configuration["provider"]["environment"]["METRICS_NAMESPACE"]
+        assert namespace == {"Fn::If": ["Monitoring", "flying-objects", ""]}
+        for resource in configuration["resources"]["Resources"].values():
+            if resource["Type"].startswith("AWS::CloudWatch::"):
+                assert resource["Condition"] == "Monitoring"
+
+
+def test_an_alarm_is_quiet_without_data_and_writes_to_whom_it_is_told(
+    either: dict[str, Any], unwatched: dict[str, Any]
+) -> None:
+    resources = unwatched["resources"]["Resources"]
+    alarms = [one["Properties"] for one in resources.values() if one["Type"].endswith("::Alarm")]
+    assert len(alarms) == 5
+    told = {"Fn::If": ["AlarmsByEmail", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}
+    for alarm in alarms:
+        assert alarm["TreatMissingData"] == "notBreaching"
+        assert alarm["AlarmActions"] == alarm["OKActions"] == told
+    assert resources["AlarmTopic"]["Condition"] == "AlarmsByEmail"
+    (subscription,) = resources["AlarmTopic"]["Properties"]["Subscription"]
+    assert subscription == {"Protocol": "email", "Endpoint": "someone@example.org"}
+    for configuration, email in ((either, ""), (unwatched, "someone@example.org")):
+        conditions = configuration["resources"]["Conditions"]["AlarmsByEmail"]["Fn::And"]
+        is_set = {"Fn::Not": [{"Fn::Equals": [email, ""]}]}
+        assert conditions == [{"Condition": "Monitoring"}, is_set]
+
+
 @pytest.mark.parametrize(
     ("param", "complaint"),
     [
@@ -261,6 +318,8 @@ def test_no_concurrency_is_reserved_unless_asked_for() -> None:
         ("quota=-1", "must be >= 0"),
         ("quota=100", "it needs auth=key, not auth=none"),
         ("reserved=some", "must be integer"),
+        ("monitoring=some", "must be boolean"),
+        ("alarmEmail=nobody", "must match pattern"),
     ],
 )
 def test_a_wrong_parameter_is_refused_with_what_it_may_be(param: str, complaint: str) -> None:

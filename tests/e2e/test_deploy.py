@@ -17,7 +17,9 @@ from tests.e2e.echo_probe import echo_probe
 from tests.e2e.install_tools import ROOT
 from tests.e2e.ministack import Ministack
 from tests.e2e.service import FUNCTION, STACK, Service
+from tests.embedded_metrics import embedded_metrics
 from tests.gateway_events import multipart
+from tests.openapi import DOCUMENT
 
 pytestmark = pytest.mark.e2e
 
@@ -77,6 +79,47 @@ def test_the_seeds_own_curl_gets_the_seeds_own_answer(published: Service, photo:
     assert answer.body["file"] == "file1"
     assert answer.body["predicted"].startswith("That seems to be ")
     assert answer.headers["access-control-allow-origin"] == "*"
+
+
+def test_the_log_group_gets_a_line_of_json_that_cloudwatch_reads_metrics_from(
+    published: Service, photo: Path
+) -> None:
+    answer = published.classify(photo)
+    logs = published.aws.client("logs")
+    events = logs.filter_log_events(logGroupName=f"/aws/lambda/{FUNCTION}")["events"]
+    lines = [json.loads(event["message"]) for event in events if event["message"][0] == "{"]
+    (line,) = [line for line in lines if line.get("label")][-1:]
+    assert (line["route"], line["label"]) == ("POST /classify", answer.body["label"])
+    assert (line["engine"], line["FunctionName"]) == ("onnx", FUNCTION)
+    assert photo.name not in json.dumps(lines)
+    assert embedded_metrics(line)["flying-objects confidence"] == answer.body["confidence"]
+
+
+def test_the_description_names_the_address_that_it_is_read_from(service: Service) -> None:
+    answer = service.curl(f"{service.url}/openapi.json")
+    assert answer.status == 200
+    assert answer.body == {**DOCUMENT, "servers": [{"url": "/dev"}]}
+
+
+def test_the_alarms_and_the_dashboard_watch_what_is_deployed(service: Service) -> None:
+    watched = service.aws.client("cloudwatch")
+    alarms = watched.describe_alarms(AlarmNamePrefix=f"{STACK}-")["MetricAlarms"]
+    names = {alarm["AlarmName"].removeprefix(f"{STACK}-") for alarm in alarms}
+    assert names == {"errors", "latency", "throttles", "unknown", "dead-letters"}
+    (gateway,) = service.aws.client("apigateway").get_rest_apis()["items"]
+    (queue,) = service.aws.client("sqs").list_queues()["QueueUrls"]
+    known = {"ApiName": gateway["name"], "FunctionName": FUNCTION, "QueueName": Path(queue).name}
+    for alarm in alarms:
+        (dimension,) = alarm["Dimensions"]
+        assert dimension["Value"] == known[dimension["Name"]]
+        assert alarm["TreatMissingData"] == "notBreaching"
+        assert alarm["AlarmActions"] == []  # no alarmEmail was given
+    assert watched.list_dashboards()["DashboardEntries"][0]["DashboardName"] == STACK
+    body = watched.get_dashboard(DashboardName=STACK)["DashboardBody"]
+    assert json.loads(body)["widgets"]
+    assert "${" not in body
+    assert FUNCTION in body
+    assert gateway["name"] in body
 
 
 def test_a_photograph_that_does_not_compress_gets_the_scores_that_it_gets_here(
@@ -305,5 +348,7 @@ def test_remove_leaves_nothing(service: Service, aws: Ministack) -> None:
     assert aws.client("apigateway").get_rest_apis()["items"] == []
     assert aws.client("lambda").list_functions()["Functions"] == []
     assert aws.client("iam").list_roles()["Roles"] == []
+    assert aws.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+    assert aws.client("cloudwatch").list_dashboards()["DashboardEntries"] == []
     groups = aws.client("logs").describe_log_groups()["logGroups"]
     assert [group["logGroupName"] for group in groups if STACK in group["logGroupName"]] == []

@@ -315,3 +315,19 @@ def test_the_entry_point_starts_without_what_only_http_needs() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == []
+
+
+def test_each_object_leaves_a_line_in_the_log_without_its_key(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "batch")
+    whole, damaged = picture(1), picture(2)[:60]
+    lambda_handler(jobs.put(GULL, whole), None)
+    with pytest.raises(BatchError):
+        lambda_handler(jobs.put(GULL, damaged), None)
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["route"], first["status"], first["bytes"]) == ("batch", 200, len(whole))
+    assert first["label"] == jobs.answer()["label"]
+    assert (second["status"], second["error"]) == (422, "Image cannot be decoded")
+    assert (second["images"], second["refused"]) == (1, 1)
+    assert "gull" not in json.dumps([first, second])

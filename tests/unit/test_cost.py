@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from model_loader import load_model
+from model_loader import Timings, load_model
 from tests.command_line import mistake, run
 from tests.images import encode, noise
 from training.cost.bill import LINES, Bill, all_bills, bill
 from training.cost.ceiling import ceiling
-from training.cost.measure import Picture, Steps, measure
+from training.cost.measure import Picture, measure
 from training.cost.prices import ITEMS, SHIPPED, PriceList, read_prices
 from training.cost.usage import (
     FLAVOURS,
@@ -67,7 +67,7 @@ def test_a_bill_is_the_one_reckoned_by_hand(prices: PriceList) -> None:
     assert paid["S3 storage"] == pytest.approx((1 + 36e6 / GIB) * 0.023)
     assert paid["S3 GET"] == pytest.approx(43_800 / 1000 * 0.0004)  # every minute of 730 hours
     assert paid["data out"] == pytest.approx(1e9 / GIB * 0.09)
-    assert paid["CloudWatch logs"] == pytest.approx(1e9 / GIB * 0.50)
+    assert paid["CloudWatch logs"] == pytest.approx(1.5e9 / GIB * 0.50)
     assert "ECR storage" not in paid
 
 
@@ -79,7 +79,7 @@ def test_the_total_is_the_sum_of_the_lines(prices: PriceList) -> None:
 
 
 def test_both_flavours_have_a_bill_on_both_architectures(prices: PriceList) -> None:
-    steps = {"torchscript": Steps(1, 2, 12), "onnx": Steps(1, 2, 6)}
+    steps = {"torchscript": Timings(1, 2, 12), "onnx": Timings(1, 2, 6)}
     bills = all_bills(steps, GIB, month(), prices)
     assert [(one.flavour, one.architecture, one.billed_ms) for one in bills] == [
         ("TorchScript image", "x86_64", 20),
@@ -92,7 +92,7 @@ def test_both_flavours_have_a_bill_on_both_architectures(prices: PriceList) -> N
 
 
 def test_an_engine_that_was_not_measured_has_no_bill(prices: PriceList) -> None:
-    bills = all_bills({"onnx": Steps(1, 2, 6)}, GIB, month(), prices)
+    bills = all_bills({"onnx": Timings(1, 2, 6)}, GIB, month(), prices)
     assert {one.flavour for one in bills} == {"ONNX zip"}
 
 
@@ -192,10 +192,10 @@ def test_the_defaults_and_the_gateway_are_those_of_the_deployment() -> None:
 
 
 def test_the_most_that_a_day_can_cost_is_the_one_reckoned_by_hand(prices: PriceList) -> None:
-    steps = {"onnx": Steps(1, 2, 7)}
+    steps = {"onnx": Timings(1, 2, 7)}
     found = ceiling(10, steps, month(), prices)
     requests = 864_000
-    each = 0.20e-6 + 3.50e-6 + 1_000 / GIB * (0.09 + 0.50)
+    each = 0.20e-6 + 3.50e-6 + 1_000 / GIB * 0.09 + 1_500 / GIB * 0.50
     gigabytes = 1769 / 1024
     x86, _ = found.such
     assert x86 == pytest.approx(requests * (each + 0.015 * gigabytes * 0.0000166667), rel=0.01)

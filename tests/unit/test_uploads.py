@@ -156,7 +156,8 @@ def test_what_makes_no_sense_is_refused_with_a_sentence(
 
 
 def test_the_largest_file_may_be_announced(uploads: FlaskClient) -> None:
-    assert uploads.post("/uploads", json={"bytes": MAX_UPLOAD_BYTES}).status_code == 201
+    for size in (MAX_UPLOAD_BYTES, float(MAX_UPLOAD_BYTES)):  # to JSON the same number
+        assert uploads.post("/uploads", json={"bytes": size}).status_code == 201
 
 
 # The key
@@ -276,16 +277,18 @@ def test_a_bucket_that_is_not_there_is_503(s3: S3Client, published: str) -> None
 
 
 def test_an_s3_out_of_reach_is_503_and_says_when_to_come_back(
-    uploads: FlaskClient, monkeypatch: pytest.MonkeyPatch
+    uploads: FlaskClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def unreachable(*_: object) -> None:
-        raise EndpointConnectionError(endpoint_url="https://s3")
+        raise EndpointConnectionError(endpoint_url=f"https://s3/{KEY}")
 
     monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", unreachable)
     monkeypatch.setattr("botocore.client.BaseClient._make_request", unreachable)
     response = classify(uploads, KEY)
     assert "Check the network" in problem(response, 503)
     assert int(response.headers["Retry-After"]) > 0
+    assert KEY not in caplog.text
+    assert '"https://s3/incoming/…"' in caplog.text
 
 
 def test_without_credentials_no_form_is_made(

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from model_loader import Timings
 from training.cost.bill import Bill, all_bills
-from training.cost.measure import Steps
 from training.cost.prices import PriceList
 from training.cost.usage import MEMORY, OVERHEAD, TIMEOUT, Month
 from training.errors import TrainingError
@@ -31,7 +31,7 @@ class Ceiling:
     slowest: tuple[float, ...]
 
 
-def ceiling(rate: float, steps: Mapping[str, Steps], month: Month, prices: PriceList) -> Ceiling:
+def ceiling(rate: float, steps: Mapping[str, Timings], month: Month, prices: PriceList) -> Ceiling:
     """Return the most that a day can cost at a rate.
 
     Args:
@@ -47,7 +47,7 @@ def ceiling(rate: float, steps: Mapping[str, Steps], month: Month, prices: Price
         raise TrainingError(f"--rate is {rate:g}; it must be more than 0 requests a second.")
     day = replace(month, requests=math.ceil(rate * _DAY))
     # Warm, and as long as the timeout on the clock, which less memory does not stretch.
-    until_timeout = Steps(0, 0, 1000 * TIMEOUT * min(1, month.memory / MEMORY) - OVERHEAD)
+    until_timeout = Timings(0, 0, 1000 * TIMEOUT * min(1, month.memory / MEMORY) - OVERHEAD)
     return Ceiling(
         rate,
         _totals(all_bills(steps, 0, day, prices)),

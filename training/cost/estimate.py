@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from model_loader import Timings
 from training.cost.bill import Bill
 from training.cost.ceiling import Ceiling
-from training.cost.measure import RUNS, Picture, Steps
+from training.cost.measure import RUNS, Picture
 from training.cost.prices import PriceList
 from training.cost.usage import (
     ANSWER_BYTES,
@@ -39,7 +40,7 @@ class Estimate:
     model: str
     picture: Picture
     month: Month
-    steps: Mapping[str, Steps]
+    steps: Mapping[str, Timings]
     bills: Sequence[Bill]
     ceiling: Ceiling
     assumptions: Mapping[str, str]

@@ -33,8 +33,8 @@ OVERHEAD = 5.0
 ANSWER_BYTES = 1_000
 """An answer with its headers."""
 
-LOG_BYTES = 1_000
-"""Lambda's three lines for each request, and one of the function's own."""
+LOG_BYTES = 1_500
+"""Lambda's three lines for each request, and one of the function's own, which has the metrics."""
 
 READS_OF_A_START = 3
 """``current.json``, ``model.json`` and the network's file."""
