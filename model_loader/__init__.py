@@ -26,13 +26,14 @@ from model_loader.errors import (
     UploadNotFoundError,
     UploadsUnavailableError,
 )
-from model_loader.image import MAX_PIXELS, count_pixels, decode_image
+from model_loader.image import MAX_PIXELS, EncodedImage, count_pixels, decode_image
 from model_loader.limits import MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES
 from model_loader.metadata import FileInfo, Metadata, SelfTest
 from model_loader.model import Model, load_model
+from model_loader.operations import Normalize, Resize
 from model_loader.prediction import UNKNOWN, Prediction, Timings
 from model_loader.shared import SharedModel
-from model_loader.transform import Normalize, Resize, Transform
+from model_loader.transform import Transform
 
 __all__ = [
     "MAX_PIXELS",
@@ -40,6 +41,7 @@ __all__ = [
     "MAX_UPLOAD_BYTES",
     "UNKNOWN",
     "ClassifierError",
+    "EncodedImage",
     "FileInfo",
     "InputError",
     "MalformedRequestError",

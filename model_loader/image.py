@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 
-import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from model_loader.errors import (
@@ -14,7 +14,8 @@ from model_loader.errors import (
     UndecodableImageError,
     UnsupportedImageError,
 )
-from model_loader.jpeg_scans import MAX_SCANS, has_too_many_scans
+from model_loader.jpeg_scans import MAX_SCANS, MEANS_ALONE, has_too_many_scans, without_detail
+from model_loader.rgb import to_rgb
 
 MAX_PIXELS = 50_000_000
 """Pixels of the largest picture that is decoded. 50 megapixels are 150 MB as RGB; a transparent
@@ -43,55 +44,95 @@ _TURNS = {
 }
 """What makes a picture of each EXIF orientation upright."""
 
-_BITS_PER_SAMPLE_TAG = 258
-_PHOTOMETRIC_TAG = 262
-_WHITE_IS_ZERO = 0
-_SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
-_THIRTY_TWO_BIT_MODES = ("I", "F")
+_SIDEWAYS = (
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_90,
+)
+
+
+SCALES = (8, 4, 2)
+"""What a picture can be shrunk by while it is decoded: what JPEG's blocks of 8 × 8 allow."""
+
+
+@dataclass(frozen=True)
+class EncodedImage:
+    """A JPEG, PNG, WebP, GIF, BMP or TIFF of which the header alone has been read.
+
+    Attributes:
+        size: The upright picture's (width, height) in pixels.
+    """
+
+    size: tuple[int, int]
+    _data: bytes
+    _turn: Image.Transpose | None
+
+    @classmethod
+    def read(cls, data: bytes) -> EncodedImage:
+        """Read a file's header.
+
+        Args:
+            data: A whole file.
+
+        Raises:
+            MalformedRequestError: There are no bytes.
+            UnsupportedImageError: The bytes are of none of these formats.
+            UndecodableImageError: The header is damaged, or it is a JPEG made to be slow.
+            TooLargeError: The picture has more than ``MAX_PIXELS``.
+        """
+        if not data:
+            raise MalformedRequestError("The file is empty (0 bytes). Send an image file.")
+        image = _open(data)
+        _check_pixels(*image.size)
+        if image.format == "JPEG" and has_too_many_scans(data):
+            raise UndecodableImageError(
+                f"The JPEG has more than {MAX_SCANS} scans, which no camera writes and which take "
+                "long to decode. Save it anew in an image editor."
+            )
+        turn = _turn(image)
+        width, height = image.size
+        return cls((height, width) if turn in _SIDEWAYS else (width, height), data, turn)
+
+    def scale_for(self, needed: tuple[int, int]) -> int:
+        """Return by how much the picture can be shrunk and still have this (width, height)."""
+        room = min(has // needs for has, needs in zip(self.size, needed, strict=True))
+        return next((scale for scale in SCALES if scale <= room), 1)
+
+    def decode(self, scale: int = 1) -> Image.Image:
+        """Decode the picture: a GIF's first frame, upright, in RGB, transparency laid on white.
+
+        Args:
+            scale: 1, or one of ``SCALES``: the sides are divided by it and rounded up. A JPEG is
+                then decoded in a fraction of the time and memory.
+
+        Raises:
+            UndecodableImageError: The file is damaged, or of a pixel type that has no fixed range.
+        """
+        image = _open(self._data)
+        try:
+            if scale > 1 and image.format == "JPEG":
+                image = _draft(image, self._data, scale)
+            image.load()
+            rgb = to_rgb(image)
+            if scale > 1 and image.format != "JPEG":
+                rgb = rgb.reduce(scale)
+            return rgb if self._turn is None else rgb.transpose(self._turn)
+        except UndecodableImageError:
+            raise
+        except Exception as error:
+            # Pillow's decoders raise whatever the bytes provoke: OSError, SyntaxError, ValueError,
+            # struct.error, zlib.error, EOFError … All of them mean that this file is damaged.
+            width, height = self.size
+            raise UndecodableImageError(
+                f"The {image.format} image of {width} × {height} pixels is damaged or cut short "
+                f"({error}). Send the file again, or save it anew in an image editor."
+            ) from error
 
 
 def decode_image(data: bytes) -> Image.Image:
-    """Decode a JPEG, PNG, WebP, GIF (its first frame), BMP or TIFF.
-
-    The EXIF orientation is applied; palette, grey, CMYK and 16-bit pictures become RGB;
-    transparent pixels are laid on white.
-
-    Args:
-        data: A whole file.
-
-    Returns:
-        An upright picture of mode RGB.
-
-    Raises:
-        MalformedRequestError: There are no bytes.
-        UnsupportedImageError: The bytes are of none of these formats.
-        UndecodableImageError: The file is damaged, of a pixel type that has no fixed range, or a
-            JPEG made to be slow.
-        TooLargeError: The picture has more than ``MAX_PIXELS``; it is not decoded.
-    """
-    if not data:
-        raise MalformedRequestError("The file is empty (0 bytes). Send an image file.")
-    image = _open(data)
-    _check_pixels(image.width, image.height)
-    if image.format == "JPEG" and has_too_many_scans(data):
-        raise UndecodableImageError(
-            f"The JPEG has more than {MAX_SCANS} scans, which no camera writes and which take long "
-            "to decode. Save it anew in an image editor."
-        )
-    try:
-        turn = _turn(image)
-        image.load()
-        image = _to_rgb(image)
-        return image if turn is None else image.transpose(turn)
-    except UndecodableImageError:
-        raise
-    except Exception as error:
-        # Pillow's decoders raise whatever the bytes provoke: OSError, SyntaxError, ValueError,
-        # struct.error, zlib.error, EOFError … All of them mean that this file is damaged.
-        raise UndecodableImageError(
-            f"The {image.format} image of {image.width} × {image.height} pixels is damaged or cut "
-            f"short ({error}). Send the file again, or save it anew in an image editor."
-        ) from error
+    """Decode every pixel of a file; see ``EncodedImage`` for what it raises."""
+    return EncodedImage.read(data).decode()
 
 
 def count_pixels(data: bytes) -> int:
@@ -101,6 +142,14 @@ def count_pixels(data: bytes) -> int:
     except InputError:
         return 0
     return width * height
+
+
+def _draft(jpeg: Image.Image, data: bytes, scale: int) -> Image.Image:
+    """Return a JPEG that is shrunk by ``scale`` while it is decoded."""
+    if scale == MEANS_ALONE and jpeg.info.get("progressive"):
+        jpeg = _open(without_detail(data))
+    jpeg.draft(None, (jpeg.width // scale, jpeg.height // scale))
+    return jpeg
 
 
 def _open(data: bytes) -> Image.Image:
@@ -154,43 +203,3 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
     except Exception:
         # Damaged EXIF data says nothing about the pixels, which are whole.
         return None
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
-    if image.mode in _SIXTEEN_BIT_MODES:
-        return _from_sixteen_bits(image)
-    if image.mode in _THIRTY_TWO_BIT_MODES:
-        raise UndecodableImageError(
-            f"The image has 32-bit pixels (Pillow's mode {image.mode}), whose black and white are "
-            "not defined. Save it with 8 or 16 bits a channel."
-        )
-    if image.has_transparency_data:
-        return _on_white(image.convert("RGBA"))
-    return image.convert("RGB")
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    white = Image.new("RGB", image.size, "white")
-    white.paste(image, mask=image.getchannel("A"))
-    return white
-
-
-def _from_sixteen_bits(image: Image.Image) -> Image.Image:
-    levels = np.asarray(image).astype(np.uint16)
-    bits, white_is_zero = _tiff_levels(image)
-    grey = (levels >> (bits - 8)).astype(np.uint8)
-    if white_is_zero:
-        grey = 255 - grey
-    transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        grey[levels == transparent] = 255
-    return Image.fromarray(grey).convert("RGB")
-
-
-def _tiff_levels(image: Image.Image) -> tuple[int, bool]:
-    """Return the bits that are used of 16, and whether 0 is white: TIFF leaves both open."""
-    tags = getattr(image, "tag_v2", {})
-    bits = tags.get(_BITS_PER_SAMPLE_TAG, (16,))
-    return int(bits[0]), tags.get(_PHOTOMETRIC_TAG) == _WHITE_IS_ZERO

@@ -15,6 +15,7 @@ import logging
 import threading
 import time
 
+from model_loader.engine import import_ahead
 from model_loader.errors import ModelCorruptError, ModelIncompatibleError, ModelUnavailableError
 from model_loader.model import Current, Model, find_changed, find_current, load_version
 from model_loader.store import open_store
@@ -48,6 +49,7 @@ class LatestModel:
         Raises:
             ModelUnavailableError: It cannot be loaded; see ``load_version``.
         """
+        import_ahead(engine)
         self._uri = uri
         self._store = open_store(uri)
         self._engine = engine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,10 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model_loader.engine import DEFAULT_ENGINE, ENGINES, Network
+from model_loader.engine import DEFAULT_ENGINE, ENGINES, Network, import_ahead
 from model_loader.errors import ModelCorruptError, ModelIncompatibleError, ModelMismatchError
-from model_loader.image import decode_image
+from model_loader.image import EncodedImage
 from model_loader.metadata import Metadata, checked_name, read_object
+from model_loader.operations import scale_for
 from model_loader.prediction import UNKNOWN, Prediction, Timings
 from model_loader.store import LocalStore, Store, open_store, sha256
 
@@ -43,9 +45,9 @@ class Model:
             The network's input for this picture: float32 [3, H, W], normalised.
 
         Raises:
-            InputError: The bytes cannot be decoded; see ``decode_image``.
+            InputError: The bytes cannot be decoded; see ``EncodedImage``.
         """
-        return self.metadata.transform(decode_image(data))
+        return self.metadata.transform(self.metadata.transform.decode(data))
 
     def probabilities(self, images: NDArray[np.float32]) -> NDArray[np.float64]:
         """Run the network on prepared pictures of equal size.
@@ -78,18 +80,20 @@ class Model:
             clock: What the timings of the answer are read from, in seconds.
 
         Raises:
-            InputError: The bytes cannot be decoded; see ``decode_image``.
+            InputError: The bytes cannot be decoded; see ``EncodedImage``.
         """
         begin = clock()
-        picture = decode_image(data)
+        encoded = EncodedImage.read(data)
+        transform = self.metadata.transform
+        picture = encoded.decode(scale_for(transform.image_ops, encoded))
         decoded = clock()
-        prepared = self.metadata.transform(picture)
+        prepared = transform(picture)
         transformed = clock()
         probabilities = self.probabilities(prepared[None])[0]
         end = clock()
         return replace(
             self.predict(probabilities),
-            pixels=picture.width * picture.height,
+            pixels=math.prod(encoded.size),
             timings=Timings(
                 1000 * (decoded - begin), 1000 * (transformed - decoded), 1000 * (end - transformed)
             ),
@@ -139,6 +143,7 @@ def load_model(uri: str, engine: str | None = None, threads: int | None = None) 
         ModelIncompatibleError: The version has no file for the engine, or the engine is unknown.
         ModelUnavailableError: The store does not answer.
     """
+    import_ahead(engine)
     store = open_store(uri)
     return load_version(store, find_current(store).folder, engine, threads)
 
@@ -249,7 +254,7 @@ def _run_self_test(model: Model) -> None:
             f"{who} has {len(metadata.labels)} labels, but its network gives an output of shape "
             f"{logits.shape}. Export the model again."
         )
-    answer = model.probabilities(model.prepare(metadata.self_test.image)[None])[0]
+    answer = softmax(logits, metadata.temperature)[0]
     difference = float(np.abs(answer - metadata.self_test.probabilities).max())
     if not difference <= SELF_TEST_TOLERANCE:  # also where it is not a number
         raise ModelCorruptError(

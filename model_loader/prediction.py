@@ -14,7 +14,7 @@ class Timings:
     """Milliseconds that the steps of one classification took, by the clock it was given.
 
     Attributes:
-        decode: From the file's bytes to an upright RGB picture.
+        decode: From the file's bytes to an upright RGB picture, no larger than the transform needs.
         transform: To the network's input.
         inference: To the probabilities.
     """
@@ -37,7 +37,7 @@ class Prediction:
         label: The most probable class, or "unknown" where ``confidence`` is below the threshold.
         confidence: The probability of the most probable class, 0…1.
         scores: The probability of each class, in index order; they sum to 1.
-        pixels: Of the decoded picture; None where no file was decoded.
+        pixels: Of the file, which may be decoded smaller; None where no file was decoded.
         timings: None where no file was decoded.
     """
 

@@ -20,7 +20,7 @@ from model_loader import (
     UploadNotFoundError,
     UploadsUnavailableError,
 )
-from model_loader.s3 import make_client
+from model_loader.boto import make_client
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from model_loader import MAX_UPLOAD_BYTES, TooLargeError
-from model_loader.s3 import make_client
+from model_loader.boto import make_client
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef, PutObjectRequestTypeDef

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from model_loader import Normalize, Resize, Transform
-from model_loader.transform import Fit
+from model_loader.operations import Fit
 from tests.images import encode, noise
 from training.data.pixels import PixelDataset, load_pixels
 from training.data.table import ImageTable, read_folder

@@ -23,7 +23,6 @@ from torch import Tensor, nn
 
 from model_loader import FileInfo, Metadata, ModelUnavailableError, SelfTest, Transform, load_model
 from model_loader.engine import ENGINES
-from model_loader.image import decode_image
 from model_loader.store import file_info
 from training.errors import TrainingError
 from training.onnx_graph import SMALLEST, write_onnx
@@ -69,7 +68,7 @@ def export_version(
     network.eval()
     provenance = provenance or Provenance()
     picture = _self_test_picture()
-    images = torch.from_numpy(transform(decode_image(picture)))[None]
+    images = torch.from_numpy(transform(transform.decode(picture)))[None]
     with torch.inference_mode():
         probabilities = network(images).softmax(1)[0].tolist()
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from model_loader import Normalize, Resize, Transform
-from model_loader.transform import CenterCrop, Fit, Pad
+from model_loader.operations import CenterCrop, Fit, Pad
 from tests.images import noise
 from training.data.augment import AUGMENTATIONS, OPERATIONS, Augmentation, read_augmentations
 from training.data.grid_distortion import GridDistortion

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from model_loader import Resize, Transform
-from model_loader.transform import ImageOp
+from model_loader.operations import ImageOp
 from tests.images import encode, noise
 from tests.pixel_material import NORMALIZE, SQUASH, kept, load, make, same
 from training.data import decoding, pixel_cache

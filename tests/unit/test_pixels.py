@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from model_loader import Transform, decode_image
+from model_loader import Transform
 from tests.pixel_material import NORMALIZE, SQUASH, VARIABLE, load, make, same
 from training.data import pixel_cache
 from training.data.pixel_cache import Folder
@@ -31,7 +31,7 @@ def test_an_item_is_what_the_service_makes_of_the_file(
     assert images.rows == table.rows
     for number, row in enumerate(table.rows):
         image, label = images[number]
-        theirs = transform(decode_image((table.root / row.file).read_bytes()))
+        theirs = transform(transform.decode((table.root / row.file).read_bytes()))
         assert image.dtype == torch.float32
         np.testing.assert_array_equal(image.numpy(), theirs)
         assert images.sizes[number] == theirs.shape[1:]

@@ -19,7 +19,7 @@ from model_loader import (
     Transform,
     decode_image,
 )
-from model_loader.transform import IMAGE_OPS, CenterCrop, Fit, ImageOp, Pad
+from model_loader.operations import IMAGE_OPS, CenterCrop, Fit, ImageOp, Pad
 from tests.images import encode, halves, noise
 from training.models.torchvision_import import torchvision
 from training.samples.draw import CLASSES, draw_image

@@ -10,8 +10,8 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from model_loader import InputError, decode_image
-from model_loader.transform import ImageOp, apply_ops
+from model_loader import EncodedImage, InputError
+from model_loader.operations import ImageOp, apply_ops, decode_for, scale_for
 from training.data.cache_room import LARGEST_SHARE
 from training.data.contents import Content, Skips, in_threads, unreadable
 from training.data.pictures import Levels, Pictures
@@ -40,14 +40,14 @@ class PictureList(Protocol):
         ...
 
 
-def read_image(path: Path) -> Image.Image:
-    """Decode an image file to an upright RGB picture.
+def read_image(path: Path, ops: Ops = ()) -> Image.Image:
+    """Decode an image file to an upright RGB picture, no larger than the operations need it.
 
     Raises:
         TrainingError: It cannot be read or decoded.
     """
     try:
-        return decode_image(path.read_bytes())
+        return decode_for(ops, path.read_bytes())
     except OSError as error:
         raise TrainingError(f"The image {path} cannot be read: {error.strerror}.") from error
     except InputError as error:
@@ -70,7 +70,7 @@ class _OnDemand:
 
     def __getitem__(self, index: int) -> Levels:
         try:
-            image = read_image(self._root / self._files[index])
+            image = read_image(self._root / self._files[index], self._ops)
         except TrainingError as error:
             raise TrainingError(
                 f"{error} It was there when the run began: put it back and go on with --resume, or "
@@ -249,10 +249,22 @@ def _decode(
     if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
         return "it was changed while it was read."
     try:
-        image = decode_image(data)
+        return _pictures(data, ops_lists)
     except InputError as error:
         return error
-    return [np.asarray(apply_ops(ops, image)) for ops in ops_lists]
+
+
+def _pictures(data: bytes, ops_lists: Sequence[Ops]) -> list[Levels]:
+    """Return what each list makes of a file, which is decoded once for all that need one size."""
+    encoded = EncodedImage.read(data)
+    decoded: dict[int, Image.Image] = {}
+    pictures = []
+    for ops in ops_lists:
+        scale = scale_for(ops, encoded)
+        if scale not in decoded:
+            decoded[scale] = encoded.decode(scale)
+        pictures.append(np.asarray(apply_ops(ops, decoded[scale])))
+    return pictures
 
 
 def _size(levels: Levels) -> tuple[int, int]:

@@ -11,6 +11,7 @@ wait. It does not grow without end: see ``cache_room.make_room``.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import shutil
 import tempfile
@@ -25,9 +26,8 @@ import numpy as np
 from PIL import __version__ as pillow_version
 from PIL import features
 
-import model_loader.image
-import model_loader.transform
-from model_loader.transform import ImageOp
+from model_loader import image, jpeg_scans, operations, rgb
+from model_loader.operations import ImageOp
 from training.data.cache_room import make_room, touch
 from training.data.locks import alone, hold
 from training.data.pictures import Levels, Pictures, map_levels
@@ -258,8 +258,8 @@ def cache_key(digests: Sequence[str], ops: Sequence[ImageOp]) -> str:
 
 def decoder_version() -> dict[str, str | None]:
     """Return what the levels of a decoded picture depend on, besides the file: code and codecs."""
-    sources = [model_loader.image.__file__, model_loader.transform.__file__]
-    code = b"\0".join(Path(source).read_bytes() for source in sources)
+    modules = (image, operations, jpeg_scans, rgb)
+    code = "\0".join(map(inspect.getsource, modules)).encode()
     codecs = {name: features.version(name) for name in ("jpg", "zlib", "webp", "libtiff")}
     return {"code": hashlib.sha256(code).hexdigest(), "pillow": pillow_version, **codecs}
 

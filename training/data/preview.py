@@ -14,7 +14,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from model_loader.transform import apply_ops
+from model_loader.operations import apply_ops
 from training.data.augment import Augmentation
 from training.data.contents import Skips
 from training.data.decoding import read_image

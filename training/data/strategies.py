@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from model_loader import Normalize, Resize, Transform
-from model_loader.transform import CenterCrop, Fit, ImageOp, Pad
+from model_loader.operations import CenterCrop, Fit, ImageOp, Pad
 from training.data.augment import SIZING, Augmentation, nearest
 from training.errors import TrainingError
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from model_loader import Transform
-from model_loader.transform import Fit, Resize
+from model_loader.operations import Fit, Resize
 from training.data.pixels import read_image
 from training.errors import TrainingError
 from training.evaluation.answers import Answers
@@ -112,7 +112,7 @@ def make_galleries(
     def show(i: int) -> Shown | None:
         row, guess = answers.rows[i], int(guesses[i])
         try:
-            image = read_image(root / row.file)
+            image = read_image(root / row.file, transform.image_ops)
         except TrainingError:  # it has gone since it was answered
             return None
         return Shown(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 
+import model_loader.s3
 from model_loader.store import file_info
 from tests.refresh_material import Clock, Versions, served, shared
 from tests.unit.conftest import BUCKET
@@ -24,16 +24,16 @@ def test_a_process_that_goes_on_from_a_snapshot_connects_and_asks_anew(
     served(model)
     versions.publish_second()
     made = []
-    make = boto3.client
+    connect = model_loader.s3._connect
 
-    def counting(service: str, **settings: Any) -> Any:
-        made.append(service)
-        return make(service, **settings)
+    def counting(*place: str) -> Any:
+        made.append(place)
+        return connect(*place)
 
-    monkeypatch.setattr(boto3, "client", counting)
+    monkeypatch.setattr(model_loader.s3, "_connect", counting)
     model.renew()
     assert [served(model), served(model)] == [versions.second] * 2
-    assert made == ["s3"]
+    assert len(made) == 1
 
 
 def test_a_process_that_goes_on_from_a_snapshot_keeps_what_nothing_may_change(

@@ -1,0 +1,243 @@
+"""Operations on pictures: their sizes, what they need of a file, and what they make of it.
+
+Each that torchvision has too reproduces torchvision's on PIL images (``Resize``, ``CenterCrop``,
+``ToTensor``, ``Normalize``) without importing torchvision.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from model_loader.image import EncodedImage
+
+Pixels = NDArray[np.float32]
+
+SPARE = 1.5
+"""A picture that is resampled is decoded with so many times the pixels that each side gets: fewer
+would blur it, more cost time. benchmarks/RESULTS.md has what it changes in the answers."""
+
+_LARGEST = 4096
+"""Pixels of the longest side that a transform may ask for."""
+
+
+@dataclass(frozen=True)
+class ImageOp(ABC):
+    """One operation from picture to picture; its fields are its values in ``model.json``."""
+
+    op: ClassVar[str]
+
+    @abstractmethod
+    def output_size(self, width: int, height: int) -> tuple[int, int]:
+        """Return the (width, height) in pixels that a picture of this size gets."""
+
+    @abstractmethod
+    def __call__(self, image: Image.Image) -> Image.Image:
+        """Return the changed RGB picture."""
+
+    def needed_size(self, width: int, height: int) -> tuple[int, int]:
+        """Return the smallest (width, height) at which a picture of this size may be decoded.
+
+        What resamples anyway takes a picture that has been shrunk to no less than this; what cuts
+        or pads needs every pixel.
+        """
+        return width, height
+
+
+@dataclass(frozen=True)
+class _ToSize(ImageOp):
+    """What aims at ``height`` × ``width`` pixels."""
+
+    height: int
+    width: int
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that no network takes."""
+        if not (_is_size(self.height) and _is_size(self.width)):
+            raise ValueError("height and width must be whole numbers from 1 to 4096")
+
+
+@dataclass(frozen=True)
+class Resize(_ToSize):
+    """Resize to exactly ``height`` × ``width`` pixels, bilinear with antialiasing.
+
+    This squashes: the aspect ratio is not kept (seed 002's strategy).
+    """
+
+    op: ClassVar[str] = "resize"
+
+    def output_size(self, width: int, height: int) -> tuple[int, int]:
+        """Return this operation's own size, whatever the picture's."""
+        return self.width, self.height
+
+    def needed_size(self, width: int, height: int) -> tuple[int, int]:
+        """Return this operation's size with pixels to spare."""
+        return _with_spare(self.output_size(width, height))
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        """Return the resized RGB picture."""
+        return image.resize((self.width, self.height), Image.Resampling.BILINEAR)
+
+
+@dataclass(frozen=True)
+class Pad(_ToSize):
+    """Lay a picture that is smaller on a side on the middle of a black one (seed 003's strategy).
+
+    A side that is long enough already stays as it is. An odd pixel goes to the right and below,
+    as in torchvision's ``CenterCrop``.
+    """
+
+    op: ClassVar[str] = "pad"
+
+    def output_size(self, width: int, height: int) -> tuple[int, int]:
+        """Return the picture's size, each side at least this operation's."""
+        return max(width, self.width), max(height, self.height)
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        """Return the padded RGB picture."""
+        size = self.output_size(*image.size)
+        if size == image.size:
+            return image
+        padded = Image.new("RGB", size)
+        padded.paste(image, ((size[0] - image.width) // 2, (size[1] - image.height) // 2))
+        return padded
+
+
+@dataclass(frozen=True)
+class CenterCrop(_ToSize):
+    """Cut ``height`` × ``width`` pixels from the middle; equal to torchvision's ``CenterCrop``.
+
+    A picture that is smaller on a side is padded first, as ``Pad`` does.
+    """
+
+    op: ClassVar[str] = "center_crop"
+
+    def output_size(self, width: int, height: int) -> tuple[int, int]:
+        """Return this operation's own size, whatever the picture's."""
+        return self.width, self.height
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        """Return the cut RGB picture."""
+        image = Pad(self.height, self.width)(image)
+        # round() goes to the even number at .5, as torchvision's does.
+        left, top = round((image.width - self.width) / 2), round((image.height - self.height) / 2)
+        return image.crop((left, top, left + self.width, top + self.height))
+
+
+@dataclass(frozen=True)
+class Fit(ImageOp):
+    """Bring a picture of any size between two bounds and keep its aspect ratio (for SPP).
+
+    It is enlarged until its shorter side has ``min_side`` pixels, or shrunk until its area is at
+    most ``max_pixels``; between the bounds it is left as it is. No single scale brings a ribbon
+    (1 × 3000) inside both: then alone the aspect ratio gives way, its shorter side becomes
+    ``min_side``, its longer one ``max_pixels // min_side``. Bilinear with antialiasing.
+    """
+
+    op: ClassVar[str] = "fit"
+    min_side: int
+    max_pixels: int
+
+    def __post_init__(self) -> None:
+        """Refuse bounds between which no picture lies."""
+        if not _is_size(self.min_side):
+            raise ValueError("min_side must be a whole number from 1 to 4096")
+        least = self.min_side**2
+        if not (_is_whole(self.max_pixels) and least <= self.max_pixels <= _LARGEST**2):
+            raise ValueError(
+                f"max_pixels must be a whole number from min_side squared ({least}) to "
+                f"{_LARGEST**2}"
+            )
+
+    def output_size(self, width: int, height: int) -> tuple[int, int]:
+        """Return the size inside both bounds."""
+        short, long = sorted((width, height))
+        if short < self.min_side:
+            short, long = self.min_side, round(long * self.min_side / short)
+        if short * long > self.max_pixels:
+            scale = math.sqrt(self.max_pixels / (width * height))
+            short, long = (math.floor(side * scale) for side in sorted((width, height)))
+            if short < self.min_side:
+                short, long = self.min_side, self.max_pixels // self.min_side
+        return (short, long) if width <= height else (long, short)
+
+    def needed_size(self, width: int, height: int) -> tuple[int, int]:
+        """Return the fitted size with pixels to spare."""
+        return _with_spare(self.output_size(width, height))
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        """Return the fitted RGB picture."""
+        size = self.output_size(*image.size)
+        return image if size == image.size else image.resize(size, Image.Resampling.BILINEAR)
+
+
+@dataclass(frozen=True)
+class Normalize:
+    """Scale 0…255 to 0…1, then ``(x - mean) / std`` for each channel, in R, G, B order."""
+
+    op: ClassVar[str] = "normalize"
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        """Take any sequence of three numbers, as JSON has lists; refuse others."""
+        for name in ("mean", "std"):
+            values = tuple(float(value) for value in getattr(self, name))
+            if len(values) != 3 or not np.isfinite(values).all():
+                raise ValueError(f"{name} must be three finite numbers")
+            object.__setattr__(self, name, values)
+        if min(self.std) <= 0:
+            raise ValueError("std must be above zero")
+
+    def __call__(self, image: Image.Image | NDArray[np.uint8]) -> Pixels:
+        """Turn an RGB picture, or its levels uint8 [H, W, 3], into pixels: float32 [3, H, W]."""
+        planes = np.asarray(image, dtype=np.float32).transpose(2, 0, 1) / 255
+        mean = np.array(self.mean, dtype=np.float32).reshape(3, 1, 1)
+        std = np.array(self.std, dtype=np.float32).reshape(3, 1, 1)
+        return np.ascontiguousarray((planes - mean) / std)
+
+
+IMAGE_OPS: dict[str, type[ImageOp]] = {kind.op: kind for kind in (Resize, Pad, CenterCrop, Fit)}
+"""The picture operations by their names in ``model.json``."""
+
+
+def decode_for(ops: Sequence[ImageOp], data: bytes) -> Image.Image:
+    """Decode a file for picture operations, no larger than the first of them needs it.
+
+    Raises:
+        InputError: It cannot be decoded; see ``EncodedImage``.
+    """
+    encoded = EncodedImage.read(data)
+    return encoded.decode(scale_for(ops, encoded))
+
+
+def scale_for(ops: Sequence[ImageOp], encoded: EncodedImage) -> int:
+    """Return the scale at which a picture is decoded for picture operations."""
+    return encoded.scale_for(ops[0].needed_size(*encoded.size)) if ops else 1
+
+
+def apply_ops(ops: Iterable[ImageOp], image: Image.Image) -> Image.Image:
+    """Apply picture operations to an RGB picture, in order."""
+    for op in ops:
+        image = op(image)
+    return image
+
+
+def _with_spare(size: tuple[int, int]) -> tuple[int, int]:
+    width, height = size
+    return math.ceil(SPARE * width), math.ceil(SPARE * height)
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_size(value: object) -> bool:
+    return _is_whole(value) and 1 <= value <= _LARGEST
