@@ -70,6 +70,8 @@ def load_onnx(path: Path, threads: int | None = None) -> Network:
         raise ModelIncompatibleError(_missing("onnx", "onnxruntime", "torchscript")) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
+    # On x86 without VNNI, sums of products of int8 weights overflow unless this is set.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     providers = ["CPUExecutionProvider"]
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=providers)
