@@ -67,8 +67,9 @@ class Comparison:
         figures = (
             f"accuracy {self.accuracy:.3f} on {self.n:,} validation images, "
             f"{self.accuracy_float32:.3f} in float32; {self.same_label:.1%} same labels, "
-            f"probabilities differ by {self.mean_difference:.4f} on average; {self.megabytes:.1f} MB in place of "
-            f"{self.megabytes_float32:.1f}, {self.milliseconds:.1f} CPU ms an image in place of "
+            f"probabilities differ by {self.mean_difference:.4f} on average; "
+            f"{self.megabytes:.1f} MB in place of {self.megabytes_float32:.1f}, "
+            f"{self.milliseconds:.1f} CPU ms an image in place of "
             f"{self.milliseconds_float32:.1f} (one thread, median of {_TIMED})"
         )
         if self.is_kept:
