@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import platform
 import sys
 import threading
 from collections.abc import Callable
@@ -79,6 +80,9 @@ def load_onnx(path: Path, threads: int | None = None) -> Network:
         raise ModelIncompatibleError(_missing("onnx", "onnxruntime", "torchscript")) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
+    if sums_overflow():
+        # Exact, and slower; ONNX Runtime 1.31 would slow some processors with VNNI down, too.
+        options.add_session_config_entry("session.x64quantprecision", "1")
     providers = ["CPUExecutionProvider"]
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=providers)
@@ -114,6 +118,19 @@ ENGINES: dict[str, tuple[str, Callable[[Path, int | None], Network]]] = {
     "onnx": ("model.onnx", load_onnx),
 }
 """The file that each engine runs, and what loads it."""
+
+
+def sums_overflow(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether this processor's sums of products of int8 weights may overflow.
+
+    So it is on x86 without VNNI: the sum of two products is kept in 16 bits.
+    """
+    try:
+        lines = cpuinfo.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:  # not Linux
+        return platform.machine().lower() in ("x86_64", "amd64")
+    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    return bool(flags) and not {"avx512_vnni", "avx_vnni"} & set(flags)
 
 
 def _missing(engine: str, package: str, other: str) -> str:

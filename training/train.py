@@ -18,6 +18,7 @@ from training.data.source import DataSource
 from training.data.split import read_split, write_split
 from training.errors import TrainingError, interruptible
 from training.evaluation.figures import Evaluation
+from training.evaluation.int8 import Comparison, quantise_run
 from training.evaluation.runs import finish_run, has_own_images
 from training.export import Provenance, calibrate_version, export_version
 from training.fitting.checkpoint import Progress, read_progress
@@ -168,7 +169,7 @@ def find_rate(
         return Fitting(model, recipe, materials, Run(Path(folder)), Hardware()).find_rate(stage)
 
 
-def export_run(run: Run, precision: float | None = None) -> Metadata:
+def export_run(run: Run, precision: float | None = None, int8: bool | None = None) -> Metadata:
     """Export the weights of a run's best epoch as a version, into ``run.model``, and measure it.
 
     Where the images are not there any more, an earlier export's temperature, threshold and
@@ -178,27 +179,33 @@ def export_run(run: Run, precision: float | None = None) -> Metadata:
         run: The run.
         precision: The fraction of right answers to reach by answering "unknown" when in doubt;
             None for the recipe's.
+        int8: Whether to make the ONNX file int8, if its accuracy allows it; None for the recipe's.
 
     Raises:
         TrainingError: The run's files cannot be read, the export fails its checks, or the
-            precision that was given cannot be reached.
+            precision or int8 was asked for here and cannot be had; the version is written then.
     """
     root = read_data(run).root
     here = has_own_images(run, root)
-    if precision is not None and not here:
+    recipe = load_recipe(str(run.recipe))
+    wants_int8 = recipe.int8 if int8 is None else int8
+    if (precision is not None or wants_int8) and not here:
         raise TrainingError(
-            f"A threshold needs the images that {run.folder} was trained with, but they are not "
-            f"in {root} any more, or were changed."
+            f"{'A threshold' if precision is not None else 'int8'} needs the images that "
+            f"{run.folder} was trained with, but they are not in {root} any more, or were changed."
         )
     if not here:
         said = f"The images in {root} are gone or changed: temperature and figures stay."
         console.print(said, markup=False, soft_wrap=True, highlight=False)
         return _export_again(run)
     _export(run)
-    wanted = load_recipe(str(run.recipe)).reject_below_precision if precision is None else precision
-    finished = finish_run(run, wanted)
+    comparison = _quantise(run) if wants_int8 else None
+    wanted = recipe.reject_below_precision if precision is None else precision
+    finished = finish_run(run, wanted, comparison)
     if finished.unreachable and precision is not None:
         raise finished.unreachable
+    if int8 and not (comparison and comparison.is_kept):
+        raise TrainingError(f"Version {finished.metadata.version} is float32, not int8.")
     return finished.metadata
 
 
@@ -246,7 +253,9 @@ def _finish(run: Run, hardware: Hardware) -> Trained | None:
         return None
     console.print("Exporting TorchScript and ONNX, and comparing their answers", highlight=False)
     _export(run)
-    finished = finish_run(run, load_recipe(str(run.recipe)).reject_below_precision)
+    recipe = load_recipe(str(run.recipe))
+    comparison = _quantise(run) if recipe.int8 else None
+    finished = finish_run(run, recipe.reject_below_precision, comparison)
     if finished.unreachable:
         said = f"{finished.unreachable} The version rejects nothing."
         console.print(said, markup=False, soft_wrap=True, highlight=False)
@@ -265,11 +274,27 @@ def _export(run: Run) -> Metadata:
     )
 
 
+def _quantise(run: Run) -> Comparison | None:
+    """Make the ONNX file int8 where that is possible, and say what it changed."""
+    try:
+        comparison = quantise_run(run)
+    except TrainingError as error:
+        console.print(str(error), markup=False, soft_wrap=True, highlight=False)
+        return None
+    console.print(str(comparison), markup=False, soft_wrap=True, highlight=False)
+    return comparison
+
+
 def _export_again(run: Run) -> Metadata:
     """Export, and keep what an earlier export was given."""
     try:
         earlier = Metadata.from_json((run.model / "model.json").read_bytes())
     except (OSError, ModelUnavailableError):
         return _export(run)
+    if earlier.self_test.int8:
+        raise TrainingError(
+            f"The version in {run.model} is int8, and its figures are of that file. Making it "
+            "again needs the images that it was trained with, so it stays as it is."
+        )
     _export(run)
     return calibrate_version(run.model, earlier.temperature, earlier.threshold, earlier.metrics)

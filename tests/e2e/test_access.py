@@ -282,7 +282,12 @@ def test_the_role_may_do_nothing_else_in_the_account(
 def test_the_functions_environment_holds_settings_and_no_secret(service: Service) -> None:
     configuration = service.aws.client("lambda").get_function_configuration(FunctionName=FUNCTION)
     variables = configuration["Environment"]["Variables"]
-    assert {name.partition("_")[0] for name in variables} <= {"MODEL", "INCOMING"}
+    assert {name.partition("_")[0] for name in variables} == {
+        "MODEL",
+        "INCOMING",
+        "METRICS",
+        "SNAPSHOT",
+    }
     assert not [name for name in variables if "SECRET" in name or "KEY" in name]
 
 

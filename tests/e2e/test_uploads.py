@@ -14,8 +14,7 @@ from typing import Any
 import boto3
 import pytest
 import requests
-from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
+from werkzeug.test import Client, TestResponse
 
 from handler import create_app
 from model_loader import MAX_UPLOAD_BYTES, SharedModel, load_model
@@ -33,14 +32,14 @@ Form = dict[str, Any]
 
 
 @pytest.fixture
-def service(seaweedfs: SeaweedFS, version: Path, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+def service(seaweedfs: SeaweedFS, version: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
     """A client of a service whose uploads are kept there."""
     lead_to(seaweedfs, monkeypatch)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    return create_app(SharedModel(str(version)), Incoming(f"s3://{BUCKET}/incoming")).test_client()
+    return Client(create_app(SharedModel(str(version)), Incoming(f"s3://{BUCKET}/incoming")))
 
 
-def begin(service: FlaskClient, media_type: str = "image/jpeg") -> Form:
+def begin(service: Client, media_type: str = "image/jpeg") -> Form:
     response = service.post("/uploads", json={"content_type": media_type})
     assert response.status_code == 201
     form: Form = response.get_json()
@@ -56,7 +55,7 @@ def send(form: Form, data: bytes, **changed: str) -> tuple[int, str]:
     return response.status_code, rest.partition("<")[0]
 
 
-def classify(service: FlaskClient, key: str) -> TestResponse:
+def classify(service: Client, key: str) -> TestResponse:
     return service.post("/classify", json={"key": key})
 
 
@@ -66,7 +65,7 @@ def keys() -> set[str]:
 
 
 def test_an_image_too_large_for_a_request_is_uploaded_and_answered(
-    service: FlaskClient, version: Path, large_photo: Path
+    service: Client, version: Path, large_photo: Path
 ) -> None:
     photo = large_photo.read_bytes()
     form = begin(service)
@@ -77,7 +76,7 @@ def test_an_image_too_large_for_a_request_is_uploaded_and_answered(
 
 
 def test_predict_uploads_it_by_itself(
-    service: FlaskClient, version: Path, large_photo: Path, capsys: pytest.CaptureFixture[str]
+    service: Client, version: Path, large_photo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with serving(service.application) as address:
         assert run("predict", large_photo, "--endpoint", address, "--json") == 0
@@ -87,7 +86,7 @@ def test_predict_uploads_it_by_itself(
 
 
 def test_the_commands_of_the_readme_work(
-    service: FlaskClient, version: Path, large_photo: Path, tmp_path: Path
+    service: Client, version: Path, large_photo: Path, tmp_path: Path
 ) -> None:
     (commands,) = re.findall(
         r"```sh\n(curl -X POST [^`]+/uploads .+?)```", (ROOT / "README.md").read_text(), re.DOTALL
@@ -105,7 +104,7 @@ def test_the_commands_of_the_readme_work(
     assert answer["label"] == load_model(str(version)).classify(large_photo.read_bytes()).label
 
 
-def test_the_file_may_have_any_size_up_to_the_limit_and_none_above(service: FlaskClient) -> None:
+def test_the_file_may_have_any_size_up_to_the_limit_and_none_above(service: Client) -> None:
     form = begin(service)
     assert send(form, bytes(MAX_UPLOAD_BYTES + 1)) == (400, "EntityTooLarge")
     assert send(form, b"") == (400, "EntityTooSmall")
@@ -124,13 +123,13 @@ def test_the_file_may_have_any_size_up_to_the_limit_and_none_above(service: Flas
     ],
     ids=str,
 )
-def test_a_form_with_other_fields_is_refused(service: FlaskClient, changed: dict[str, str]) -> None:
+def test_a_form_with_other_fields_is_refused(service: Client, changed: dict[str, str]) -> None:
     before = keys()
     assert send(begin(service), b"a photograph", **changed) == (403, "AccessDenied")
     assert keys() == before
 
 
-def test_a_form_whose_policy_was_changed_is_refused(service: FlaskClient) -> None:
+def test_a_form_whose_policy_was_changed_is_refused(service: Client) -> None:
     form = begin(service)
     policy = json.loads(base64.b64decode(form["fields"]["policy"]))
     policy["conditions"][1] = ["content-length-range", 1, 10**9]
@@ -140,7 +139,7 @@ def test_a_form_whose_policy_was_changed_is_refused(service: FlaskClient) -> Non
 
 
 def test_a_form_is_taken_for_its_time_and_not_after_it(
-    service: FlaskClient, monkeypatch: pytest.MonkeyPatch
+    service: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "SECONDS", 1)
     form = begin(service)
@@ -152,7 +151,7 @@ def test_a_form_is_taken_for_its_time_and_not_after_it(
     )
 
 
-def test_nothing_but_uploads_can_be_read(service: FlaskClient) -> None:
+def test_nothing_but_uploads_can_be_read(service: Client) -> None:
     s3 = boto3.client("s3")
     for key in ("models/secret", f"models/{'k' * 32}", "incoming/secret"):
         s3.put_object(Bucket=BUCKET, Key=key, Body=b"a secret")
@@ -160,13 +159,11 @@ def test_nothing_but_uploads_can_be_read(service: FlaskClient) -> None:
     problem(classify(service, "incoming/../models/secret"), 404)
 
 
-def test_a_form_that_was_not_sent_is_404(service: FlaskClient) -> None:
+def test_a_form_that_was_not_sent_is_404(service: Client) -> None:
     assert "its file was not sent" in problem(classify(service, begin(service)["key"]), 404)
 
 
-def test_wrong_credentials_read_nothing(
-    service: FlaskClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wrong_credentials_read_nothing(service: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     form = begin(service)
     assert send(form, b"a photograph") == (403, "SignatureDoesNotMatch")

@@ -11,10 +11,10 @@ import boto3
 import pytest
 import requests
 import torch
-from flask.testing import FlaskClient
 from moto.server import ThreadedMotoServer
 from PIL import Image
 from rich.console import Console
+from werkzeug.test import Client
 
 from handler import create_app
 from model_loader import EncodedImage, SharedModel
@@ -48,9 +48,9 @@ def published(version: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def client(published: str) -> FlaskClient:
+def client(published: str) -> Client:
     """A client of the service, with a model that works."""
-    return create_app(SharedModel(published)).test_client()
+    return Client(create_app(SharedModel(published)))
 
 
 @pytest.fixture(scope="session")

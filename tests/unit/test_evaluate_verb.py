@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.console import Console
+from werkzeug.test import Client
 
 from handler import create_app
 from model_loader import SharedModel, load_model
@@ -241,7 +242,7 @@ def test_a_threshold_goes_into_the_version_and_is_served(
     assert after["version"] != before["version"]
     assert after["temperature"] == pytest.approx(before["temperature"])
     assert after["threshold"] > sure.min()
-    client = create_app(SharedModel(str(copied / "model"))).test_client()
+    client = Client(create_app(SharedModel(str(copied / "model"))))
     answers = [
         client.post(
             "/classify", data=(data / row.file).read_bytes(), content_type="image/jpeg"

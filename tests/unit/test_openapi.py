@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from werkzeug.test import Client
 
 import handler
 from model_loader import (
@@ -41,7 +41,7 @@ def statuses(base: type[ClassifierError]) -> set[int]:
 
 
 @pytest.fixture
-def served(client: FlaskClient) -> dict[str, Any]:
+def served(client: Client) -> dict[str, Any]:
     document: dict[str, Any] = client.get("/openapi.json").get_json()
     return document
 
@@ -52,7 +52,7 @@ def test_it_is_valid(served: dict[str, Any]) -> None:
 
 
 def test_it_is_served_without_a_model(tmp_path: Path) -> None:
-    response = handler.create_app(SharedModel(str(tmp_path))).test_client().get("/openapi.json")
+    response = Client(handler.create_app(SharedModel(str(tmp_path)))).get("/openapi.json")
     assert response.status_code == 200
     assert response.mimetype == "application/json"
     assert response.get_json() == {**DOCUMENT, "servers": [{"url": "/"}]}

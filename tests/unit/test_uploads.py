@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
-from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
+from werkzeug.test import Client, TestResponse
 
 from handler import create_app
 from model_loader import MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES, SharedModel
@@ -34,12 +33,12 @@ def nobodys_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it remembers other settings
 
 
-def serving_uploads(published: str, uri: str = f"s3://{BUCKET}/incoming") -> FlaskClient:
-    return create_app(SharedModel(published), Incoming(uri)).test_client()
+def serving_uploads(published: str, uri: str = f"s3://{BUCKET}/incoming") -> Client:
+    return Client(create_app(SharedModel(published), Incoming(uri)))
 
 
 @pytest.fixture
-def uploads(s3: S3Client, published: str) -> FlaskClient:
+def uploads(s3: S3Client, published: str) -> Client:
     """A client of a service that takes uploads."""
     return serving_uploads(published)
 
@@ -53,7 +52,7 @@ def policy(form: dict[str, Any]) -> dict[str, Any]:
 # The form
 
 
-def test_a_form_says_where_to_send_what_until_when(uploads: FlaskClient) -> None:
+def test_a_form_says_where_to_send_what_until_when(uploads: Client) -> None:
     response = uploads.post("/uploads", json={"content_type": "image/jpeg", "bytes": 8_123_456})
     assert response.status_code == 201
     form = response.get_json()
@@ -65,7 +64,7 @@ def test_a_form_says_where_to_send_what_until_when(uploads: FlaskClient) -> None
     assert form["fields"]["Content-Type"] == "image/jpeg"
 
 
-def test_s3_will_refuse_another_key_type_size_and_time(uploads: FlaskClient) -> None:
+def test_s3_will_refuse_another_key_type_size_and_time(uploads: Client) -> None:
     form = uploads.post("/uploads", json={"content_type": "image/png"}).get_json()
     signed = policy(form)
     conditions = signed["conditions"]
@@ -78,22 +77,20 @@ def test_s3_will_refuse_another_key_type_size_and_time(uploads: FlaskClient) -> 
     assert 290 < left.total_seconds() <= 300
 
 
-def test_keys_cannot_be_guessed(uploads: FlaskClient) -> None:
+def test_keys_cannot_be_guessed(uploads: Client) -> None:
     keys = {uploads.post("/uploads").get_json()["key"] for _ in range(20)}
     assert len(keys) == 20
     assert all(re.fullmatch(r"incoming/[\w-]{32}", key) for key in keys)  # of 192 bits
 
 
-def test_nothing_needs_to_be_said_about_the_file(uploads: FlaskClient) -> None:
+def test_nothing_needs_to_be_said_about_the_file(uploads: Client) -> None:
     for body in (b"", b"{}"):
         form = uploads.post("/uploads", data=body).get_json()
         assert form["fields"]["Content-Type"] == RAW_TYPE
 
 
 @pytest.mark.parametrize("media_type", [*IMAGE_TYPES, RAW_TYPE])
-def test_every_type_that_is_classified_can_be_uploaded(
-    uploads: FlaskClient, media_type: str
-) -> None:
+def test_every_type_that_is_classified_can_be_uploaded(uploads: Client, media_type: str) -> None:
     response = uploads.post("/uploads", json={"content_type": media_type})
     assert response.status_code == 201
 
@@ -107,7 +104,7 @@ def test_every_type_that_is_classified_can_be_uploaded(
     ],
 )
 def test_a_form_names_the_buckets_own_region_which_redirects_nobody(
-    uploads: FlaskClient, monkeypatch: pytest.MonkeyPatch, region: str, host: str
+    uploads: Client, monkeypatch: pytest.MonkeyPatch, region: str, host: str
 ) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
@@ -117,7 +114,7 @@ def test_a_form_names_the_buckets_own_region_which_redirects_nobody(
 
 
 def test_an_s3_of_ones_own_needs_no_name_for_each_bucket(
-    uploads: FlaskClient, monkeypatch: pytest.MonkeyPatch
+    uploads: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:9000")
     assert uploads.post("/uploads").get_json()["url"] == f"http://localhost:9000/{BUCKET}"
@@ -149,13 +146,13 @@ def test_an_s3_of_ones_own_needs_no_name_for_each_bucket(
     ],
 )
 def test_what_makes_no_sense_is_refused_with_a_sentence(
-    uploads: FlaskClient, body: bytes, status: int, said: str
+    uploads: Client, body: bytes, status: int, said: str
 ) -> None:
     response = uploads.post("/uploads", data=body, content_type="application/json")
     assert said in problem(response, status)
 
 
-def test_the_largest_file_may_be_announced(uploads: FlaskClient) -> None:
+def test_the_largest_file_may_be_announced(uploads: Client) -> None:
     for size in (MAX_UPLOAD_BYTES, float(MAX_UPLOAD_BYTES)):  # to JSON the same number
         assert uploads.post("/uploads", json={"bytes": size}).status_code == 201
 
@@ -163,14 +160,12 @@ def test_the_largest_file_may_be_announced(uploads: FlaskClient) -> None:
 # The key
 
 
-def classify(client: FlaskClient, key: object) -> TestResponse:
+def classify(client: Client, key: object) -> TestResponse:
     body = json.dumps({"key": key})
     return client.post("/classify", data=body, content_type="application/json")
 
 
-def test_an_upload_is_answered_like_a_file(
-    uploads: FlaskClient, s3: S3Client, photo: bytes
-) -> None:
+def test_an_upload_is_answered_like_a_file(uploads: Client, s3: S3Client, photo: bytes) -> None:
     key = uploads.post("/uploads").get_json()["key"]
     s3.put_object(Bucket=BUCKET, Key=key, Body=photo)
     answer = classify(uploads, key).get_json()
@@ -180,13 +175,13 @@ def test_an_upload_is_answered_like_a_file(
 
 
 def test_an_upload_that_is_no_image_is_an_error_like_any_other(
-    uploads: FlaskClient, s3: S3Client
+    uploads: Client, s3: S3Client
 ) -> None:
     s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"hello")
     assert "Send a JPEG, PNG" in problem(classify(uploads, KEY), 415)
 
 
-def test_a_form_that_was_not_sent_is_404_and_says_so(uploads: FlaskClient) -> None:
+def test_a_form_that_was_not_sent_is_404_and_says_so(uploads: Client) -> None:
     key = uploads.post("/uploads").get_json()["key"]
     detail = problem(classify(uploads, key), 404)
     assert "its file was not sent" in detail
@@ -212,7 +207,7 @@ def test_a_form_that_was_not_sent_is_404_and_says_so(uploads: FlaskClient) -> No
         "\ud800",
     ],
 )
-def test_no_other_object_can_be_named(uploads: FlaskClient, s3: S3Client, key: str) -> None:
+def test_no_other_object_can_be_named(uploads: Client, s3: S3Client, key: str) -> None:
     if key and key.isprintable():
         s3.put_object(Bucket=BUCKET, Key=key, Body=b"a secret")
     assert "is no key of an upload" in problem(classify(uploads, key), 404)
@@ -231,14 +226,14 @@ def test_no_other_object_can_be_named(uploads: FlaskClient, s3: S3Client, key: s
     ],
 )
 def test_json_that_names_no_key_is_refused_with_a_sentence(
-    uploads: FlaskClient, body: bytes, said: str
+    uploads: Client, body: bytes, said: str
 ) -> None:
     response = uploads.post("/classify", data=body, content_type="application/json")
     assert said in problem(response, 400)
 
 
 def test_an_object_that_did_not_come_by_a_form_may_be_no_larger(
-    uploads: FlaskClient, s3: S3Client
+    uploads: Client, s3: S3Client
 ) -> None:
     s3.put_object(Bucket=BUCKET, Key=KEY, Body=bytes(MAX_UPLOAD_BYTES + 1))
     assert "larger than 50 MB" in problem(classify(uploads, KEY), 413)
@@ -247,7 +242,7 @@ def test_an_object_that_did_not_come_by_a_form_may_be_no_larger(
 # A service that takes none, or cannot
 
 
-def test_a_service_without_a_folder_for_uploads_says_so(client: FlaskClient) -> None:
+def test_a_service_without_a_folder_for_uploads_says_so(client: Client) -> None:
     for response in (client.post("/uploads"), classify(client, KEY)):
         detail = problem(response, 404)
         assert "takes no uploads" in detail
@@ -255,7 +250,7 @@ def test_a_service_without_a_folder_for_uploads_says_so(client: FlaskClient) -> 
 
 
 def test_only_a_service_that_takes_uploads_tells_a_large_image_to_go_there(
-    client: FlaskClient, uploads: FlaskClient
+    client: Client, uploads: Client
 ) -> None:
     too_large = {"data": bytes(MAX_REQUEST_BYTES + 1), "content_type": "image/jpeg"}
     assert "POST /uploads says where" in problem(uploads.post("/classify", **too_large), 413)
@@ -277,7 +272,7 @@ def test_a_bucket_that_is_not_there_is_503(s3: S3Client, published: str) -> None
 
 
 def test_an_s3_out_of_reach_is_503_and_says_when_to_come_back(
-    uploads: FlaskClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    uploads: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def unreachable(*_: object) -> None:
         raise EndpointConnectionError(endpoint_url=f"https://s3/{KEY}")

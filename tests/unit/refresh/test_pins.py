@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from werkzeug.test import Client
 
 from handler import create_app
 from model_loader import ModelMismatchError, ModelUnavailableError
@@ -40,7 +41,7 @@ def test_the_pin_covers_every_file_of_the_version(versions: Versions) -> None:
 
 
 def test_a_mismatch_is_answered_503_with_what_to_do(versions: Versions, photo: bytes) -> None:
-    client = create_app(shared(versions, pinned="0" * 64)).test_client()
+    client = Client(create_app(shared(versions, pinned="0" * 64)))
     response = client.post("/classify", data=photo, content_type="image/jpeg")
     assert response.status_code == 503
     assert response.headers["Retry-After"]
