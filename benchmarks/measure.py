@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def alternate(sides: Mapping[str, Callable[[], Measured]], runs: int) -> dict[str, list[Measured]]:
-    """Run each side once, then each again: A B A B …
+    """Run each side once, then each again: A B A B.
 
     Args:
         sides: What measures a side once, in a new process.
@@ -63,19 +63,23 @@ def run_json(
     Raises:
         RuntimeError: It failed; its errors are quoted.
     """
-    allowed = set(sorted(os.sched_getaffinity(0))[:cpus])
     done = subprocess.run(
-        command,
+        [*pinned(cpus), *command],
         env={"PATH": os.environ["PATH"], **env},
         cwd=cwd,
         capture_output=True,
         text=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, allowed),
     )
     if done.returncode:
         raise RuntimeError(f"{command} failed:\n{done.stderr[-4000:]}")
     measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return measured
+
+
+def pinned(cpus: int | None) -> list[str]:
+    """Return what, before a command, leaves it so many of the processors that there are."""
+    allowed = sorted(os.sched_getaffinity(0))[-(cpus or 0) :]
+    return ["taskset", "--cpu-list", ",".join(map(str, allowed))]
 
 
 def peak_megabytes(process: int | str = "self") -> float:

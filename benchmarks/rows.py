@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,16 @@ class Options:
         smoke: Whether the least will do that shows that a row works and that its answers are right.
         data: Where `flying-objects/` and `large-photos/` lie unpacked; None to draw pictures.
         work: A folder that is empty at the beginning and goes at the end.
-        seed: Of whatever is drawn.
+        closing: What is to be ended after the last row, such as a server that several rows need.
+        earlier: The rows that were measured before, now or by an earlier command, by name.
     """
 
     runs: int
     smoke: bool
     data: Path | None
     work: Path
-    seed: int = 0
+    closing: ExitStack = field(default_factory=ExitStack)
+    earlier: dict[str, Row] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

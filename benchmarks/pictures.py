@@ -1,0 +1,106 @@
+"""What is classified: photographs where there are some, else drawings of the same sizes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.rows import Options
+from training.samples.draw import CLASSES, draw_image
+
+LARGE = (4032, 3024)
+"""12 megapixels, as telephones and drones take them."""
+
+SMALL = (512, 384)
+"""0.2 megapixels."""
+
+_GRAIN = 6.0
+"""Grey levels by which a drawing's pixels vary, as a sensor's do: without it a file of 12 megapixels
+would have a tenth of the bytes that a photograph has."""
+
+_QUALITY = 90
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One file.
+
+    Attributes:
+        name: "12mp", "12mp-progressive" or "0.2mp".
+        title: What it is, for people.
+        path: Where it lies.
+    """
+
+    name: str
+    title: str
+    path: Path
+
+
+def pictures(options: Options) -> tuple[Picture, Picture, Picture]:
+    """Return a picture of 12 megapixels, the same as a progressive JPEG, and one of 0.2."""
+    folder = options.work / "pictures"
+    if not folder.is_dir():
+        folder.mkdir()
+        _write(folder, options.data)
+    kind = "photograph" if options.data else "drawing"
+    return (
+        Picture("12mp", f"{kind} of 12 megapixels", folder / "large.jpg"),
+        Picture(
+            "12mp-progressive",
+            f"{kind} of 12 megapixels as a progressive JPEG",
+            folder / "progressive.jpg",
+        ),
+        Picture("0.2mp", f"{kind} of 0.2 megapixels", folder / "small.jpg"),
+    )
+
+
+def photographs(data: Path) -> list[Path]:
+    """Return all photographs of a folder, in an order that does not change."""
+    return sorted(data.rglob("*.jpg"))
+
+
+def drawings(folder: Path, count: int) -> list[Path]:
+    """Draw small pictures of every class; return their files."""
+    folder.mkdir(exist_ok=True)
+    return [_save(image, folder / f"{index:05}.jpg") for index, image in _draw(count)]
+
+
+def _write(folder: Path, data: Path | None) -> None:
+    large = _closest(data, LARGE) if data else _grained(draw_image(CLASSES[0]), LARGE)
+    small = _closest(data, SMALL) if data else _grained(draw_image(CLASSES[0]), SMALL)
+    _save(large, folder / "large.jpg")
+    large.save(folder / "progressive.jpg", quality=_QUALITY, progressive=True)
+    _save(small, folder / "small.jpg")
+
+
+def _closest(data: Path, size: tuple[int, int]) -> Image.Image:
+    """Return the photograph whose area comes closest to that of a size."""
+
+    def difference(path: Path) -> int:
+        with Image.open(path) as image:
+            return abs(image.width * image.height - size[0] * size[1])
+
+    return Image.open(min(photographs(data), key=difference)).convert("RGB")
+
+
+def _grained(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    levels = np.asarray(image.resize(size, Image.Resampling.BICUBIC), dtype=np.float32)
+    grain = np.random.default_rng(0).normal(0, _GRAIN, levels.shape[:2])[..., None]
+    return Image.fromarray((levels + grain).clip(0, 255).astype(np.uint8))
+
+
+def _draw(count: int) -> Iterator[tuple[int, Image.Image]]:
+    for index in range(count):
+        yield index, draw_image(CLASSES[index % len(CLASSES)], index)
+
+
+def _save(image: Image.Image, path: Path) -> Path:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=_QUALITY)
+    path.write_bytes(buffer.getvalue())
+    return path
