@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -88,3 +89,14 @@ def peak_megabytes(process: int | str = "self") -> float:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024 / 1e6
     raise RuntimeError(f"/proc/{process}/status tells no peak of its memory.")
+
+
+def slug(figure: str, side: str, cpus: int) -> str:
+    """Return a row's name, such as "cold-onnx" or "cold-onnx-2-vcpus"."""
+    words = re.sub(r"[^a-z0-9.]+", "-", f"{figure} {side}".lower())
+    return words if cpus == 1 else f"{words}-{cpus}-vcpus"
+
+
+def vcpus(cpus: int) -> str:
+    """Return how many processors a function had, in words."""
+    return "1 vCPU" if cpus == 1 else f"{cpus} vCPUs"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.rows import Options
-from training.samples.draw import CLASSES, draw_image
+from training.samples.draw import CLASSES, draw_image, draw_sample_data
 
 LARGE = (4032, 3024)
 """12 megapixels, as telephones and drones take them."""
@@ -20,8 +19,8 @@ SMALL = (512, 384)
 """0.2 megapixels."""
 
 _GRAIN = 6.0
-"""Grey levels by which a drawing's pixels vary, as a sensor's do: without it a file of 12 megapixels
-would have a tenth of the bytes that a photograph has."""
+"""Grey levels by which a drawing's pixels vary, as a sensor's do: without it a file of so many
+pixels would have a tenth of a photograph's bytes."""
 
 _QUALITY = 90
 
@@ -65,17 +64,17 @@ def photographs(data: Path) -> list[Path]:
 
 
 def drawings(folder: Path, count: int) -> list[Path]:
-    """Draw small pictures of every class; return their files."""
-    folder.mkdir(exist_ok=True)
-    return [_save(image, folder / f"{index:05}.jpg") for index, image in _draw(count)]
+    """Draw at least so many small pictures, of each class as many; return their files."""
+    draw_sample_data(folder, math.ceil(count / len(CLASSES)))
+    return photographs(folder)
 
 
 def _write(folder: Path, data: Path | None) -> None:
     large = _closest(data, LARGE) if data else _grained(draw_image(CLASSES[0]), LARGE)
     small = _closest(data, SMALL) if data else _grained(draw_image(CLASSES[0]), SMALL)
-    _save(large, folder / "large.jpg")
+    large.save(folder / "large.jpg", quality=_QUALITY)
     large.save(folder / "progressive.jpg", quality=_QUALITY, progressive=True)
-    _save(small, folder / "small.jpg")
+    small.save(folder / "small.jpg", quality=_QUALITY)
 
 
 def _closest(data: Path, size: tuple[int, int]) -> Image.Image:
@@ -92,15 +91,3 @@ def _grained(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     levels = np.asarray(image.resize(size, Image.Resampling.BICUBIC), dtype=np.float32)
     grain = np.random.default_rng(0).normal(0, _GRAIN, levels.shape[:2])[..., None]
     return Image.fromarray((levels + grain).clip(0, 255).astype(np.uint8))
-
-
-def _draw(count: int) -> Iterator[tuple[int, Image.Image]]:
-    for index in range(count):
-        yield index, draw_image(CLASSES[index % len(CLASSES)], index)
-
-
-def _save(image: Image.Image, path: Path) -> Path:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=_QUALITY)
-    path.write_bytes(buffer.getvalue())
-    return path
