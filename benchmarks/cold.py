@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.answers import check, write_event
-from benchmarks.driven import drive
 from benchmarks.functions import Function, baseline_and_ours, onnx_zip
 from benchmarks.measure import alternate, slug, times_better, vcpus
 from benchmarks.pictures import Picture, pictures
@@ -70,31 +69,6 @@ def rows(options: Options) -> Iterator[Row]:
                 series=[*usual, *ours],
                 notes=[f"{functions['baseline'].runtime} against {function.runtime}"],
             )
-    yield from _processor_rows(functions, picture, options)
-
-
-def _processor_rows(
-    functions: dict[str, Function], picture: Picture, options: Options
-) -> Iterator[Row]:
-    """Measure the same without the emulator, by what it takes of the processor."""
-    sides = {
-        name: partial(drive, function, [picture], 1, options)
-        for name, function in functions.items()
-    }
-    series = {
-        name: Series(name, "ms", tuple(one.start_cpu for one in processes))
-        for name, processes in alternate(sides, options.runs).items()
-    }
-    for name in [name for name in series if name != "baseline"]:
-        yield Row(
-            name=slug("start-processor", name, 1),
-            figure=f"Processor time from the start to the first answer, {name}, 1 vCPU",
-            result=times_better(series["baseline"], series[name]),
-            unit="×",
-            goal=None,
-            series=[series["baseline"], series[name]],
-            notes=["without the emulator; what other programs take of the machine counts little"],
-        )
 
 
 def _start(function: Function, picture: Picture, options: Options, cpus: int) -> Start:
