@@ -15,6 +15,7 @@ import logging
 import threading
 import time
 
+from model_loader.engine import import_ahead
 from model_loader.errors import ModelCorruptError, ModelIncompatibleError, ModelUnavailableError
 from model_loader.model import Current, Model, find_changed, find_current, load_version
 from model_loader.store import open_store
@@ -48,6 +49,8 @@ class LatestModel:
         Raises:
             ModelUnavailableError: It cannot be loaded; see ``load_version``.
         """
+        import_ahead(engine)
+        self._uri = uri
         self._store = open_store(uri)
         self._engine = engine
         self._seen = find_current(self._store)
@@ -66,6 +69,15 @@ class LatestModel:
             thread.start()
             thread.join(LONGEST_WAIT)
         return self._model
+
+    def renew(self) -> None:
+        """Connect anew, and have the next request ask for the current version.
+
+        For a process that goes on from a snapshot of another one: its connections are the other's,
+        and what that one read may be long out of date.
+        """
+        self._store = open_store(self._uri)
+        self._checked = 0.0
 
     def _is_due(self) -> bool:
         # By the wall clock: another may stand still while Lambda freezes the process.

@@ -72,6 +72,11 @@ class SharedModel:
             self._run(load)
         return load.result().get()
 
+    def renew(self) -> None:
+        """Share nothing with the twins of this process; see ``LatestModel.renew``."""
+        if self._load is not None:
+            self._load.result().renew()
+
     def _run(self, load: Future[LatestModel]) -> None:
         try:
             seconds = _seconds(self._refresh_seconds)

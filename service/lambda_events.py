@@ -43,6 +43,15 @@ def checked_event(event: Mapping[str, Any]) -> dict[str, Any]:
     return checked
 
 
+def gateway_id(event: object) -> str | None:
+    """Return API Gateway's own id of a request; a client can choose a REST API's ``requestId``."""
+    context = event.get("requestContext") if isinstance(event, Mapping) else None
+    if not isinstance(context, Mapping):
+        return None
+    found = context.get("extendedRequestId") or context.get("requestId")
+    return found if isinstance(found, str) else None
+
+
 def problem_response(error: ClassifierError) -> dict[str, Any]:
     """Return a Lambda proxy response for an error that came before the WSGI application."""
     return {
