@@ -11,6 +11,8 @@ Environment:
 
 from __future__ import annotations
 
+from service import startup  # isort: skip; it loads the model while all else is imported
+
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,10 +26,8 @@ from service.answers import PROBLEM_TYPE, answer, answer_all
 from service.documents import read_upload_wish
 from service.incoming import NO_UPLOADS, Incoming
 from service.lambda_events import checked_event, gateway_id, problem_response
-from service.log_lines import configure_logging
-from service.request_log import current, current_request_id, logged_request
+from service.request_log import current, logged_request
 from service.uploads import read_body, read_uploads
-from service.warm_start import load_ahead
 from service.web import App, json_response
 
 ROUTES = (
@@ -82,11 +82,9 @@ def create_app(model: SharedModel, incoming: Incoming = NO_UPLOADS) -> App:
     return App(routes, known=ROUTES)
 
 
-configure_logging(current_request_id)
 serverless_wsgi.TEXT_MIME_TYPES.append(PROBLEM_TYPE)
-model = SharedModel.from_environment()
-load_ahead(model)
-app = create_app(model, Incoming.from_environment())
+app = create_app(startup.model, Incoming.from_environment())
+startup.finish()
 
 
 def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:

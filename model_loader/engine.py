@@ -80,6 +80,8 @@ def load_onnx(path: Path, threads: int | None = None) -> Network:
         raise ModelIncompatibleError(_missing("onnx", "onnxruntime", "torchscript")) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
+    # A thread that waits would spin, and take the processor from whoever decodes meanwhile.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if sums_overflow():
         # Exact, and slower; ONNX Runtime 1.31 would slow some processors with VNNI down, too.
         options.add_session_config_entry("session.x64quantprecision", "1")

@@ -22,7 +22,7 @@ MAX_SCANS = 50
 MEANS_ALONE = 8
 """The scale at which a picture needs no detail: each block becomes one pixel."""
 
-_NEXT_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+_NEXT_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
 """In a scan's data: neither a stuffed 0xFF nor a restart marker."""
 
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9

@@ -35,7 +35,12 @@ class LatestModel:
     """
 
     def __init__(
-        self, uri: str, engine: str | None, refresh_seconds: float, pinned: str | None
+        self,
+        uri: str,
+        engine: str | None,
+        refresh_seconds: float,
+        pinned: str | None,
+        threads: int | None = None,
     ) -> None:
         """Load the current version.
 
@@ -45,6 +50,7 @@ class LatestModel:
             refresh_seconds: How long ``current.json`` is taken as read; 0 for ever.
             pinned: The sha256 of the only ``model.json`` to serve; None to follow
                 ``current.json``.
+            threads: As for ``load_model``.
 
         Raises:
             ModelUnavailableError: It cannot be loaded; see ``load_version``.
@@ -53,9 +59,10 @@ class LatestModel:
         self._uri = uri
         self._store = open_store(uri)
         self._engine = engine
+        self._threads = threads
         self._seen = find_current(self._store)
         self._folder = self._seen.folder
-        self._model = load_version(self._store, self._folder, engine, pinned=pinned)
+        self._model = load_version(self._store, self._folder, engine, threads, pinned)
         fixed = pinned or self._seen.tag is None
         self._seconds = 0.0 if fixed else refresh_seconds
         self._checked = time.time()
@@ -101,7 +108,7 @@ class LatestModel:
     def _follow(self, current: Current) -> None:
         if current.folder != self._folder:
             try:
-                self._model = load_version(self._store, current.folder, self._engine)
+                self._model = load_version(self._store, current.folder, self._engine, self._threads)
             except (ModelCorruptError, ModelIncompatibleError):
                 self._seen = current
                 raise

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
-from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder
+from werkzeug.sansio.multipart import (
+    Data,
+    Epilogue,
+    Event,
+    Field,
+    File,
+    MultipartDecoder,
+    NeedData,
+)
 from werkzeug.wrappers import Request
 
 from model_loader import (
@@ -22,6 +32,8 @@ MAX_PARTS = 100
 
 RAW_FIELD = "body"
 """What a raw body is called in the answer, where a form has a field's name."""
+
+_PIECE = 1 << 16
 
 _CURL = "With curl, send a file as -F file1=@photo.jpg and set no content-type boundary yourself."
 
@@ -106,22 +118,31 @@ def _split(body: bytes, boundary: str) -> tuple[list[Upload], list[str]]:
         ValueError: The body is malformed or ends early.
         RequestEntityTooLarge: It has more than ``MAX_PARTS``.
     """
-    decoder = MultipartDecoder(boundary.encode("latin-1"), max_parts=MAX_PARTS)
-    decoder.receive_data(body)
-    decoder.receive_data(None)
     files: list[Upload] = []
     texts: list[str] = []
     part: File | Field | None = None
-    data = b""
-    while not isinstance(event := decoder.next_event(), Epilogue):
+    data: list[bytes] = []
+    for event in _events(body, boundary):
         if isinstance(event, File | Field):
-            part, data = event, b""
+            part, data = event, []
         elif isinstance(event, Data):
-            data += event.data
+            data.append(event.data)
             if event.more_data:
                 continue
             if isinstance(part, File):
-                files.append(Upload(part.name or "", part.filename or None, data))
+                files.append(Upload(part.name or "", part.filename or None, b"".join(data)))
             elif part is not None:
                 texts.append(part.name or "")
     return files, texts
+
+
+def _events(body: bytes, boundary: str) -> Iterator[Event]:
+    """Decode piece by piece: the decoder's slow search then covers the boundary's piece alone."""
+    decoder = MultipartDecoder(boundary.encode("latin-1"), max_parts=MAX_PARTS)
+    for start in range(0, len(body), _PIECE):
+        decoder.receive_data(body[start : start + _PIECE])
+        while not isinstance(event := decoder.next_event(), NeedData | Epilogue):
+            yield event
+    decoder.receive_data(None)
+    while not isinstance(event := decoder.next_event(), Epilogue):
+        yield event

@@ -47,7 +47,7 @@ class Emulator:
 def run_package(package: Path, folder: Path, settings: dict[str, str]) -> Iterator[Emulator]:
     """Run an unzipped package: `-S` hides the site-packages, so that it must bring all it needs."""
     path = f"{package}{os.pathsep}{runtime_client(RUNTIME)}"
-    with _run([PYTHON, "-S"], path, package, folder, settings) as emulator:
+    with run_function([PYTHON, "-S"], path, package, folder, settings) as emulator:
         yield emulator
 
 
@@ -56,16 +56,31 @@ def run_checkout(folder: Path, settings: dict[str, str]) -> Iterator[Emulator]:
     """Run the checkout's handler in the virtual environment of the tests."""
     path = f"{ROOT}{os.pathsep}{runtime_client(OWN_RUNTIME)}"
     settings = {"PYTHONDONTWRITEBYTECODE": "1", **settings}
-    with _run([sys.executable], path, ROOT, folder, settings) as emulator:
+    with run_function([sys.executable], path, ROOT, folder, settings) as emulator:
         yield emulator
 
 
 @contextmanager
-def _run(
-    python: Sequence[str], path: str, code: Path, folder: Path, settings: dict[str, str]
+def run_function(
+    python: Sequence[str],
+    path: str,
+    code: Path,
+    folder: Path,
+    settings: dict[str, str],
+    handler: str = "handler.lambda_handler",
 ) -> Iterator[Emulator]:
+    """Run a function, which starts with the first event.
+
+    Args:
+        python: The interpreter with its options.
+        path: Where it finds modules, Lambda's runtime client among them.
+        code: Its working folder.
+        folder: Its home and temporary folder; `emulator.log` there gets what it says.
+        settings: Its environment beside that.
+        handler: The module and the function that answers.
+    """
     port = free_port()
-    emulator = [RIE, "--runtime-interface-emulator-address", f"127.0.0.1:{port}"]
+    emulator: list[str | Path] = [RIE, "--runtime-interface-emulator-address", f"127.0.0.1:{port}"]
     emulator += ["--runtime-api-address", f"127.0.0.1:{free_port()}"]
     env = {
         "PATH": os.environ["PATH"],
@@ -75,7 +90,7 @@ def _run(
         **settings,
     }
     with running(
-        [*emulator, *python, "-m", "awslambdaric", "handler.lambda_handler"],
+        [*emulator, *python, "-m", "awslambdaric", handler],
         env=env,
         cwd=code,
         log=folder / "emulator.log",

@@ -91,6 +91,7 @@ def start_package(
         "TMPDIR": str(folder),
         "PYTHONPATH": os.pathsep.join(map(str, (package, runtime_client(RUNTIME), folder))),
         "PYTHONDONTWRITEBYTECODE": "1",
+        "AWS_LAMBDA_FUNCTION_NAME": "classifier",
         "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}",
         "AWS_LAMBDA_INITIALIZATION_TYPE": initialization,
         **settings,

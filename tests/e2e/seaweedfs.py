@@ -10,12 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
 
 from tests.e2e.install_tools import WEED
 from tests.e2e.process import free_ports, running
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 BUCKET = "a-bucket"
 _KEY, _SECRET = "a-key", "a-secret"
@@ -36,6 +40,16 @@ class SeaweedFS:
             "AWS_SECRET_ACCESS_KEY": _SECRET,
             "AWS_DEFAULT_REGION": "us-east-1",
         }
+
+    def client(self) -> S3Client:
+        """Return a client of it."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.settings["AWS_ENDPOINT_URL"],
+            aws_access_key_id=_KEY,
+            aws_secret_access_key=_SECRET,
+            region_name=self.settings["AWS_DEFAULT_REGION"],
+        )
 
 
 @contextmanager
@@ -60,13 +74,7 @@ def run_seaweedfs(folder: Path) -> Iterator[SeaweedFS]:
         log=folder / "weed.log",
         is_ready=lambda: _is_healthy(found.port),
     ):
-        client = boto3.client(
-            "s3",
-            endpoint_url=found.settings["AWS_ENDPOINT_URL"],
-            aws_access_key_id=_KEY,
-            aws_secret_access_key=_SECRET,
-            region_name="us-east-1",
-        )
+        client = found.client()
         client.create_bucket(Bucket=BUCKET)
         client.put_object(Bucket=BUCKET, Key="first", Body=b"1")  # makes the volumes
         client.delete_object(Bucket=BUCKET, Key="first")

@@ -1,4 +1,4 @@
-"""What the package does before its first request, where Lambda starts it ahead of one."""
+"""What the package does before its first request, on each kind of start."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from tests.versions import build_version
 from training.publish import publish
 
 pytestmark = pytest.mark.e2e
+
+STARTS = ["snap-start", "provisioned-concurrency", "on-demand"]
 
 PROBE = """
 import random
@@ -54,20 +56,17 @@ def ask(start: Start, photo: Path) -> tuple[int, dict[str, Any]]:
     return response["statusCode"], json.loads(response["body"])
 
 
-@pytest.mark.parametrize(
-    ("initialization", "status"),
-    [("snap-start", 200), ("provisioned-concurrency", 200), ("on-demand", 503)],
-)
-def test_where_lambda_starts_ahead_the_model_is_there_before_the_first_request(
-    package: Path, store: Path, tmp_path: Path, photo: Path, initialization: str, status: int
+@pytest.mark.parametrize("initialization", STARTS)
+def test_the_model_is_there_before_the_first_request(
+    package: Path, store: Path, tmp_path: Path, photo: Path, initialization: str
 ) -> None:
     with starting(package, tmp_path, initialization, settings_of(store)) as start:
         shutil.rmtree(store)  # whoever loads only now finds nothing
         start.restore()
-        assert ask(start, photo)[0] == status
+        assert ask(start, photo)[0] == 200
 
 
-@pytest.mark.parametrize("initialization", ["snap-start", "provisioned-concurrency"])
+@pytest.mark.parametrize("initialization", STARTS)
 def test_a_start_before_the_first_publication_succeeds_and_a_later_request_finds_the_model(
     package: Path, version: Path, tmp_path: Path, photo: Path, initialization: str
 ) -> None:

@@ -1,0 +1,91 @@
+"""Whether decoding less of a picture, by another engine, changes the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.eager import Eager
+from benchmarks.functions import MODEL
+from benchmarks.pictures import drawings, photographs
+from benchmarks.rows import Goal, Options, Row, Series, WrongAnswerError
+from model_loader import Model, count_pixels, load_model
+
+GOALS = {"label": Goal(99.5), "probability": Goal(0.005, at_most=True)}
+ENGINES = {"ONNX": "onnx", "TorchScript": "torchscript"}
+
+_DRAWINGS = 400
+_LEAST = 80.0
+"""Percent of equal labels below which something is broken."""
+
+
+def rows(options: Options) -> Iterator[Row]:
+    """Compare every picture's answer with PyTorch's to the picture decoded whole."""
+    files = _files(options)
+    (version,) = (MODEL / "versions").iterdir()
+    reference = _answers(Eager(version).probabilities, files)
+    for name, engine in ENGINES.items():
+        model = load_model(str(MODEL), engine, threads=1)
+        ours = _answers(partial(_scores, model), files)
+        same = 100 * float(np.mean(ours.argmax(1) == reference.argmax(1)))
+        if same < _LEAST:
+            raise WrongAnswerError(f"{name} agrees with PyTorch on {same:.1f} % of the pictures.")
+        differences = np.abs(ours - reference).max(axis=1)
+        is_smaller = np.array([_is_decoded_smaller(model, file.read_bytes()) for file in files])
+        kind = "photographs" if options.data else "drawings"
+        yield Row(
+            name=f"agreement-label-{name.lower()}",
+            figure=f"The label of PyTorch, op by op, on the whole picture: {name}",
+            result=same,
+            unit="%",
+            goal=GOALS["label"] if options.data else None,
+            series=[Series("pictures", kind, (len(files),))],
+        )
+        yield Row(
+            name=f"agreement-probability-{name.lower()}",
+            figure=f"The largest difference of a picture's probabilities, on average: {name}",
+            result=float(differences.mean()),
+            unit="",
+            goal=GOALS["probability"] if options.data else None,
+            series=[
+                Series("pictures", kind, (len(files),)),
+                Series("worst picture", "", (float(differences.max()),)),
+                *_smaller(differences[is_smaller], kind),
+            ],
+        )
+
+
+def _files(options: Options) -> list[Path]:
+    if options.data:
+        found = photographs(options.data)
+        return found[:: len(found) // 8] if options.smoke else found
+    return drawings(options.work / "drawings", 8 if options.smoke else _DRAWINGS)
+
+
+def _is_decoded_smaller(model: Model, data: bytes) -> bool:
+    width, height = model.metadata.transform.decode(data).size
+    return width * height < count_pixels(data)
+
+
+def _smaller(differences: NDArray[np.float64], kind: str) -> list[Series]:
+    """Return how many pictures are large enough to be decoded smaller, and what that changes."""
+    if not len(differences):
+        return []
+    return [
+        Series("of them decoded smaller", kind, (len(differences),)),
+        Series("mean of these", "", (float(differences.mean()),)),
+    ]
+
+
+def _scores(model: Model, data: bytes) -> NDArray[np.float64]:
+    return np.array([*model.classify(data).scores.values()])
+
+
+def _answers(
+    classify: Callable[[bytes], NDArray[np.float64]], files: list[Path]
+) -> NDArray[np.float64]:
+    return np.stack([classify(file.read_bytes()) for file in files])

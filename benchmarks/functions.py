@@ -1,0 +1,165 @@
+"""The functions that are compared: the baseline, and each of our flavours as it is deployed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from benchmarks.measure import ROOT, pinned
+from benchmarks.rows import Options
+from deploy.build_zip import SOURCES
+from deploy.bytecode import compile_sources
+from tests.e2e.install_tools import (
+    OWN_RUNTIME,
+    PYTHON,
+    RUNTIME,
+    install_tools,
+    lambda_architecture,
+    runtime_client,
+)
+from tests.e2e.rie import Emulator, run_function
+from tests.e2e.seaweedfs import BUCKET, run_seaweedfs
+
+MODEL = ROOT / "models" / "flying-objects"
+"""What every function serves."""
+
+MEMORY = "1769"
+"""MB that serverless.yml gives the function."""
+
+_BASELINE_SOURCES = (
+    "training/__init__.py",
+    "training/models/__init__.py",
+    "training/models/torchvision_import.py",
+)
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function that can be started.
+
+    Attributes:
+        runtime: The Python that runs it, as Lambda names it.
+        python: The interpreter with its options.
+        code: Its own folder; what it depends on lies there too or in the interpreter's packages.
+        module: Has `lambda_handler`.
+        settings: Its environment.
+    """
+
+    runtime: str
+    python: tuple[str, ...]
+    code: Path
+    module: str
+    settings: dict[str, str]
+
+    @property
+    def path(self) -> str:
+        """Where it finds modules, Lambda's runtime client among them."""
+        return f"{self.code}{os.pathsep}{runtime_client(self.runtime)}"
+
+    @contextmanager
+    def emulated(self, folder: Path, cpus: int) -> Iterator[Emulator]:
+        """Have it ready under Lambda's emulator; it starts with the first event.
+
+        Args:
+            folder: Empty; becomes its home and temporary folder.
+            cpus: On how many processors it may run.
+        """
+        with run_function(
+            [*pinned(cpus), *self.python],
+            self.path,
+            self.code,
+            folder,
+            self.settings,
+            f"{self.module}.lambda_handler",
+        ) as emulator:
+            yield emulator
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        """Return what it finds in its environment where no emulator starts it."""
+        own = {"HOME": str(folder), "TMPDIR": str(folder), "PYTHONPATH": self.path}
+        return {"AWS_LAMBDA_FUNCTION_NAME": "classifier", **own, **self.settings}
+
+
+def baseline_and_ours(options: Options) -> dict[str, Function]:
+    """Return "baseline", "ONNX" and "TorchScript", all with the model in S3."""
+    served = _serve_model(options.work, options.closing)
+    return {
+        "baseline": _baseline(options, served),
+        "ONNX": onnx_zip(options),
+        "TorchScript": _torchscript_image(options, served),
+    }
+
+
+def onnx_zip(options: Options, runtime: str = RUNTIME, python: str = PYTHON) -> Function:
+    """Return what `sls deploy --param engine=onnx` uploads, unzipped, for a runtime."""
+    settings = {**_serve_model(options.work, options.closing), "MODEL_ENGINE": "onnx"}
+    target = ["--runtime", runtime, "--architecture", str(lambda_architecture())]
+    build = [sys.executable, "-m", "deploy.build_zip", *target]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    package = ROOT / ".build" / f"{runtime}-{lambda_architecture()}" / "package"
+    # -S hides the interpreter's own packages, which Lambda would not have.
+    return Function(runtime, (python, "-S"), package, "handler", settings)
+
+
+def _torchscript_image(options: Options, served: dict[str, str]) -> Function:
+    """Return the image's function: the checkout's code and the virtual environment's torch."""
+    code = _staged(options.work / "torchscript", SOURCES)
+    settings = {**served, **_image_environment(), "MODEL_ENGINE": "torchscript"}
+    return Function(OWN_RUNTIME, (sys.executable,), code, "handler", settings)
+
+
+def _baseline(options: Options, served: dict[str, str]) -> Function:
+    code = _staged(
+        options.work / "baseline", (*_BASELINE_SOURCES, "benchmarks/baseline_handler.py")
+    )
+    (version,) = (MODEL / "versions").iterdir()
+    key = f"models/{MODEL.name}/versions/{version.name}/model.pt"
+    settings = {**served, "MODEL_BUCKET": BUCKET, "MODEL_KEY": key}
+    module = "benchmarks.baseline_handler"
+    return Function(OWN_RUNTIME, (sys.executable,), code, module, settings)
+
+
+def _staged(folder: Path, sources: tuple[str, ...]) -> Path:
+    """Copy files and folders of the checkout, with bytecode, as an image has them."""
+    if not folder.is_dir():
+        for name in sources:
+            source, target = ROOT / name, folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copyfile(source, target)
+        compile_sources(sys.executable, folder, [folder])
+    return folder
+
+
+def _image_environment() -> dict[str, str]:
+    """Return what the Dockerfile puts into the function's environment."""
+    return dict(re.findall(r"^ENV (\w+)=(\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+
+
+@cache
+def _serve_model(work: Path, closing: ExitStack) -> dict[str, str]:
+    """Put the model into an S3 that runs until the last row; return what leads a function there."""
+    install_tools()
+    folder = work / "s3"
+    folder.mkdir()
+    s3 = closing.enter_context(run_seaweedfs(folder))
+    for file in MODEL.rglob("*"):
+        if file.is_file():
+            key = f"models/{file.relative_to(MODEL.parent).as_posix()}"
+            s3.client().put_object(Bucket=BUCKET, Key=key, Body=file.read_bytes())
+    return {
+        **s3.settings,
+        "AWS_REGION": s3.settings["AWS_DEFAULT_REGION"],
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": MEMORY,
+        "MODEL_URI": f"s3://{BUCKET}/models/{MODEL.name}",
+    }

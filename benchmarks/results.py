@@ -1,0 +1,151 @@
+"""The results: kept as JSON, row by row, and told as a table in RESULTS.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.rows import Row, Series
+
+KEPT = "results.json"
+TOLD = "RESULTS.md"
+
+BEGIN = "<!-- What follows is written by `make bench`. -->"
+END = "<!-- What `make bench` writes ends here. -->"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A row, and how it was come by.
+
+    Attributes:
+        row: What was measured.
+        date: When, in ISO 8601.
+        command: By which command.
+        machine: Where; see `benchmarks.machine`.
+    """
+
+    row: Row
+    date: str
+    command: str
+    machine: dict[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        how = {"date": self.date, "command": self.command, "machine": self.machine}
+        return {**self.row.to_json(), **how}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Record:
+        """Read what `to_json` returned."""
+        rest = dict(document)
+        date, command, machine = (rest.pop(key) for key in ("date", "command", "machine"))
+        return cls(Row.from_json(rest), date, command, machine)
+
+
+def read_records(folder: Path) -> dict[str, Record]:
+    """Return what was measured before, by the rows' names."""
+    path = folder / KEPT
+    if not path.is_file():
+        return {}
+    records = map(Record.from_json, json.loads(path.read_text()))
+    return {record.row.name: record for record in records}
+
+
+def write_records(folder: Path, records: Iterable[Record]) -> None:
+    """Keep records, and put their table between the marks in RESULTS.md; what is around it stays.
+
+    Args:
+        folder: Made if missing.
+        records: All that there are, in order.
+    """
+    kept = list(records)
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps([record.to_json() for record in kept], indent=1, ensure_ascii=False)
+    (folder / KEPT).write_text(text + "\n")
+    path = folder / TOLD
+    told = path.read_text() if path.is_file() else f"# Results\n\n{BEGIN}\n{END}\n"
+    before, _, rest = told.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    path.write_text(f"{before}{BEGIN}\n\n{markdown(kept)}\n{END}{after}")
+
+
+def markdown(records: list[Record]) -> str:
+    """Return the table of all rows, and under it how they were come by."""
+    lines = ["| figure | result | goal | | medians (half of the runs between) | n |"]
+    lines.append("|---|---|---|---|---|---|")
+    for record in records:
+        row = record.row
+        cells = [row.figure, f"**{result(row)}**", bound(row), verdict(row), medians(row)]
+        lines.append("| " + " | ".join([*cells, str(runs(row))]) + " |")
+    lines += ["", *_notes(records), *_origins(records)]
+    return "\n".join(lines)
+
+
+def result(row: Row) -> str:
+    """Return a row's result with its unit."""
+    return f"{number(row.result)}{' ' if row.unit else ''}{row.unit}"
+
+
+def bound(row: Row) -> str:
+    """Return a row's goal, such as "≥ 12 ×"; empty where there is none."""
+    if row.goal is None:
+        return ""
+    sign = "≤" if row.goal.at_most else "≥"
+    return f"{sign} {number(row.goal.bound)}{' ' if row.unit else ''}{row.unit}"
+
+
+def verdict(row: Row) -> str:
+    """Return whether a row meets its goal, in a word."""
+    if row.goal is None:
+        return ""
+    return "met" if row.goal.is_met(row.result) else "missed"
+
+
+def medians(row: Row, between: str = "; ") -> str:
+    """Return what was measured, in words."""
+    return between.join(map(_told, row.series))
+
+
+def runs(row: Row) -> int:
+    """Return in how many runs each side was measured."""
+    return max((len(one.values) for one in row.series), default=0)
+
+
+def number(value: float) -> str:
+    """Return a number with three digits that count, or all that stand before the point."""
+    digits = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return digits if "e" not in digits else f"{value:.6f}"
+
+
+def _told(one: Series) -> str:
+    told = f"{one.label} {number(one.median)} {one.unit}".rstrip()
+    if len(one.values) == 1:
+        return told
+    low, high = one.spread
+    return f"{told} ({number(low)}–{number(high)})"
+
+
+def _notes(records: list[Record]) -> list[str]:
+    noted: dict[str, list[str]] = {}
+    for record in records:
+        for note in record.row.notes:
+            noted.setdefault(note, []).append(record.row.name)
+    return [
+        f"- {note}: {', '.join(f'`{name}`' for name in names)}." for note, names in noted.items()
+    ]
+
+
+def _origins(records: list[Record]) -> list[str]:
+    origins: dict[tuple[str, str, str], list[str]] = {}
+    for record in records:
+        machine = ", ".join(f"{name} {value}" for name, value in record.machine.items())
+        origins.setdefault((record.date, record.command, machine), []).append(record.row.name)
+    lines = []
+    for (date, command, machine), names in origins.items():
+        which = "everything" if len(names) == len(records) else ", ".join(f"`{n}`" for n in names)
+        lines += ["", f"Measured on {date} by `{command}` ({which}). {machine}."]
+    return lines

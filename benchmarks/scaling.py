@@ -1,0 +1,124 @@
+"""`python -m training predict` on a folder: with one process and two, small and large."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from benchmarks.functions import MODEL
+from benchmarks.measure import ROOT, alternate, times_better
+from benchmarks.pictures import drawings
+from benchmarks.rows import Goal, Options, Row, Series, WrongAnswerError
+
+FASTER = Goal(1.7)
+FLAT = Goal(1.1, at_most=True)
+
+_IMAGES = 3000
+"""Enough for the imports of each process to weigh little."""
+
+_FEW, _MANY = 100, 10_000
+_DRAWINGS = 40
+_MEMORY_RUNS = 3
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One run over a folder.
+
+    Attributes:
+        images_per_second: From the process' start to its end.
+        peak: The most memory of the largest of its processes, in 10^6 bytes.
+    """
+
+    images_per_second: float
+    peak: float
+
+
+def rows(options: Options) -> Iterator[Row]:
+    """Measure the throughput, then the memory."""
+    images = _folder(options, 8 if options.smoke else _IMAGES)
+    one, two = "1 process", "2 processes"
+    sides = {one: partial(_predict, images, 1, options), two: partial(_predict, images, 2, options)}
+    measured = alternate(sides, options.runs)
+    speeds = {
+        name: Series(name, "images/s", tuple(run.images_per_second for run in runs))
+        for name, runs in measured.items()
+    }
+    yield Row(
+        name="scaling-processes",
+        figure=f"`predict` on {_count(images):,} drawings of 0.2 megapixels, 2 processes against 1",
+        result=times_better(speeds[one], speeds[two], more_is_better=True),
+        unit="×",
+        goal=FASTER,
+        series=[*speeds.values()],
+        notes=[f"{len(os.sched_getaffinity(0))} processors"],
+    )
+    if options.smoke:
+        return
+    folders = {f"{count:,} images": _folder(options, count) for count in (_FEW, _MANY)}
+    by_count = alternate(
+        {name: partial(_predict, folder, 2, options) for name, folder in folders.items()},
+        min(options.runs, _MEMORY_RUNS),
+    )
+    peaks = [Series(name, "MB", tuple(run.peak for run in runs)) for name, runs in by_count.items()]
+    yield Row(
+        name="scaling-memory",
+        figure=f"Peak memory of `predict`, {_MANY:,} images against {_FEW}",
+        result=peaks[1].median / peaks[0].median,
+        unit="",
+        goal=FLAT,
+        series=peaks,
+        notes=["of the largest process"],
+    )
+
+
+def _predict(images: Path, processes: int, options: Options) -> Prediction:
+    folder = Path(tempfile.mkdtemp(dir=options.work))
+    answers = folder / "answers.csv"
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "training",
+        "predict",
+        images,
+        "--model",
+        MODEL,
+    ]
+    command += ["--processes", str(processes), "--csv", answers]
+    with (folder / "log").open("wb") as log:
+        begin = time.perf_counter()
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - begin
+    if status:
+        raise RuntimeError(f"predict failed:\n{(folder / 'log').read_text()[-4000:]}")
+    with answers.open(newline="") as file:
+        answered = sum(1 for _ in csv.DictReader(file))
+    if answered != _count(images):
+        raise WrongAnswerError(f"predict answered {answered} of {_count(images)} images.")
+    shutil.rmtree(folder)
+    return Prediction(answered / seconds, usage.ru_maxrss * 1024 / 1e6)
+
+
+def _folder(options: Options, count: int) -> Path:
+    """Return a folder of so many images: names of a few drawings' files."""
+    folder = options.work / f"images-{count}"
+    if not folder.is_dir():
+        folder.mkdir()
+        drawn = drawings(options.work / "originals", 4 if options.smoke else _DRAWINGS)
+        for index in range(count):
+            (folder / f"{index:05}.jpg").hardlink_to(drawn[index % len(drawn)])
+    return folder
+
+
+def _count(images: Path) -> int:
+    return sum(1 for _ in images.iterdir())

@@ -1,0 +1,69 @@
+"""A warm function: from the event to the answer, inside the handler."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from benchmarks.driven import Process, drive
+from benchmarks.functions import baseline_and_ours
+from benchmarks.measure import alternate, slug, times_better, vcpus
+from benchmarks.pictures import pictures
+from benchmarks.rows import Goal, Options, Row, Series
+
+CALLS = 40
+"""Of each picture in each process."""
+
+GOALS = {"12mp": Goal(5), "12mp-progressive": Goal(5), "0.2mp": Goal(2.5)}
+
+
+def median(times: list[float]) -> float:
+    """Return p50."""
+    return statistics.median(times)
+
+
+def slowest_percent(times: list[float]) -> float:
+    """Return p99; of fewer than a hundred, between the slowest two."""
+    return statistics.quantiles(times, n=100, method="inclusive")[98]
+
+
+PERCENTILES: dict[str, Callable[[list[float]], float]] = {"p50": median, "p99": slowest_percent}
+
+
+def rows(options: Options) -> Iterator[Row]:
+    """Measure both flavours against the baseline, on one processor, as it ships, and on two."""
+    functions = baseline_and_ours(options)
+    asked = pictures(options)
+    calls = 2 if options.smoke else CALLS
+    for cpus in (1,) if options.smoke else (1, 2):
+        sides = {
+            name: partial(drive, function, asked, calls, options, cpus=cpus)
+            for name, function in functions.items()
+        }
+        processes = alternate(sides, options.runs)
+        for index, picture in enumerate(asked):
+            for percentile, of in PERCENTILES.items() if cpus == 1 else [("p50", median)]:
+                usual, *busy = _series("baseline", processes["baseline"], index, of)
+                for name in ("ONNX", "TorchScript"):
+                    ours, *ours_busy = _series(name, processes[name], index, of)
+                    yield Row(
+                        name=slug(f"warm-{picture.name}-{percentile}", name, cpus),
+                        figure=f"Warm, {picture.title}, {percentile}, {name}, {vcpus(cpus)}",
+                        result=times_better(usual, ours),
+                        unit="×",
+                        goal=GOALS[picture.name] if cpus == 1 else None,
+                        series=[usual, ours, *busy, *ours_busy],
+                        notes=[f"{calls} calls in each process"],
+                    )
+
+
+def _series(
+    name: str, processes: list[Process], index: int, of: Callable[[list[float]], float]
+) -> list[Series]:
+    """Return what the clock says, and what of it the processors worked."""
+    clocks = {name: "handler", f"{name}: processor": "cpu"}
+    return [
+        Series(label, "ms", tuple(of(process.ms[index][clock]) for process in processes))
+        for label, clock in clocks.items()
+    ]
