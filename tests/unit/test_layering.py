@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.gateway_events import rest_event
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "torchvision", "onnxruntime", "boto3", "lightning", "matplotlib", "sklearn")
@@ -20,6 +24,36 @@ def test_importing_what_serves_imports_nothing_heavy(module: str) -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == []
+
+
+def test_a_cold_start_with_onnx_imports_only_what_the_first_answer_needs(
+    published: str, photo: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "photo.jpg").write_bytes(photo)
+    (tmp_path / "event.json").write_text(json.dumps(rest_event(tmp_path / "photo.jpg")))
+    code = (
+        "import json, pathlib, sys; before = {*sys.modules}; import handler;"
+        f"event = json.loads(pathlib.Path({str(tmp_path / 'event.json')!r}).read_bytes());"
+        "assert handler.lambda_handler(event, None)['statusCode'] == 200;"
+        "new = {name.partition('.')[0] for name in {*sys.modules} - before};"
+        "print(*new - sys.stdlib_module_names)"
+    )
+    environment = {**os.environ, "MODEL_URI": published, "MODEL_ENGINE": "onnx"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    libraries = {"PIL", "markupsafe", "numpy", "onnxruntime", "pybase64", "werkzeug"}
+    assert {*done.stdout.split()} == libraries | {
+        "handler",
+        "model_loader",
+        "serverless_wsgi",
+        "service",
+    }
 
 
 @pytest.mark.parametrize(
