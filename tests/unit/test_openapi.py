@@ -26,7 +26,8 @@ from tests.gateway_events import rest_event
 from tests.openapi import DOCUMENT, METHODS, ROUTES
 
 OPERATIONS = {
-    f"{method.upper()} {path}": DOCUMENT["paths"][path][method.lower()] for method, path in ROUTES
+    f"{method.upper()} {path}": DOCUMENT["paths"][path][method.lower()]
+    for method, path in sorted(ROUTES)
 }
 CLASSIFY, UPLOADS = OPERATIONS["POST /classify"], OPERATIONS["POST /uploads"]
 WISH = DOCUMENT["components"]["schemas"]["UploadWish"]["properties"]
