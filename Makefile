@@ -10,7 +10,7 @@ BIN := .venv/bin
 NODE_READY := node_modules/.package-lock.json
 REQUIREMENTS := constraints.txt $(wildcard requirements*.txt)
 
-.PHONY: help setup demo serve image test test-image lint clean
+.PHONY: help setup demo serve image test test-image bench bench-smoke lint clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -37,6 +37,14 @@ test: setup ## Run every test, the end-to-end ones included
 test-image: $(BIN)/ready ## Build the container image and run it: minutes, Linux, podman (BASE_IMAGE=…)
 	@$(BIN)/python -m tests.e2e.install_tools
 	@BASE_IMAGE=$(BASE_IMAGE) $(BIN)/python -m pytest -m image $(ARGS)
+
+bench: $(BIN)/ready ## Measure every figure against its baseline: an hour, Linux (ARGS="--data PHOTOS …")
+	@$(BIN)/python -m tests.e2e.install_tools
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-smoke: $(BIN)/ready ## Run what bench runs, on little: whether it works, not how fast
+	@$(BIN)/python -m tests.e2e.install_tools
+	@$(BIN)/python -m benchmarks --smoke $(ARGS)
 
 lint: $(BIN)/ready ## ruff and mypy --strict
 	@$(BIN)/ruff check

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -101,11 +102,10 @@ def measure(modules: list[str], args: argparse.Namespace) -> None:
 
 
 def _table(rows: list[Row]) -> Table:
-    table = Table("figure", "result", "goal", "", "medians (half of the runs between)", "n")
+    table = Table("figure", "result", "goal", "", "medians", "n", box=SIMPLE_HEAD)
     for row in rows:
-        table.add_row(
-            row.figure, result(row), bound(row), verdict(row), medians(row), str(runs(row))
-        )
+        measured = medians(row, between="\n")
+        table.add_row(row.figure, result(row), bound(row), verdict(row), measured, str(runs(row)))
     return table
 
 

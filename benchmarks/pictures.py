@@ -24,6 +24,12 @@ pixels would have a tenth of a photograph's bytes."""
 
 _QUALITY = 90
 
+_SMOKE = 3
+"""By which the large picture's sides are divided where nothing is really measured."""
+
+_SURE = CLASSES[2]
+"""The class of which the model is surest, so that no rounding turns a drawing into another."""
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -45,16 +51,13 @@ def pictures(options: Options) -> tuple[Picture, Picture, Picture]:
     folder = options.work / "pictures"
     if not folder.is_dir():
         folder.mkdir()
-        _write(folder, options.data)
+        _write(folder, options)
     kind = "photograph" if options.data else "drawing"
+    large, small = (f"{kind} of {size} megapixels" for size in (12, 0.2))
     return (
-        Picture("12mp", f"{kind} of 12 megapixels", folder / "large.jpg"),
-        Picture(
-            "12mp-progressive",
-            f"{kind} of 12 megapixels as a progressive JPEG",
-            folder / "progressive.jpg",
-        ),
-        Picture("0.2mp", f"{kind} of 0.2 megapixels", folder / "small.jpg"),
+        Picture("12mp", large, folder / "large.jpg"),
+        Picture("12mp-progressive", f"{large}, progressive JPEG", folder / "progressive.jpg"),
+        Picture("0.2mp", small, folder / "small.jpg"),
     )
 
 
@@ -69,12 +72,17 @@ def drawings(folder: Path, count: int) -> list[Path]:
     return photographs(folder)
 
 
-def _write(folder: Path, data: Path | None) -> None:
-    large = _closest(data, LARGE) if data else _grained(draw_image(CLASSES[0]), LARGE)
-    small = _closest(data, SMALL) if data else _grained(draw_image(CLASSES[0]), SMALL)
+def _write(folder: Path, options: Options) -> None:
+    large, small = (_picture(size, options.data) for size in (LARGE, SMALL))
+    if options.smoke:
+        large = large.reduce(_SMOKE)
     large.save(folder / "large.jpg", quality=_QUALITY)
     large.save(folder / "progressive.jpg", quality=_QUALITY, progressive=True)
     small.save(folder / "small.jpg", quality=_QUALITY)
+
+
+def _picture(size: tuple[int, int], data: Path | None) -> Image.Image:
+    return _closest(data, size) if data else _grained(draw_image(_SURE), size)
 
 
 def _closest(data: Path, size: tuple[int, int]) -> Image.Image:

@@ -105,9 +105,9 @@ def verdict(row: Row) -> str:
     return "met" if row.goal.is_met(row.result) else "missed"
 
 
-def medians(row: Row) -> str:
+def medians(row: Row, between: str = "; ") -> str:
     """Return what was measured, in words."""
-    return "; ".join(map(_told, row.series))
+    return between.join(map(_told, row.series))
 
 
 def runs(row: Row) -> int:

@@ -113,4 +113,4 @@ def _folder(options: Options, count: int) -> Path:
 
 
 def _count(images: Path) -> int:
-    return len(os.listdir(images))
+    return sum(1 for _ in images.iterdir())
