@@ -23,8 +23,8 @@ demo: $(BIN)/ready ## Ask, train, export, publish to a local S3, serve, ask: min
 serve: $(BIN)/ready ## Serve a model at http://127.0.0.1:8000 (MODEL_URI=… MODEL_ENGINE=… PORT=…)
 	@test -n "$(findstring ://,$(MODEL_URI))" || test -d "$(MODEL_URI)" || \
 		{ echo "There is no model at $(MODEL_URI): give MODEL_URI=…"; exit 2; }
-	@MODEL_URI=$(MODEL_URI) MODEL_ENGINE=$(MODEL_ENGINE) \
-		$(BIN)/python -m flask --app handler run --host 127.0.0.1 --port $(PORT)
+	@OMP_WAIT_POLICY=PASSIVE MODEL_URI=$(MODEL_URI) MODEL_ENGINE=$(MODEL_ENGINE) \
+		$(BIN)/python serve.py $(PORT)
 
 image: ## Build the container image as flying-objects (BASE_IMAGE=… CONTAINERS=podman)
 	@test -n "$(CONTAINERS)" || { echo "Docker or podman is needed."; exit 2; }

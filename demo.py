@@ -139,7 +139,7 @@ def service(environment: dict[str, str]) -> Iterator[str]:
     """Run the service in a process of its own; yield its address."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "flask", "--app", "handler", "run", "--port", str(port)]
+    command = [sys.executable, "serve.py", str(port)]
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

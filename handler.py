@@ -6,118 +6,101 @@ Environment:
     MODEL_REFRESH_SECONDS: After so long a warm process asks whether another version is the current
         one; 60 unless set, 0 for never.
     MODEL_SHA256: Of the only ``model.json`` to serve; any unless set.
+    INCOMING_URI: ``s3://bucket/folder`` for images too large for a request; none unless set.
 """
 
 from __future__ import annotations
 
-import logging
+from service import startup  # isort: skip; it loads the model while all else is imported
+
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import serverless_wsgi
-from flask import Flask, Response, jsonify, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.wrappers import Request, Response
 
-from model_loader import ClassifierError, ModelUnavailableError, SharedModel
-from service.answers import PROBLEM_TYPE, answer, answer_all, problem, problem_of
-from service.lambda_events import checked_event, problem_response
-from service.uploads import read_uploads
+from model_loader import ClassifierError, SharedModel
+from service.answers import PROBLEM_TYPE, answer, answer_all
+from service.documents import read_upload_wish
+from service.incoming import NO_UPLOADS, Incoming
+from service.lambda_events import checked_event, gateway_id, problem_response
+from service.request_log import current, logged_request
+from service.uploads import read_body, read_uploads
+from service.web import App, json_response
 
-log = logging.getLogger(__name__)
-
-ROUTES = "POST /classify, GET /model, GET /ping and GET / (a page to drop pictures on)"
-ALLOWED_HEADERS = "Content-Type, Cache-Control, Authorization, X-Api-Key"
+ROUTES = (
+    "POST /classify, POST /uploads, GET /model, GET /openapi.json (which describes all of it), "
+    "GET /ping and GET / (a page to drop pictures on)"
+)
 PAGE = Path(__file__).parent / "service" / "page.html"
+OPENAPI = Path(__file__).parent / "service" / "openapi.json"
 
 
-def create_app(model: SharedModel) -> Flask:
-    """Return the WSGI app that answers with ``model``, which it loads at the first need."""
-    app = Flask(__name__, static_folder=None)
-    app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+def create_app(model: SharedModel, incoming: Incoming = NO_UPLOADS) -> App:
+    """Return the WSGI app.
 
-    @app.post("/classify")
-    def classify() -> Response:
-        uploads = read_uploads(request)
+    Args:
+        model: What it answers with, loaded at the first need.
+        incoming: Where large images are uploaded.
+    """
+
+    def classify(request: Request) -> Response:
+        uploads = read_uploads(request, incoming)
         loaded = model.get()
         if len(uploads) == 1:
-            return jsonify(answer(loaded, uploads[0]))
-        return jsonify(answer_all(loaded, uploads))
+            return json_response(answer(loaded, uploads[0]))
+        return json_response(answer_all(loaded, uploads))
 
-    @app.get("/model")
-    def describe_model() -> Response:
+    def begin_upload(request: Request) -> Response:
+        media_type = read_upload_wish(read_body(request, incoming))
+        return json_response(incoming.begin(media_type), 201)
+
+    def describe_model(_: Request) -> Response:
         loaded = model.get()
-        return jsonify({**loaded.metadata.describe(), "engine": loaded.engine})
+        return json_response({**loaded.metadata.describe(), "engine": loaded.engine})
 
-    @app.get("/")
-    def page() -> Response:
+    def describe_service(request: Request) -> Response:
+        servers = [{"url": request.root_path or "/"}]  # the gateway's stage is part of the address
+        return json_response({**json.loads(OPENAPI.read_bytes()), "servers": servers})
+
+    def page(_: Request) -> Response:
         return Response(PAGE.read_bytes(), mimetype="text/html")
 
-    @app.get("/ping")
-    def ping() -> Response:
-        return jsonify({"status": "ok"})
+    def ping(_: Request) -> Response:
+        return json_response({"status": "ok"})
 
-    app.register_error_handler(ClassifierError, _on_classifier_error)
-    app.register_error_handler(HTTPException, _on_http_exception)
-    app.register_error_handler(Exception, _on_unexpected)
-    app.after_request(_allow_any_origin)
-    return app
-
-
-def _on_classifier_error(error: ClassifierError) -> Response:
-    response = _problem_response(problem_of(error))
-    if isinstance(error, ModelUnavailableError):
-        log.error("%s: %s", error.title, error)
-        response.headers["Retry-After"] = str(error.retry_after)
-    return response
-
-
-def _on_http_exception(error: HTTPException) -> Response:
-    status = error.code or 500
-    detail = error.description or error.name
-    if isinstance(error, NotFound):
-        detail = f"There is no {request.path[:100]} here; there is {ROUTES}."
-    elif isinstance(error, MethodNotAllowed):
-        allowed = ", ".join(sorted(error.valid_methods or ()))
-        detail = f"{request.path} does not take {request.method}; it takes {allowed}."
-    response = _problem_response(problem(status, error.name, detail))
-    if isinstance(error, MethodNotAllowed) and error.valid_methods:
-        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
-    return response
-
-
-def _on_unexpected(error: Exception) -> Response:
-    log.exception("Unexpected error", exc_info=error)
-    detail = "Something went wrong here, not in your request. The log says what."
-    return _problem_response(problem(500, "Internal error", detail))
-
-
-def _problem_response(body: dict[str, Any]) -> Response:
-    response = jsonify(body)
-    response.status_code = body["status"]
-    response.mimetype = PROBLEM_TYPE
-    return response
-
-
-def _allow_any_origin(response: Response) -> Response:
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    if request.method == "OPTIONS":
-        response.headers["Access-Control-Allow-Methods"] = response.headers.get("Allow", "")
-        response.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
-        response.headers["Access-Control-Max-Age"] = "86400"
-    return response
+    routes = {
+        ("POST", "/classify"): classify,
+        ("POST", "/uploads"): begin_upload,
+        ("GET", "/model"): describe_model,
+        ("GET", "/openapi.json"): describe_service,
+        ("GET", "/ping"): ping,
+        ("GET", "/"): page,
+    }
+    return App(routes, known=ROUTES)
 
 
 serverless_wsgi.TEXT_MIME_TYPES.append(PROBLEM_TYPE)
-app = create_app(SharedModel.from_environment())
+app = create_app(startup.model, Incoming.from_environment())
+startup.finish()
 
 
 def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Answer an API Gateway event: REST (payload 1.0) or HTTP API (payload 2.0)."""
+    request_id = getattr(context, "aws_request_id", None)
+    with logged_request(request_id=request_id, gateway_id=gateway_id(event)) as entry:
+        response = _answer(event, context)
+        entry.status = response["statusCode"]
+    return response
+
+
+def _answer(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     try:
         checked = checked_event(event)
     except ClassifierError as error:
+        current().error = error.title
         return problem_response(error)
     response: dict[str, Any] = serverless_wsgi.handle_request(app, checked, context)
     return response

@@ -76,7 +76,9 @@ def measure(modules: list[str], args: argparse.Namespace) -> None:
     """Measure the rows of some modules, print each as it comes, and keep them."""
     console = Console()
     records = {} if args.smoke else read_records(args.output)
-    command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
+    # A folder's place on this machine tells a reader nothing.
+    words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
+    command = shlex.join(["python", "-m", "benchmarks", *words])
     machine = describe_machine()
     new: list[Row] = []
     with tempfile.TemporaryDirectory() as work, ExitStack() as closing:

@@ -46,4 +46,4 @@ def _label(path: Path) -> str:
 
 @cache
 def _model() -> Model:
-    return load_model(str(MODEL), "onnx")
+    return load_model(str(MODEL), "onnx", threads=1)

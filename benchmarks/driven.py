@@ -23,12 +23,15 @@ class Process:
 
     Attributes:
         ms: For each picture, in order, the milliseconds of every call by the name of what was
-            called: "handler", and "decode" and "network" where they were asked for.
+            called: "handler", and "decode" and "network" where they were asked for. "cpu" is the
+            time of processors that the handler took, which other programs' load hardly changes.
+        start_cpu: Milliseconds of processors from the process' start to the first answer.
         first_peak: The most memory until the first picture's answer, in 10^6 bytes.
         peak: The most until the end.
     """
 
     ms: tuple[dict[str, list[float]], ...]
+    start_cpu: float
     first_peak: float
     peak: float
 
@@ -56,7 +59,14 @@ def drive(
         WrongAnswerError: It answers another class.
     """
     folder = Path(tempfile.mkdtemp(dir=options.work))
-    command = [*pinned(cpus), *function.python, "-P", _DRIVER, function.module, str(calls)]
+    command: list[str | Path] = [
+        *pinned(cpus),
+        *function.python,
+        "-P",
+        _DRIVER,
+        function.module,
+        str(calls),
+    ]
     command += [write_event(picture) for picture in pictures]
     if bare:
         command += ["--bare", *[picture.path for picture in pictures]]
@@ -64,4 +74,9 @@ def drive(
     for picture, answer in zip(pictures, measured["answers"], strict=True):
         check(picture, answer)
     shutil.rmtree(folder)
-    return Process(tuple(measured["ms"]), measured["first_peak_mb"], measured["peak_mb"])
+    return Process(
+        ms=tuple(measured["ms"]),
+        start_cpu=measured["start_cpu_ms"],
+        first_peak=measured["first_peak_mb"],
+        peak=measured["peak_mb"],
+    )

@@ -38,6 +38,7 @@ class Eager:
                 torchvision.transforms.Normalize(normalize.mean, normalize.std),
             ]
         )
+        torch.set_num_threads(1)
         self._network = _network(version / "model.pt", len(self._metadata.labels))
 
     def probabilities(self, data: bytes) -> NDArray[np.float64]:

@@ -53,7 +53,11 @@ def pictures(options: Options) -> tuple[Picture, Picture, Picture]:
         folder.mkdir()
         _write(folder, options)
     kind = "photograph" if options.data else "drawing"
-    large, small = (f"{kind} of {size} megapixels" for size in (12, 0.2))
+    shrunk = _SMOKE**2 if options.smoke else 1
+    large, small = (
+        f"{kind} of {width * height / 1e6 / by:.2g} megapixels"
+        for (width, height), by in ((LARGE, shrunk), (SMALL, 1))
+    )
     return (
         Picture("12mp", large, folder / "large.jpg"),
         Picture("12mp-progressive", f"{large}, progressive JPEG", folder / "progressive.jpg"),

@@ -88,7 +88,6 @@ class Row:
         goal: What it should be; None for a figure that only explains others.
         series: The measurements that it comes from.
         notes: Sentences that a reader needs to judge it.
-        checks: What was found right in passing; a wrong answer raises `WrongAnswerError`.
     """
 
     name: str
@@ -98,7 +97,6 @@ class Row:
     goal: Goal | None
     series: Sequence[Series]
     notes: Sequence[str] = ()
-    checks: Sequence[str] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as plain values."""
@@ -114,7 +112,6 @@ class Row:
                 for one in self.series
             ],
             "notes": list(self.notes),
-            "checks": list(self.checks),
         }
 
     @classmethod

@@ -84,7 +84,15 @@ def rows(options: Options) -> Iterator[Row]:
 def _predict(images: Path, processes: int, options: Options) -> Prediction:
     folder = Path(tempfile.mkdtemp(dir=options.work))
     answers = folder / "answers.csv"
-    command = [sys.executable, "-m", "training", "predict", images, "--model", MODEL]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "training",
+        "predict",
+        images,
+        "--model",
+        MODEL,
+    ]
     command += ["--processes", str(processes), "--csv", answers]
     with (folder / "log").open("wb") as log:
         begin = time.perf_counter()

@@ -44,21 +44,26 @@ def rows(options: Options) -> Iterator[Row]:
         processes = alternate(sides, options.runs)
         for index, picture in enumerate(asked):
             for percentile, of in PERCENTILES.items() if cpus == 1 else [("p50", median)]:
-                usual = _series("baseline", processes["baseline"], index, of)
+                usual, *busy = _series("baseline", processes["baseline"], index, of)
                 for name in ("ONNX", "TorchScript"):
-                    ours = _series(name, processes[name], index, of)
+                    ours, *ours_busy = _series(name, processes[name], index, of)
                     yield Row(
                         name=slug(f"warm-{picture.name}-{percentile}", name, cpus),
                         figure=f"Warm, {picture.title}, {percentile}, {name}, {vcpus(cpus)}",
                         result=times_better(usual, ours),
                         unit="×",
                         goal=GOALS[picture.name] if cpus == 1 else None,
-                        series=[usual, ours],
+                        series=[usual, ours, *busy, *ours_busy],
                         notes=[f"{calls} calls in each process"],
                     )
 
 
 def _series(
     name: str, processes: list[Process], index: int, of: Callable[[list[float]], float]
-) -> Series:
-    return Series(name, "ms", tuple(of(process.ms[index]["handler"]) for process in processes))
+) -> list[Series]:
+    """Return what the clock says, and what of it the processors worked."""
+    clocks = {name: "handler", f"{name}: processor": "cpu"}
+    return [
+        Series(label, "ms", tuple(of(process.ms[index][clock]) for process in processes))
+        for label, clock in clocks.items()
+    ]

@@ -35,7 +35,7 @@ UNZIPPED_LIMIT_BYTES = 250 * 1024 * 1024
 """Lambda's own limit on what a function and its layers unpack to."""
 
 WHEEL_MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
-GLIBC_MINORS = (28, 27, 17)
+GLIBC_MINORS = (28, 27, 24, 17)
 """The manylinux_2_N that our wheels come in; all load on Amazon Linux 2023 (glibc 2.34)."""
 AMAZON_LINUX_2_RUNTIMES = ("python3.10", "python3.11")
 """Lambda runtimes that still have glibc 2.26."""

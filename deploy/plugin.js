@@ -1,12 +1,15 @@
 'use strict';
 
-// What this service adds to `osls`: it checks the parameters, builds the zip before packaging,
-// and empties the model bucket before removal (CloudFormation deletes no bucket that has objects).
+// What this service adds to `osls`: it checks the parameters, closes and throttles the routes, builds
+// the zip before packaging, and empties the model bucket before removal (CloudFormation deletes no
+// bucket that has objects).
 
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const { createRequire } = require('node:module');
 const path = require('node:path');
+
+const { closeRoutes, contradiction, throttleStage } = require('./access');
 
 const fromOsls = createRequire(require.resolve('osls/package.json'));
 const { CloudFormationClient, DescribeStacksCommand, DescribeStackResourceCommand } = fromOsls(
@@ -26,6 +29,17 @@ const SETTINGS = {
         timeout: { type: 'integer', minimum: 1, maximum: 29 },
         sha256: { type: 'string', pattern: '^([0-9a-f]{64})?$' },
         refresh: { type: 'number', minimum: 0 },
+        provisioned: { type: 'integer', minimum: 0 },
+        snapstart: { type: 'boolean' },
+        auth: { enum: ['none', 'key', 'iam'] },
+        rate: { type: 'number', exclusiveMinimum: 0 },
+        burst: { type: 'integer', minimum: 1 },
+        quota: { type: 'integer', minimum: 0 },
+        reserved: { type: 'integer', minimum: 0 },
+        bulk: { type: 'boolean' },
+        concurrency: { type: 'integer', minimum: 1, maximum: 10000 },
+        monitoring: { type: 'boolean' },
+        alarmEmail: { type: 'string', pattern: '^([^@\\s]+@[^@\\s]+)?$' },
       },
     },
   },
@@ -34,11 +48,18 @@ const SETTINGS = {
 module.exports = class FlyingObjectsPlugin {
   constructor(serverless, options, { log, progress }) {
     this.serverless = serverless;
+    this.options = options;
     this.log = log;
     this.progress = progress;
     this.provider = serverless.getProvider('aws');
     serverless.configSchemaHandler.defineCustomProperties(SETTINGS);
     this.hooks = {
+      'initialize': () => {
+        this.checkSnapStart();
+        this.setAccess();
+      },
+      'after:deploy:deploy': async () =>
+        throttleStage(serverless, await this.resourceId(this.provider.naming.getRestApiLogicalId())),
       'before:package:createDeploymentArtifacts': () => this.buildZip(),
       'before:package:function:package': () => this.buildZip(),
       'before:remove:remove': () => this.emptyModelBucket(),
@@ -47,6 +68,34 @@ module.exports = class FlyingObjectsPlugin {
 
   error(message) {
     return new this.serverless.classes.Error(message, 'FLYING_OBJECTS');
+  }
+
+  checkSnapStart() {
+    const { engine, runtime, provisioned, snapstart } = this.serverless.service.custom.settings;
+    if (!snapstart) return;
+    if (engine !== 'onnx') {
+      throw this.error(
+        '--param snapstart=true needs --param engine=onnx: Lambda takes no snapshots of images.'
+      );
+    }
+    if (Number(runtime.split('.')[1]) < 12) {
+      throw this.error(
+        `Lambda takes no snapshots of ${runtime}: deploy --param runtime=python3.12 or newer.`
+      );
+    }
+    if (provisioned > 0) {
+      throw this.error(
+        '--param snapstart=true and --param provisioned exclude each other: choose one of them.'
+      );
+    }
+  }
+
+  setAccess() {
+    const reason = contradiction(this.serverless.service.custom.settings);
+    if (reason) throw this.error(reason);
+    closeRoutes(this.serverless);
+    // A deployment's log is no place for the key; `osls info` shows it to whoever asks.
+    if (this.serverless.processedInput.commands.join(' ') === 'deploy') this.options.conceal = true;
   }
 
   buildZip() {
@@ -65,8 +114,9 @@ module.exports = class FlyingObjectsPlugin {
   }
 
   async emptyModelBucket() {
-    const bucket = await this.modelBucket();
-    if (!bucket) return;
+    const stack = await this.stack();
+    if (!stack || stack.EnableTerminationProtection) return; // a protected one osls refuses
+    const bucket = await this.resourceId('ModelBucket');
     this.log.notice(`Deleting every model in s3://${bucket}`);
     const client = new S3Client(await this.provider.getAwsSdkV3Config());
     for (;;) {
@@ -83,20 +133,25 @@ module.exports = class FlyingObjectsPlugin {
     }
   }
 
-  /** The bucket's name; undefined where there is no stack, or a protected one, which osls refuses. */
-  async modelBucket() {
+  /** The stack's description; undefined where there is none. */
+  async stack() {
     const client = new CloudFormationClient(await this.provider.getAwsSdkV3Config());
     const StackName = this.provider.naming.getStackName();
     try {
-      const { Stacks: stacks } = await client.send(new DescribeStacksCommand({ StackName }));
-      if (stacks[0].EnableTerminationProtection) return undefined;
-      const { StackResourceDetail: resource } = await client.send(
-        new DescribeStackResourceCommand({ StackName, LogicalResourceId: 'ModelBucket' })
-      );
-      return resource.PhysicalResourceId;
+      return (await client.send(new DescribeStacksCommand({ StackName }))).Stacks[0];
     } catch (error) {
       if (error.name === 'ValidationError') return undefined;
       throw error;
     }
+  }
+
+  /** The id that AWS gave to a resource of the stack. */
+  async resourceId(LogicalResourceId) {
+    const client = new CloudFormationClient(await this.provider.getAwsSdkV3Config());
+    const StackName = this.provider.naming.getStackName();
+    const { StackResourceDetail: resource } = await client.send(
+      new DescribeStackResourceCommand({ StackName, LogicalResourceId })
+    );
+    return resource.PhysicalResourceId;
   }
 };

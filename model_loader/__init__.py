@@ -20,18 +20,25 @@ from model_loader.errors import (
     ModelNotFoundError,
     ModelUnavailableError,
     TooLargeError,
+    UnavailableError,
     UndecodableImageError,
     UnsupportedImageError,
+    UploadNotFoundError,
+    UploadsUnavailableError,
 )
 from model_loader.image import MAX_PIXELS, EncodedImage, count_pixels, decode_image
+from model_loader.limits import MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES
 from model_loader.metadata import FileInfo, Metadata, SelfTest
-from model_loader.model import UNKNOWN, Model, Prediction, load_model
+from model_loader.model import Model, load_model
 from model_loader.operations import Normalize, Resize
+from model_loader.prediction import UNKNOWN, Prediction, Timings
 from model_loader.shared import SharedModel
 from model_loader.transform import Transform
 
 __all__ = [
     "MAX_PIXELS",
+    "MAX_REQUEST_BYTES",
+    "MAX_UPLOAD_BYTES",
     "UNKNOWN",
     "ClassifierError",
     "EncodedImage",
@@ -50,10 +57,14 @@ __all__ = [
     "Resize",
     "SelfTest",
     "SharedModel",
+    "Timings",
     "TooLargeError",
     "Transform",
+    "UnavailableError",
     "UndecodableImageError",
     "UnsupportedImageError",
+    "UploadNotFoundError",
+    "UploadsUnavailableError",
     "count_pixels",
     "decode_image",
     "load_model",

@@ -5,14 +5,17 @@
     ClassifierError                       500
     ├── InputError                        400   what the client sent
     │   ├── MalformedRequestError         400
+    │   ├── UploadNotFoundError           404   never sent, deleted, or none are taken here
     │   ├── TooLargeError                 413   bytes or pixels
     │   ├── UnsupportedImageError         415   not an image format that is taken
     │   └── UndecodableImageError         422   such a format, but damaged
-    └── ModelUnavailableError             503   what the operator published or configured
-        ├── ModelNotFoundError            503   nothing there, or not allowed to read it
-        ├── ModelCorruptError             503   not the bytes that were published
-        ├── ModelIncompatibleError        503   whole, but not runnable by this code
-        └── ModelMismatchError            503   not the version that is pinned
+    └── UnavailableError                  503   what the operator published or configured
+        ├── UploadsUnavailableError       503   the store of uploads does not answer
+        └── ModelUnavailableError         503
+            ├── ModelNotFoundError        503   nothing there, or not allowed to read it
+            ├── ModelCorruptError         503   not the bytes that were published
+            ├── ModelIncompatibleError    503   whole, but not runnable by this code
+            └── ModelMismatchError        503   not the version that is pinned
 
 Each message is one or two sentences: what happened, where, and how to mend it.
 """
@@ -47,6 +50,13 @@ class MalformedRequestError(InputError):
     title = "Malformed request"
 
 
+class UploadNotFoundError(InputError):
+    """There is no upload of this key, or the service takes none."""
+
+    status = 404
+    title = "No such upload"
+
+
 class TooLargeError(InputError):
     """The upload has more bytes, or the image more pixels, than is taken."""
 
@@ -68,16 +78,28 @@ class UndecodableImageError(InputError):
     title = "Image cannot be decoded"
 
 
-class ModelUnavailableError(ClassifierError):
-    """No model can answer at present.
+class UnavailableError(ClassifierError):
+    """Something that answers are made of is missing at present.
 
     Attributes:
         retry_after: Seconds after which asking again makes sense.
     """
 
     status = 503
-    title = "Model not available"
+    title = "Not available"
     retry_after: ClassVar[int] = 30
+
+
+class UploadsUnavailableError(UnavailableError):
+    """Where uploads are kept cannot be asked."""
+
+    title = "Uploads not available"
+
+
+class ModelUnavailableError(UnavailableError):
+    """No model can answer at present."""
+
+    title = "Model not available"
 
 
 class ModelNotFoundError(ModelUnavailableError):

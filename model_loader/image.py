@@ -14,7 +14,7 @@ from model_loader.errors import (
     UndecodableImageError,
     UnsupportedImageError,
 )
-from model_loader.progressive import MEANS_ALONE, without_detail
+from model_loader.jpeg_scans import MAX_SCANS, MEANS_ALONE, has_too_many_scans, without_detail
 from model_loader.rgb import to_rgb
 
 MAX_PIXELS = 50_000_000
@@ -78,13 +78,18 @@ class EncodedImage:
         Raises:
             MalformedRequestError: There are no bytes.
             UnsupportedImageError: The bytes are of none of these formats.
-            UndecodableImageError: The header is damaged.
+            UndecodableImageError: The header is damaged, or it is a JPEG made to be slow.
             TooLargeError: The picture has more than ``MAX_PIXELS``.
         """
         if not data:
             raise MalformedRequestError("The file is empty (0 bytes). Send an image file.")
         image = _open(data)
         _check_pixels(*image.size)
+        if image.format == "JPEG" and has_too_many_scans(data):
+            raise UndecodableImageError(
+                f"The JPEG has more than {MAX_SCANS} scans, which no camera writes and which take "
+                "long to decode. Save it anew in an image editor."
+            )
         turn = _turn(image)
         width, height = image.size
         return cls((height, width) if turn in _SIDEWAYS else (width, height), data, turn)

@@ -15,6 +15,7 @@ import logging
 import threading
 import time
 
+from model_loader.engine import import_ahead
 from model_loader.errors import ModelCorruptError, ModelIncompatibleError, ModelUnavailableError
 from model_loader.model import Current, Model, find_changed, find_current, load_version
 from model_loader.store import open_store
@@ -34,7 +35,12 @@ class LatestModel:
     """
 
     def __init__(
-        self, uri: str, engine: str | None, refresh_seconds: float, pinned: str | None
+        self,
+        uri: str,
+        engine: str | None,
+        refresh_seconds: float,
+        pinned: str | None,
+        threads: int | None = None,
     ) -> None:
         """Load the current version.
 
@@ -44,15 +50,19 @@ class LatestModel:
             refresh_seconds: How long ``current.json`` is taken as read; 0 for ever.
             pinned: The sha256 of the only ``model.json`` to serve; None to follow
                 ``current.json``.
+            threads: As for ``load_model``.
 
         Raises:
             ModelUnavailableError: It cannot be loaded; see ``load_version``.
         """
+        import_ahead(engine)
+        self._uri = uri
         self._store = open_store(uri)
         self._engine = engine
+        self._threads = threads
         self._seen = find_current(self._store)
         self._folder = self._seen.folder
-        self._model = load_version(self._store, self._folder, engine, pinned=pinned)
+        self._model = load_version(self._store, self._folder, engine, threads, pinned)
         fixed = pinned or self._seen.tag is None
         self._seconds = 0.0 if fixed else refresh_seconds
         self._checked = time.time()
@@ -66,6 +76,15 @@ class LatestModel:
             thread.start()
             thread.join(LONGEST_WAIT)
         return self._model
+
+    def renew(self) -> None:
+        """Connect anew, and have the next request ask for the current version.
+
+        For a process that goes on from a snapshot of another one: its connections are the other's,
+        and what that one read may be long out of date.
+        """
+        self._store = open_store(self._uri)
+        self._checked = 0.0
 
     def _is_due(self) -> bool:
         # By the wall clock: another may stand still while Lambda freezes the process.
@@ -89,7 +108,7 @@ class LatestModel:
     def _follow(self, current: Current) -> None:
         if current.folder != self._folder:
             try:
-                self._model = load_version(self._store, current.folder, self._engine)
+                self._model = load_version(self._store, current.folder, self._engine, self._threads)
             except (ModelCorruptError, ModelIncompatibleError):
                 self._seen = current
                 raise

@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,10 +40,13 @@ class SelfTest:
     Attributes:
         image: A whole image file, small.
         probabilities: One for each label, in index order.
+        int8: The same of each file of eight-bit numbers, by its name, for such a file answers
+            otherwise.
     """
 
     image: bytes
     probabilities: tuple[float, ...]
+    int8: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,12 @@ class Metadata:
                 name: {"sha256": info.sha256, "size": info.size}
                 for name, info in self.files.items()
             },
+            "precision": {name: self.precision(name) for name in self.files},
         }
+
+    def precision(self, file: str) -> str:
+        """Return what the numbers of a file of the network are: ``float32`` or ``int8``."""
+        return "int8" if file in self.self_test.int8 else "float32"
 
     def to_json(self) -> bytes:
         """Return the text of ``model.json``, which ``from_json`` takes."""
@@ -111,6 +119,7 @@ class Metadata:
             "self_test": {
                 "image": base64.b64encode(self.self_test.image).decode(),
                 "probabilities": list(self.self_test.probabilities),
+                "int8": {name: list(row) for name, row in self.self_test.int8.items()},
             },
         }
         return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
@@ -223,9 +232,17 @@ def _file_info(name: str, info: Mapping[str, Any]) -> FileInfo:
 
 
 def _self_test(document: Mapping[str, Any], classes: int) -> SelfTest:
-    probabilities = tuple(float(value) for value in document["probabilities"])
-    if len(probabilities) != classes:
+    return SelfTest(
+        base64.b64decode(document["image"], validate=True),
+        _probabilities(document["probabilities"], classes),
+        # Versions of before there was int8 do not have it.
+        {name: _probabilities(row, classes) for name, row in document.get("int8", {}).items()},
+    )
+
+
+def _probabilities(values: Sequence[Any], classes: int) -> tuple[float, ...]:
+    if len(values) != classes:
         raise ValueError(
-            f"self_test has {len(probabilities)} probabilities, but there are {classes} labels"
+            f"self_test has {len(values)} probabilities, but there are {classes} labels"
         )
-    return SelfTest(base64.b64decode(document["image"], validate=True), probabilities)
+    return tuple(float(value) for value in values)

@@ -198,10 +198,12 @@ class Normalize:
 
     def __call__(self, image: Image.Image | NDArray[np.uint8]) -> Pixels:
         """Turn an RGB picture, or its levels uint8 [H, W, 3], into pixels: float32 [3, H, W]."""
-        planes = np.asarray(image, dtype=np.float32).transpose(2, 0, 1) / 255
-        mean = np.array(self.mean, dtype=np.float32).reshape(3, 1, 1)
-        std = np.array(self.std, dtype=np.float32).reshape(3, 1, 1)
-        return np.ascontiguousarray((planes - mean) / std)
+        levels = np.asarray(image).transpose(2, 0, 1)
+        pixels = np.empty(levels.shape, dtype=np.float32)
+        np.divide(levels, np.float32(255), out=pixels)
+        pixels -= np.array(self.mean, dtype=np.float32).reshape(3, 1, 1)
+        pixels /= np.array(self.std, dtype=np.float32).reshape(3, 1, 1)
+        return pixels
 
 
 IMAGE_OPS: dict[str, type[ImageOp]] = {kind.op: kind for kind in (Resize, Pad, CenterCrop, Fit)}

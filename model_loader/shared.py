@@ -12,6 +12,8 @@ from model_loader.errors import ModelIncompatibleError
 from model_loader.latest import LatestModel
 from model_loader.model import Model
 
+_MB_OF_A_PROCESSOR = 1769
+
 REFRESH_SECONDS = "60"
 """``MODEL_REFRESH_SECONDS`` where the environment does not say."""
 
@@ -30,6 +32,7 @@ class SharedModel:
         engine: str | None = None,
         refresh_seconds: str = "0",
         pinned: str | None = None,
+        threads: int | None = None,
     ) -> None:
         """Remember what to load.
 
@@ -39,11 +42,13 @@ class SharedModel:
             refresh_seconds: As ``MODEL_REFRESH_SECONDS`` has it: at most so long is a version
                 answered with that is no longer the current one; 0 for ever.
             pinned: As ``MODEL_SHA256`` has it; None to follow the current version.
+            threads: As for ``load_model``.
         """
         self._uri = uri
         self._engine = engine
         self._refresh_seconds = refresh_seconds
         self._pinned = pinned
+        self._threads = threads
         self._lock = threading.Lock()
         self._load: Future[LatestModel] | None = None
 
@@ -55,6 +60,7 @@ class SharedModel:
             environment.get("MODEL_ENGINE"),
             environment.get("MODEL_REFRESH_SECONDS", REFRESH_SECONDS),
             environment.get("MODEL_SHA256") or None,
+            _threads(environment),
         )
 
     def get(self) -> Model:
@@ -72,14 +78,31 @@ class SharedModel:
             self._run(load)
         return load.result().get()
 
+    def renew(self) -> None:
+        """Share nothing with the twins of this process; see ``LatestModel.renew``."""
+        if self._load is not None:
+            self._load.result().renew()
+
     def _run(self, load: Future[LatestModel]) -> None:
         try:
             seconds = _seconds(self._refresh_seconds)
-            load.set_result(LatestModel(self._uri, self._engine, seconds, self._pinned))
+            load.set_result(
+                LatestModel(self._uri, self._engine, seconds, self._pinned, self._threads)
+            )
         except BaseException as error:
             with self._lock:
                 self._load = None
             load.set_exception(error)
+
+
+def _threads(environment: Mapping[str, str]) -> int | None:
+    """Return how many threads Lambda's memory pays for; None elsewhere, for the engine's choice.
+
+    A function sees two processors and more, but gets one's time for each 1,769 MB: a second thread
+    would only take turns with the first.
+    """
+    memory = environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+    return max(1, round(int(memory) / _MB_OF_A_PROCESSOR)) if memory else None
 
 
 def _seconds(text: str) -> float:

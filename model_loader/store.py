@@ -116,7 +116,8 @@ def open_store(uri: str, cache: Path | None = None) -> Store:
         return S3Store.from_uri(uri, cache)
     if not uri or "://" in uri:
         raise ModelNotFoundError(
-            f"MODEL_URI is {uri!r}; it must be s3://bucket/prefix/name or a local directory."
+            f"The model's address (MODEL_URI, or --model) is {uri!r}; it must be "
+            "s3://bucket/prefix/name or a local directory."
         )
     return LocalStore(Path(uri))
 
@@ -156,5 +157,5 @@ def not_published(uri: str, key: str) -> str:
     """Return the sentence for a file that is not in the store."""
     return (
         f"There is no {key} at {uri}. Publish a model there "
-        "(python -m training publish RUN STORE), or correct MODEL_URI."
+        "(python -m training publish RUN STORE), or correct the model's address."
     )

@@ -1,1 +1,1 @@
-"""What stands between HTTP and the model: uploads, answers, problems and Lambda's events."""
+"""What stands between the model and those who ask: requests, Lambda's events, objects of S3."""

@@ -15,7 +15,8 @@ from model_loader import (
     TooLargeError,
     count_pixels,
 )
-from service.uploads import Upload
+from service.request_log import current
+from service.upload import Upload
 
 PROBLEM_TYPE = "application/problem+json"
 """The media type of every error (RFC 9457)."""
@@ -29,9 +30,13 @@ def answer(model: Model, upload: Upload) -> dict[str, Any]:
     Raises:
         InputError: The file cannot be classified.
     """
+    entry = current()
+    entry.note_image(upload.data)
+    prediction = model.classify(upload.data)
+    entry.note_prediction(model, prediction)
     return {
         "file": upload.field,
-        **_describe(model.classify(upload.data), model.metadata),
+        **_describe(prediction, model.metadata),
         "filename": upload.filename,
         "model": {"name": model.metadata.name, "version": model.metadata.version},
     }
@@ -49,6 +54,7 @@ def answer_all(model: Model, uploads: Sequence[Upload]) -> dict[str, Any]:
         pixels = count_pixels(upload.data)
         try:
             if left < pixels <= MAX_PIXELS:
+                current().note_image(upload.data)
                 raise TooLargeError(
                     f"With this file the request has more than {MAX_PIXELS / 1e6:.0f} million "
                     "pixels. Send it in another request."

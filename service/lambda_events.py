@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections.abc import Mapping
 from typing import Any
+
+import pybase64
 
 from model_loader import ClassifierError, MalformedRequestError
 from service.answers import PROBLEM_TYPE, problem_of
@@ -15,6 +15,7 @@ from service.answers import PROBLEM_TYPE, problem_of
 def checked_event(event: Mapping[str, Any]) -> dict[str, Any]:
     """Return an API Gateway event that serverless_wsgi handles without raising.
 
+    A body in base64 is decoded, by a library that takes a thirtieth of the standard one's time.
     Takes REST (payload 1.0) and HTTP API (payload 2.0) events. A named stage is taken off the
     path of the latter, which serverless_wsgi leaves on.
 
@@ -39,8 +40,18 @@ def checked_event(event: Mapping[str, Any]) -> dict[str, Any]:
     checked["cookies"] = event.get("cookies") or []
     checked["body"] = event.get("body") or ""
     if event.get("isBase64Encoded"):
-        _check_base64(event.get("body") or "")
+        checked["body"] = _decoded(event.get("body") or "")
+        checked["isBase64Encoded"] = False
     return checked
+
+
+def gateway_id(event: object) -> str | None:
+    """Return API Gateway's own id of a request; a client can choose a REST API's ``requestId``."""
+    context = event.get("requestContext") if isinstance(event, Mapping) else None
+    if not isinstance(context, Mapping):
+        return None
+    found = context.get("extendedRequestId") or context.get("requestId")
+    return found if isinstance(found, str) else None
 
 
 def problem_response(error: ClassifierError) -> dict[str, Any]:
@@ -64,10 +75,10 @@ def _without(headers: Mapping[str, Any] | None, name: str) -> dict[str, Any]:
     return {key: value for key, value in (headers or {}).items() if key.lower() != name}
 
 
-def _check_base64(body: str) -> None:
+def _decoded(body: str) -> bytes:
     try:
-        base64.b64decode(body, validate=True)
-    except (ValueError, binascii.Error) as error:
+        return pybase64.b64decode(body, validate=True)
+    except ValueError as error:  # binascii.Error among them
         raise MalformedRequestError(
             f"The event's body is marked as base64, but is not ({error}). "
             "Check the gateway's binary media types."

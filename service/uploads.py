@@ -1,18 +1,31 @@
-"""The files of a request, read from a multipart or a raw image body."""
+"""The files of a request: in a multipart or a raw image body, or uploaded before."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
-from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder
+from werkzeug.sansio.multipart import (
+    Data,
+    Epilogue,
+    Event,
+    Field,
+    File,
+    MultipartDecoder,
+    NeedData,
+)
 from werkzeug.wrappers import Request
 
-from model_loader import MalformedRequestError, TooLargeError, UnsupportedImageError
-
-MAX_BYTES = 4_500_000
-"""Bytes of the largest request body: Lambda takes 6 MiB as base64, headers included."""
+from model_loader import (
+    MAX_REQUEST_BYTES,
+    MalformedRequestError,
+    TooLargeError,
+    UnsupportedImageError,
+)
+from service.documents import JSON_TYPE, RAW_TYPE, read_key
+from service.incoming import Incoming
+from service.upload import KEY_FIELD, Upload
 
 MAX_PARTS = 100
 """Parts of the largest multipart body."""
@@ -20,56 +33,57 @@ MAX_PARTS = 100
 RAW_FIELD = "body"
 """What a raw body is called in the answer, where a form has a field's name."""
 
+_PIECE = 1 << 16
+
 _CURL = "With curl, send a file as -F file1=@photo.jpg and set no content-type boundary yourself."
 
 
-@dataclass(frozen=True)
-class Upload:
-    """One file of a request.
+def read_uploads(request: Request, incoming: Incoming) -> list[Upload]:
+    """Return the files of a request, in the order sent.
 
-    Attributes:
-        field: The name of its form field.
-        filename: The name that the client gave it, or None.
-        data: Its bytes.
-    """
-
-    field: str
-    filename: str | None
-    data: bytes
-
-
-def read_uploads(request: Request) -> list[Upload]:
-    """Return the files of a multipart or raw ``image/*`` request, in the order sent.
+    Args:
+        request: Multipart, a raw ``image/*``, or JSON with the key of an upload.
+        incoming: Where uploads are.
 
     Raises:
-        TooLargeError: The body has more than ``MAX_BYTES``, or more than ``MAX_PARTS``.
-        MalformedRequestError: The body is not the multipart that it claims to be, or has no file.
+        TooLargeError: The body has more than ``MAX_REQUEST_BYTES`` or ``MAX_PARTS``, or the upload
+            more than ``MAX_UPLOAD_BYTES``.
+        MalformedRequestError: The body is not what it claims to be, or has no file.
         UnsupportedImageError: The body's media type is not taken.
+        UploadNotFoundError: There is no such upload.
+        UploadsUnavailableError: The upload cannot be read at present.
     """
-    body = _read_body(request)
+    body = read_body(request, incoming)
+    if request.mimetype == JSON_TYPE:
+        return [Upload(KEY_FIELD, None, incoming.read(read_key(body)))]
     if request.mimetype == "multipart/form-data":
         return _read_multipart(body, request.headers["Content-Type"])
-    if request.mimetype.startswith("image/") or request.mimetype == "application/octet-stream":
+    if request.mimetype.startswith("image/") or request.mimetype == RAW_TYPE:
         return [Upload(RAW_FIELD, None, body)]
     if not body:
         raise MalformedRequestError(f"The request has no file. {_CURL}")
     raise UnsupportedImageError(
         f"The content type {request.mimetype or '(none)'} is not taken. Send multipart/form-data "
-        f"with a file, or the image itself as image/*. {_CURL}"
+        f"with a file, the image itself as image/*, or the key of an upload as {JSON_TYPE}. {_CURL}"
     )
 
 
-def _read_body(request: Request) -> bytes:
+def read_body(request: Request, incoming: Incoming) -> bytes:
+    """Return the whole body.
+
+    Raises:
+        TooLargeError: It has more than ``MAX_REQUEST_BYTES``.
+    """
     # One byte more is let through: a body without a length is not refused but cut at the limit.
-    request.max_content_length = MAX_BYTES + 1
+    request.max_content_length = MAX_REQUEST_BYTES + 1
     try:
         body = request.get_data(cache=False)
     except RequestEntityTooLarge:
         body = None
-    if body is None or len(body) > MAX_BYTES:
+    if body is None or len(body) > MAX_REQUEST_BYTES:
         raise TooLargeError(
-            f"The request is larger than {MAX_BYTES / 1e6:.1f} MB, which is what AWS Lambda lets "
-            "through. Scale the image down, or save it as JPEG."
+            f"The request is larger than {MAX_REQUEST_BYTES / 1e6:.1f} MB, which is what AWS "
+            f"Lambda lets through. {incoming.advice}"
         )
     return body
 
@@ -104,22 +118,31 @@ def _split(body: bytes, boundary: str) -> tuple[list[Upload], list[str]]:
         ValueError: The body is malformed or ends early.
         RequestEntityTooLarge: It has more than ``MAX_PARTS``.
     """
-    decoder = MultipartDecoder(boundary.encode("latin-1"), max_parts=MAX_PARTS)
-    decoder.receive_data(body)
-    decoder.receive_data(None)
     files: list[Upload] = []
     texts: list[str] = []
     part: File | Field | None = None
-    data = b""
-    while not isinstance(event := decoder.next_event(), Epilogue):
+    data: list[bytes] = []
+    for event in _events(body, boundary):
         if isinstance(event, File | Field):
-            part, data = event, b""
+            part, data = event, []
         elif isinstance(event, Data):
-            data += event.data
+            data.append(event.data)
             if event.more_data:
                 continue
             if isinstance(part, File):
-                files.append(Upload(part.name or "", part.filename or None, data))
+                files.append(Upload(part.name or "", part.filename or None, b"".join(data)))
             elif part is not None:
                 texts.append(part.name or "")
     return files, texts
+
+
+def _events(body: bytes, boundary: str) -> Iterator[Event]:
+    """Decode piece by piece: the decoder's slow search then covers the boundary's piece alone."""
+    decoder = MultipartDecoder(boundary.encode("latin-1"), max_parts=MAX_PARTS)
+    for start in range(0, len(body), _PIECE):
+        decoder.receive_data(body[start : start + _PIECE])
+        while not isinstance(event := decoder.next_event(), NeedData | Epilogue):
+            yield event
+    decoder.receive_data(None)
+    while not isinstance(event := decoder.next_event(), Epilogue):
+        yield event

@@ -1,4 +1,4 @@
-"""The events that API Gateway makes of `POST /classify` with one file, from `tests/events/`."""
+"""The events that API Gateway makes of requests, from `tests/events/`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,26 @@ _TEMPLATES = Path(__file__).resolve().parent / "events"
 
 
 def rest_event(photo: Path) -> dict[str, Any]:
-    """Return the event of a REST API: payload 1.0, the path without the stage."""
+    """Return the event of a file sent to a REST API: payload 1.0, the path without the stage."""
     event, content_type = _event("rest_api_v1.json", photo)
     event["headers"]["Content-Type"] = content_type
     event["multiValueHeaders"]["Content-Type"] = [content_type]
     return event
 
 
+def rest_json_event(path: str, document: dict[str, Any]) -> dict[str, Any]:
+    """Return the event that a REST API makes of a POST of JSON."""
+    event: dict[str, Any] = json.loads((_TEMPLATES / "rest_api_v1.json").read_text())
+    event["path"] = path
+    event["headers"]["Content-Type"] = "application/json"
+    event["multiValueHeaders"]["Content-Type"] = ["application/json"]
+    event["body"] = json.dumps(document)
+    event["isBase64Encoded"] = False
+    return event
+
+
 def http_api_event(photo: Path) -> dict[str, Any]:
-    """Return the event of an HTTP API with a named stage: payload 2.0, the path with the stage."""
+    """Return that of an HTTP API with a named stage: payload 2.0, the path with the stage."""
     event, content_type = _event("http_api_v2.json", photo)
     event["headers"]["content-type"] = content_type
     return event

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class TrainingError(Exception):
     """A mistake that the user can mend; the command line shows it as one line and exits with 2.
@@ -16,3 +19,16 @@ class TrainingError(Exception):
 
 class InterruptedRunError(TrainingError):
     """Ctrl-C; the message says how to go on. The command line exits with 130."""
+
+
+@contextmanager
+def interruptible(said: str) -> Iterator[None]:
+    """Answer Ctrl-C with a sentence on what was kept and how to go on.
+
+    Raises:
+        InterruptedRunError: Ctrl-C.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise InterruptedRunError(said) from error

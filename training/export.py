@@ -22,12 +22,16 @@ from PIL import Image
 from torch import Tensor, nn
 
 from model_loader import FileInfo, Metadata, ModelUnavailableError, SelfTest, Transform, load_model
-from model_loader.engine import ENGINES
+from model_loader.engine import ENGINES, Network, load_onnx
+from model_loader.model import softmax
 from model_loader.store import file_info
 from training.errors import TrainingError
+from training.int8_graph import Images, write_int8
 from training.onnx_graph import SMALLEST, write_onnx
 
 _LIBRARIES = ("torch", "torchvision", "lightning", "onnx", "onnxruntime", "numpy", "pillow")
+_INT8 = "model.onnx"
+"""The file that may be of eight-bit numbers."""
 _PARITY = 1e-4
 """Largest difference of a probability between the exported files and the network itself."""
 
@@ -113,12 +117,53 @@ def calibrate_version(
     metadata = replace(
         model.metadata, temperature=temperature, threshold=threshold, metrics=metrics
     )
-    picture = metadata.self_test.image
-    images = model.prepare(picture)[None]
-    probabilities = replace(model, metadata=metadata).probabilities(images)[0].tolist()
-    metadata = replace(metadata, self_test=SelfTest(picture, tuple(probabilities)))
+    self_test = replace(metadata.self_test, probabilities=_answer(metadata, model.network))
+    if self_test.int8:
+        answer = _answer(metadata, load_model(str(folder), "onnx").network)
+        self_test = replace(self_test, int8={_INT8: answer})
+    metadata = replace(metadata, self_test=self_test)
     _write_metadata(metadata, folder)
     return metadata
+
+
+def int8_version(folder: Path, target: Path, images: Images) -> Metadata:
+    """Write the version of ``folder`` into ``target``, with an ONNX file of eight-bit numbers.
+
+    Args:
+        folder: An exported version's.
+        target: A folder that is not there yet.
+        images: Training images; float32 [3, H, W], normalised.
+
+    Raises:
+        TrainingError: The network cannot be quantised.
+    """
+    target.mkdir()
+    shutil.copyfile(folder / "model.pt", target / "model.pt")
+    try:
+        write_int8(folder / "model.onnx", target / _INT8, images)
+    except Exception as error:
+        # Whatever ONNX Runtime's tools meet in a network that is not ours.
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise TrainingError(f"This network cannot be made int8: {reason}.") from error
+    metadata = Metadata.from_json((folder / "model.json").read_bytes())
+    created = datetime.now(UTC)
+    files = {**metadata.files, _INT8: file_info(target / _INT8)}
+    metadata = replace(
+        metadata,
+        version=_version(created, files),
+        created=created.isoformat(timespec="seconds"),
+        files=files,
+    )
+    answer = _answer(metadata, load_onnx(target / _INT8))
+    metadata = replace(metadata, self_test=replace(metadata.self_test, int8={_INT8: answer}))
+    _write_metadata(metadata, target)
+    return metadata
+
+
+def _answer(metadata: Metadata, network: Network) -> tuple[float, ...]:
+    """Return what a file of a version answers to the self-test's picture."""
+    images = metadata.transform(metadata.transform.decode(metadata.self_test.image))[None]
+    return tuple(softmax(network(images), metadata.temperature)[0].tolist())
 
 
 def _write_metadata(metadata: Metadata, folder: Path) -> None:

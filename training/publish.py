@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from model_loader import FileInfo, Metadata, ModelUnavailableError, load_model
+from model_loader import Metadata, ModelUnavailableError, load_model
 from model_loader.engine import ENGINES
-from model_loader.store import Tagged, check, file_info, sha256
+from model_loader.store import Tagged, check, file_info
 from training.errors import TrainingError
 from training.progress import progress
 from training.store import Destination, open_destination
@@ -104,34 +104,23 @@ def read_version(folder: Path) -> Metadata:
 def _copy(version: Path, metadata: Metadata, destination: Destination, address: str) -> None:
     """Write the files that are not there yet, ``model.json`` last; never over another one."""
     base = f"versions/{metadata.version}"
-    text = (version / "model.json").read_bytes()
+    document = version / "model.json"
     published = destination.read(f"{base}/model.json")
-    if published is not None:
-        if published.data != text:
-            raise _differs(f"{address}/{base}")
-        for file, info in metadata.files.items():
-            if destination.info(f"{base}/{file}") != info:
-                raise TrainingError(
-                    f"{address}/{base}/{file} is missing or damaged. Versions do not change, so it "
-                    "is not written again: export the run again, and publish the new version."
-                )
-        return
+    if published is not None and published.data != document.read_bytes():
+        raise _differs(f"{address}/{base}/model.json")
     with progress("Publishing", len(metadata.files) + 1) as advance:
-        for file, info in metadata.files.items():
-            data = (version / file).read_bytes()
-            _put_once(destination, f"{base}/{file}", data, info, f"{address}/{base}")
+        for file, info in {**metadata.files, "model.json": file_info(document)}.items():
+            key = f"{base}/{file}"
+            found = destination.info(key)
+            if found is None and not destination.put(key, (version / file).read_bytes(), None):
+                found = destination.info(key)  # somebody else was faster
+            if found not in (None, info):
+                raise _differs(f"{address}/{key}")
             advance(file)
-        info = FileInfo(sha256(text), len(text))
-        _put_once(destination, f"{base}/model.json", text, info, f"{address}/{base}")
-        advance("model.json")
-
-
-def _put_once(destination: Destination, key: str, data: bytes, info: FileInfo, where: str) -> None:
-    if not destination.put(key, data, None) and destination.info(key) != info:
-        raise _differs(where)
 
 
 def _differs(where: str) -> TrainingError:
     return TrainingError(
-        f"{where} exists already and differs. Versions do not change: export again."
+        f"{where} exists already and differs. Nothing is written over: if it was damaged, delete "
+        "it and publish again; otherwise export again, which makes a new version."
     )

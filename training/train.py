@@ -13,11 +13,12 @@ import torch
 
 from model_loader import Metadata, ModelUnavailableError
 from training.best import load_best
-from training.data.cache_folder import NONE, choose_cache
+from training.data.cache_folder import NONE, check_cache, choose_cache
 from training.data.source import DataSource
 from training.data.split import read_split, write_split
-from training.errors import TrainingError
+from training.errors import TrainingError, interruptible
 from training.evaluation.figures import Evaluation
+from training.evaluation.int8 import Comparison, quantise_run
 from training.evaluation.runs import finish_run, has_own_images
 from training.export import Provenance, calibrate_version, export_version
 from training.fitting.checkpoint import Progress, read_progress
@@ -25,7 +26,7 @@ from training.fitting.feed import Material
 from training.fitting.fit import Fitting
 from training.fitting.hardware import Hardware
 from training.fitting.lr_find import RangeTest
-from training.fitting.stops import resumable
+from training.fitting.stops import resumable, resume_command
 from training.fitting.tracker import check_tracker, tracking
 from training.material import Images, read_images, read_split_images
 from training.models.classifier import backbone, build_model
@@ -33,6 +34,8 @@ from training.models.weights import find_weights
 from training.progress import console
 from training.recipe import Recipe, Stage, load_recipe
 from training.run import Run, new_run, read_data
+
+_NOT_BEGUN = "Interrupted before training began: no epoch is kept to go on from. Train again."
 
 
 @dataclass(frozen=True)
@@ -78,20 +81,23 @@ def train(
         InterruptedRunError: Ctrl-C.
     """
     check_tracker(tracker)
+    check_cache(cache)
     hardware = hardware or Hardware()
     if hardware.world > 1 and save is None:
         raise TrainingError("Several processes need one folder to write to: give --save DIR.")
     run = Run(save) if save and hardware.rank else new_run(recipe.name, save)
-    images = replace(read_images(source, recipe), cache=choose_cache(cache, run.folder))
-    labels = images.table.labels
-    torch.manual_seed(recipe.seed)
-    model = build_model(recipe.model, len(labels), find_weights(weights, backbone(recipe.model)))
-    if hardware.rank == 0:
-        images.check_test()
-    first = images.material(recipe, recipe.stages[0])
-    if hardware.rank == 0:
-        _begin(run, recipe, images, weights)
-    materials = _materials(images, recipe, first)
+    with interruptible(_NOT_BEGUN):
+        images = replace(read_images(source, recipe), cache=choose_cache(cache, run.folder))
+        labels = images.table.labels
+        torch.manual_seed(recipe.seed)
+        state = find_weights(weights, backbone(recipe.model))
+        model = build_model(recipe.model, len(labels), state)
+        if hardware.rank == 0:
+            images.check_test()
+        first = images.material(recipe, recipe.stages[0])
+        if hardware.rank == 0:
+            _begin(run, recipe, images, weights)
+        materials = _materials(images, recipe, first)
     made = Progress(labels)
     with resumable(run, made):
         with tracking(tracker, run, recipe, hardware.rank) as trackers:
@@ -114,22 +120,26 @@ def resume(
         InterruptedRunError: Ctrl-C.
     """
     check_tracker(tracker)
+    check_cache(cache)
     hardware = hardware or Hardware()
     run = Run(folder)
     made = read_progress(run)
     recipe, data = load_recipe(str(run.recipe)), read_data(run)
-    images = read_split_images(data.root, made.labels, read_split(run.split))
-    if images.fingerprint() != data.fingerprint:
-        raise TrainingError(f"The images in {data.root} are not those that {folder} began with.")
-    if len(made.epochs) == recipe.epochs and run.evaluation.is_file():
-        raise TrainingError(
-            f"{folder} is finished: all of its stages are trained, its version is measured. Draw "
-            f"its report: python -m training report {shlex.quote(str(folder))}"
-        )
-    images = replace(images, cache=choose_cache(cache or data.cache, folder))
-    model = build_model(recipe.model, len(made.labels))
-    first = images.material(recipe, recipe.stages[made.stage])
-    materials = _materials(images, recipe, first, made.stage)
+    with interruptible(f"Interrupted before training went on. {resume_command(run)}"):
+        images = read_split_images(data.root, made.labels, read_split(run.split))
+        if images.fingerprint() != data.fingerprint:
+            raise TrainingError(
+                f"The images in {data.root} are not those that {folder} began with."
+            )
+        if len(made.epochs) == recipe.epochs and run.evaluation.is_file():
+            raise TrainingError(
+                f"{folder} is finished: all of its stages are trained, its version is measured. "
+                f"Draw its report: python -m training report {shlex.quote(str(folder))}"
+            )
+        images = replace(images, cache=choose_cache(cache or data.cache, folder))
+        model = build_model(recipe.model, len(made.labels))
+        first = images.material(recipe, recipe.stages[made.stage])
+        materials = _materials(images, recipe, first, made.stage)
     with resumable(run, made):
         with tracking(tracker, run, recipe, hardware.rank, made.steps) as trackers:
             Fitting(model, recipe, materials, run, hardware, trackers).go_on(made)
@@ -148,6 +158,7 @@ def find_rate(
     """
     if stage >= len(recipe.stages):
         raise TrainingError(f"The recipe {recipe.name} has {len(recipe.stages)} stages.")
+    check_cache(cache)
     images = replace(read_images(source, recipe), cache=choose_cache(cache))
     torch.manual_seed(recipe.seed)
     state = find_weights(weights, backbone(recipe.model))
@@ -158,7 +169,7 @@ def find_rate(
         return Fitting(model, recipe, materials, Run(Path(folder)), Hardware()).find_rate(stage)
 
 
-def export_run(run: Run, precision: float | None = None) -> Metadata:
+def export_run(run: Run, precision: float | None = None, int8: bool | None = None) -> Metadata:
     """Export the weights of a run's best epoch as a version, into ``run.model``, and measure it.
 
     Where the images are not there any more, an earlier export's temperature, threshold and
@@ -168,27 +179,33 @@ def export_run(run: Run, precision: float | None = None) -> Metadata:
         run: The run.
         precision: The fraction of right answers to reach by answering "unknown" when in doubt;
             None for the recipe's.
+        int8: Whether to make the ONNX file int8, if its accuracy allows it; None for the recipe's.
 
     Raises:
         TrainingError: The run's files cannot be read, the export fails its checks, or the
-            precision that was given cannot be reached.
+            precision or int8 was asked for here and cannot be had; the version is written then.
     """
     root = read_data(run).root
     here = has_own_images(run, root)
-    if precision is not None and not here:
+    recipe = load_recipe(str(run.recipe))
+    wants_int8 = recipe.int8 if int8 is None else int8
+    if (precision is not None or wants_int8) and not here:
         raise TrainingError(
-            f"A threshold needs the images that {run.folder} was trained with, but they are not "
-            f"in {root} any more, or were changed."
+            f"{'A threshold' if precision is not None else 'int8'} needs the images that "
+            f"{run.folder} was trained with, but they are not in {root} any more, or were changed."
         )
     if not here:
         said = f"The images in {root} are gone or changed: temperature and figures stay."
         console.print(said, markup=False, soft_wrap=True, highlight=False)
         return _export_again(run)
     _export(run)
-    wanted = load_recipe(str(run.recipe)).reject_below_precision if precision is None else precision
-    finished = finish_run(run, wanted)
+    comparison = _quantise(run) if wants_int8 else None
+    wanted = recipe.reject_below_precision if precision is None else precision
+    finished = finish_run(run, wanted, comparison)
     if finished.unreachable and precision is not None:
         raise finished.unreachable
+    if int8 and not (comparison and comparison.is_kept):
+        raise TrainingError(f"Version {finished.metadata.version} is float32, not int8.")
     return finished.metadata
 
 
@@ -236,7 +253,9 @@ def _finish(run: Run, hardware: Hardware) -> Trained | None:
         return None
     console.print("Exporting TorchScript and ONNX, and comparing their answers", highlight=False)
     _export(run)
-    finished = finish_run(run, load_recipe(str(run.recipe)).reject_below_precision)
+    recipe = load_recipe(str(run.recipe))
+    comparison = _quantise(run) if recipe.int8 else None
+    finished = finish_run(run, recipe.reject_below_precision, comparison)
     if finished.unreachable:
         said = f"{finished.unreachable} The version rejects nothing."
         console.print(said, markup=False, soft_wrap=True, highlight=False)
@@ -255,11 +274,27 @@ def _export(run: Run) -> Metadata:
     )
 
 
+def _quantise(run: Run) -> Comparison | None:
+    """Make the ONNX file int8 where that is possible, and say what it changed."""
+    try:
+        comparison = quantise_run(run)
+    except TrainingError as error:
+        console.print(str(error), markup=False, soft_wrap=True, highlight=False)
+        return None
+    console.print(str(comparison), markup=False, soft_wrap=True, highlight=False)
+    return comparison
+
+
 def _export_again(run: Run) -> Metadata:
     """Export, and keep what an earlier export was given."""
     try:
         earlier = Metadata.from_json((run.model / "model.json").read_bytes())
     except (OSError, ModelUnavailableError):
         return _export(run)
+    if earlier.self_test.int8:
+        raise TrainingError(
+            f"The version in {run.model} is int8, and its figures are of that file. Making it "
+            "again needs the images that it was trained with, so it stays as it is."
+        )
     _export(run)
     return calibrate_version(run.model, earlier.temperature, earlier.threshold, earlier.metrics)

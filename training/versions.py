@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model_loader import Metadata, Model, ModelUnavailableError
+from model_loader import Metadata, Model, ModelNotFoundError, ModelUnavailableError
 from model_loader.engine import ENGINES
 from model_loader.metadata import checked_name
 from model_loader.model import find_current, load_version
-from model_loader.store import Tagged, open_store, sha256
+from model_loader.store import Store, Tagged, open_store, sha256
 from training.errors import TrainingError
 from training.publish import CURRENT, current_version, make_current
 from training.store import Destination, open_destination
@@ -75,6 +75,17 @@ def list_versions(address: str) -> list[Published]:
     return _list(destination, destination.read(CURRENT), address)
 
 
+def why_none_is_current(address: str) -> str:
+    """Return what is wrong with the ``current.json`` of a model that has no current version."""
+    seen = open_destination(address).read(CURRENT)
+    if seen is None:
+        return f"{address} has no {CURRENT}."
+    named = current_version(seen)
+    if named is None:
+        return f"{address}/{CURRENT} is damaged: it names no version."
+    return f"{address}/{CURRENT} names {named}, which is not there."
+
+
 def roll_back(address: str, version: str | None = None) -> tuple[str | None, str]:
     """Make another published version the current one.
 
@@ -118,13 +129,13 @@ def verified(address: str, version: str | None = None) -> Iterator[Verified]:
         version: Which one; None for the current one.
 
     Raises:
-        TrainingError: The version's name cannot be one.
+        TrainingError: There is no such version.
         ModelUnavailableError: Whatever keeps it from being served.
     """
     with tempfile.TemporaryDirectory() as cache:  # a cache of earlier downloads proves nothing
         store = open_store(address, Path(cache))
         folder = find_current(store).folder if version is None else _folder(version)
-        text = store.read(f"{folder}model.json")
+        text = _read_metadata(store, folder, address, version)
         metadata = Metadata.from_json(text)
         for file, info in metadata.files.items():
             store.fetch(f"{folder}{file}", info)
@@ -196,6 +207,15 @@ def _describe(
     )
 
 
+def _read_metadata(store: Store, folder: str, address: str, version: str | None) -> bytes:
+    try:
+        return store.read(f"{folder}model.json")
+    except ModelNotFoundError:
+        if version is not None:
+            _named(list_versions(address), version, address)
+        raise
+
+
 def _before(published: list[Published], address: str) -> Published:
     """Return the version that stands behind the current one, newest first, and can be served."""
     current = next((i for i, one in enumerate(published) if one.is_current), None)
@@ -207,9 +227,11 @@ def _before(published: list[Published], address: str) -> Published:
     for one in published[current + 1 :]:
         if not one.problem:
             return one
+    newer = [one.version for one in published[:current] if not one.problem]
+    others = f" Newer ones can: {', '.join(newer)}. Name one." if newer else ""
     raise TrainingError(
-        f"{published[current].version} is the oldest version of {address} that can be served; "
-        "there is none to go back to."
+        f"There is none to go back to: no version of {address} that is older than "
+        f"{published[current].version} can be served.{others}"
     )
 
 

@@ -15,8 +15,12 @@ import pytest
 from PIL import Image
 
 from deploy.build_zip import WHEEL_MACHINES
+from model_loader import MAX_REQUEST_BYTES
 from tests.e2e.install_tools import ROOT, RUNTIME, install_tools, lambda_architecture
 from tests.e2e.ministack import Ministack, run_ministack
+from tests.e2e.seaweedfs import SeaweedFS, run_seaweedfs
+from tests.images import encode
+from tests.images import noise as draw_noise
 from tests.versions import build_version
 
 
@@ -41,6 +45,13 @@ def aws(tools: None) -> Iterator[Ministack]:
     """A local AWS that ends with the tests, and leaves none of the packages that it unpacked."""
     with tempfile.TemporaryDirectory() as folder, run_ministack(Path(folder)) as stack:
         yield stack
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
+    """An S3 that refuses what S3 refuses."""
+    with run_seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as s3:
+        yield s3
 
 
 @pytest.fixture(scope="session")
@@ -76,6 +87,15 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A JPEG."""
     path = tmp_path_factory.mktemp("photos") / "photo.jpg"
     Image.linear_gradient("L").convert("RGB").save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def large_photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A JPEG that is larger than a request may be."""
+    path = tmp_path_factory.mktemp("photos") / "large.jpg"
+    path.write_bytes(encode(draw_noise(3000, 2400), "JPEG", quality=90))
+    assert path.stat().st_size > MAX_REQUEST_BYTES
     return path
 
 

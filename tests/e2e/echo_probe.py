@@ -58,7 +58,7 @@ def echo_probe(service: Service, api: str) -> Iterator[EchoProbe]:
         Runtime=RUNTIME,
         Role=role,
         Handler="echo.handler",
-        Code={"ZipFile": _zipped("echo.py", textwrap.dedent(_CODE))},
+        Code={"ZipFile": zipped("echo.py", textwrap.dedent(_CODE))},
     )["FunctionArn"]
     functions.add_permission(
         FunctionName="echo",
@@ -86,7 +86,8 @@ def echo_probe(service: Service, api: str) -> Iterator[EchoProbe]:
         functions.delete_function(FunctionName="echo")
 
 
-def _zipped(name: str, text: str) -> bytes:
+def zipped(name: str, text: str) -> bytes:
+    """Return a zip with one file."""
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:
         archive.writestr(name, text)

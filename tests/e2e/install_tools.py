@@ -114,7 +114,7 @@ def _extract(package: str, member: str, target: Path) -> None:
 
 
 def _install_runtime_client(runtime: str, python: str) -> None:
-    target = ["--target", runtime_client(runtime)]
+    target: list[str | Path] = ["--target", runtime_client(runtime)]
     _run(python, "-m", "pip", "install", *target, RUNTIME_CLIENT_PACKAGE)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import boto3
 
 from tests.e2e.certificate import write_certificate
-from tests.e2e.install_tools import MINISTACK, ROOT
+from tests.e2e.install_tools import MINISTACK, ROOT, RUNTIME, runtime_client
 from tests.e2e.process import free_port, running
 
 REGION = "us-east-1"
@@ -75,6 +75,7 @@ def run_ministack(folder: Path) -> Iterator[Ministack]:
         "MINISTACK_HOST": f"{REGION}.amazonaws.com",
         "AUTH": "true",
         "LAMBDA_EXECUTOR": "local",
+        "PYTHONPATH": str(runtime_client(RUNTIME)),  # like a runtime of AWS it runs restore hooks
         "USE_SSL": "1",
         "MINISTACK_SSL_CERT": str(certificate),
         "MINISTACK_SSL_KEY": str(key),

@@ -61,7 +61,7 @@ def _await_ready(program: subprocess.Popen[bytes], log: Path, is_ready: Callable
     deadline = time.monotonic() + _START_SECONDS
     while not is_ready():
         if program.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"{program.args} did not start:\n{log.read_text()[-4000:]}")
+            raise RuntimeError(f"{program.args!r} did not start:\n{log.read_text()[-4000:]}")
         time.sleep(_POLL_SECONDS)
 
 

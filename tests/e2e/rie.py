@@ -80,7 +80,7 @@ def run_function(
         handler: The module and the function that answers.
     """
     port = free_port()
-    emulator = [RIE, "--runtime-interface-emulator-address", f"127.0.0.1:{port}"]
+    emulator: list[str | Path] = [RIE, "--runtime-interface-emulator-address", f"127.0.0.1:{port}"]
     emulator += ["--runtime-api-address", f"127.0.0.1:{free_port()}"]
     env = {
         "PATH": os.environ["PATH"],

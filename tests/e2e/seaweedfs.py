@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
+import pytest
 
 from tests.e2e.install_tools import WEED
 from tests.e2e.process import free_ports, running
@@ -78,6 +79,13 @@ def run_seaweedfs(folder: Path) -> Iterator[SeaweedFS]:
         client.put_object(Bucket=BUCKET, Key="first", Body=b"1")  # makes the volumes
         client.delete_object(Bucket=BUCKET, Key="first")
         yield found
+
+
+def lead_to(s3: SeaweedFS, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process's clients ask it."""
+    for name, value in s3.settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it remembers other credentials
 
 
 def _is_healthy(port: int) -> bool:

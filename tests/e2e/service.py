@@ -35,10 +35,11 @@ class Service:
 
     aws: Ministack
 
-    def osls(self, command: str) -> None:
-        """Run an osls command, such as `deploy`."""
-        params = ["engine=onnx", f"runtime={RUNTIME}", f"architecture={lambda_architecture()}"]
-        run_osls(command, *params, env={**self.aws.env, "SLS_AWS_MONITORING_FREQUENCY": "200"})
+    def osls(self, command: str, *params: str) -> str:
+        """Run an osls command, such as `deploy`, with further parameters; return what it prints."""
+        target = ["engine=onnx", f"runtime={RUNTIME}", f"architecture={lambda_architecture()}"]
+        env = {**self.aws.env, "SLS_AWS_MONITORING_FREQUENCY": "200"}
+        return run_osls(command, *target, *params, env=env)
 
     def outputs(self) -> dict[str, str]:
         """Return the outputs of the stack."""
@@ -54,6 +55,11 @@ class Service:
     def api(self) -> str:
         """The id of the deployed REST API: the first label of its host name."""
         return self.url.removeprefix("https://").partition(".")[0]
+
+    @cached_property
+    def bucket(self) -> str:
+        """The name of the stack's bucket."""
+        return self.outputs()["ModelStore"].removeprefix("s3://").partition("/")[0]
 
     def publish(self, version: Path) -> None:
         """Publish a model to the stack's bucket."""
@@ -75,6 +81,11 @@ class Service:
             *("-H", no_cache, "-H", multipart),
             *("-F", f"file1=@{photo}"),
         )
+
+    def post_json(self, path: str, document: dict[str, Any]) -> Answer:
+        """Post JSON to one of the routes."""
+        body = ("-H", "content-type: application/json", "-d", json.dumps(document))
+        return self.curl(self.url + path, *body)
 
     def curl(self, *arguments: str) -> Answer:
         """Run curl with every host led to ministack."""

@@ -13,6 +13,7 @@ from tests.e2e.install_tools import ROOT
 pytestmark = pytest.mark.e2e
 
 
+@pytest.mark.timeout(600)  # a minute of two quiet processors
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_figure_can_be_measured(tools: None, group: str) -> None:
     command = [sys.executable, "-m", "benchmarks", group, "--smoke"]

@@ -3,27 +3,47 @@
 from __future__ import annotations
 
 import json
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import handler
 from deploy.build_zip import DEFAULT_RUNTIME
+from model_loader import MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES
+from service.documents import IMAGE_TYPES, RAW_TYPE
+from service.metrics import ALWAYS, ANSWERED, LABELS
+from tests.e2e.install_tools import RUNTIME, lambda_architecture
 from tests.e2e.service import run_osls
+from tests.openapi import ROUTES
 
 pytestmark = pytest.mark.e2e
 
 ENGINES = ("torchscript", "onnx")
 
 
+@cache
 def resolved(*params: str) -> dict[str, Any]:
     configuration: dict[str, Any] = json.loads(run_osls("print --format json", *params))
     return configuration
+
+
+def environment_of(configuration: dict[str, Any], function: str) -> dict[str, str]:
+    own: dict[str, str] = configuration["functions"][function]["environment"]
+    return {**configuration["provider"]["environment"], **own}
 
 
 @pytest.fixture(scope="module", params=ENGINES)
 def either(request: pytest.FixtureRequest) -> dict[str, Any]:
     """The configuration of each flavour in turn."""
     return resolved(f"engine={request.param}")
+
+
+@pytest.fixture(scope="module")
+def unwatched() -> dict[str, Any]:
+    """The configuration without monitoring, and with an address that nothing is sent to then."""
+    return resolved("engine=onnx", "monitoring=false", "alarmEmail=someone@example.org")
 
 
 def test_torchscript_is_the_default_and_ships_as_an_image() -> None:
@@ -52,8 +72,8 @@ def test_the_builder_and_the_service_have_the_same_default_runtime() -> None:
 
 def test_both_flavours_have_the_same_routes(either: dict[str, Any]) -> None:
     events = either["functions"]["classifier"]["events"]
-    routes = {(event["http"]["method"], event["http"]["path"]) for event in events}
-    assert routes == {("post", "/classify"), ("get", "/model"), ("get", "/ping"), ("get", "/")}
+    routes = {(event["http"]["method"].upper(), event["http"]["path"]) for event in events}
+    assert routes == ROUTES
 
 
 def test_every_route_allows_any_origin_without_credentials(either: dict[str, Any]) -> None:
@@ -63,13 +83,11 @@ def test_every_route_allows_any_origin_without_credentials(either: dict[str, Any
 
 
 def test_the_gateway_passes_uploads_on_as_bytes(either: dict[str, Any]) -> None:
-    names = ("jpeg", "jpg", "png", "webp", "gif", "bmp", "x-ms-bmp", "tiff")
-    formats = {f"image/{name}" for name in names}
     types = set(either["provider"]["apiGateway"]["binaryMediaTypes"])
-    assert types == formats | {"multipart/form-data", "application/octet-stream"}
+    assert types == {"multipart/form-data", RAW_TYPE, *IMAGE_TYPES}
 
 
-def test_the_role_may_read_the_one_model_and_nothing_else() -> None:
+def test_the_role_may_read_the_one_model_read_and_sign_uploads_and_nothing_else() -> None:
     for engine in ENGINES:
         configuration = resolved(f"engine={engine}", "model=birds")
         assert configuration["provider"]["iam"]["role"]["statements"] == [
@@ -77,14 +95,19 @@ def test_the_role_may_read_the_one_model_and_nothing_else() -> None:
                 "Effect": "Allow",
                 "Action": ["s3:GetObject"],
                 "Resource": {"Fn::Sub": "${ModelBucket.Arn}/models/birds/*"},
-            }
+            },
+            {
+                "Effect": "Allow",
+                "Action": ["s3:GetObject", "s3:PutObject"],
+                "Resource": {"Fn::Sub": "${ModelBucket.Arn}/incoming/*"},
+            },
         ]
 
 
 def test_the_current_version_is_served_unless_one_is_named_or_pinned(
     either: dict[str, Any],
 ) -> None:
-    environment = either["provider"]["environment"]
+    environment = environment_of(either, "classifier")
     assert environment["MODEL_URI"] == {"Fn::Sub": "s3://${ModelBucket}/models/flying-objects"}
     assert environment["MODEL_SHA256"] == ""
     assert environment["MODEL_REFRESH_SECONDS"] == "60"
@@ -93,7 +116,7 @@ def test_the_current_version_is_served_unless_one_is_named_or_pinned(
 def test_a_version_can_be_named_and_pinned_at_deployment() -> None:
     pin = "0123456789abcdef" * 4
     configuration = resolved("version=20261121-052655-4f61177e", f"sha256={pin}", "refresh=5")
-    environment = configuration["provider"]["environment"]
+    environment = environment_of(configuration, "classifier")
     folder = "models/flying-objects/versions/20261121-052655-4f61177e"
     assert environment["MODEL_URI"] == {"Fn::Sub": f"s3://${{ModelBucket}}/{folder}"}
     assert environment["MODEL_SHA256"] == pin
@@ -111,6 +134,28 @@ def test_the_bucket_is_private_encrypted_versioned_and_tls_only(either: dict[str
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
+def test_uploads_go_after_a_day_with_all_that_versioning_keeps_of_them(
+    either: dict[str, Any],
+) -> None:
+    bucket = either["resources"]["Resources"]["ModelBucket"]["Properties"]
+    (rule,) = bucket["LifecycleConfiguration"]["Rules"]
+    assert rule["Status"] == "Enabled"
+    folder = either["functions"]["classifier"]["environment"]["INCOMING_URI"]["Fn::Sub"]
+    assert folder == "s3://${ModelBucket}/" + rule["Prefix"].rstrip("/")
+    assert rule["ExpirationInDays"] == 1
+    assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+
+
+def test_a_page_of_any_origin_may_send_a_form_to_the_bucket_and_read_nothing(
+    either: dict[str, Any],
+) -> None:
+    bucket = either["resources"]["Resources"]["ModelBucket"]["Properties"]
+    (rule,) = bucket["CorsConfiguration"]["CorsRules"]
+    assert rule["AllowedMethods"] == ["POST"]
+    assert rule["AllowedOrigins"] == ["*"]
+
+
 def test_the_gateways_own_errors_are_problems_with_cors_from_the_first_deployment(
     either: dict[str, Any],
 ) -> None:
@@ -119,16 +164,141 @@ def test_the_gateways_own_errors_are_problems_with_cors_from_the_first_deploymen
     for error in errors.values():
         properties = error["Properties"]
         origin = "gatewayresponse.header.Access-Control-Allow-Origin"
-        assert properties["ResponseParameters"] == {origin: "'*'"}
+        assert properties["ResponseParameters"][origin] == "'*'"
         template = properties["ResponseTemplates"]["application/json"]
         problem = json.loads(template.replace("$context.error.messageString", '"why"'))
         assert {"title", "detail"} <= set(problem) <= {"title", "status", "detail"}
     types = {error["Properties"]["ResponseType"] for error in errors.values()}
-    assert {"DEFAULT_4XX", "DEFAULT_5XX", "REQUEST_TOO_LARGE"} <= types
+    assert {"DEFAULT_4XX", "DEFAULT_5XX", "REQUEST_TOO_LARGE", "ACCESS_DENIED"} <= types
     too_large = errors["GatewayResponseTooLarge"]["Properties"]["ResponseTemplates"]
-    assert "4.5 MB" in too_large["application/json"]
+    assert f"{MAX_REQUEST_BYTES / 1e6:g} MB" in too_large["application/json"]
+    assert (
+        f"POST /uploads says where to send a file of up to {MAX_UPLOAD_BYTES / 1e6:g} MB"
+        in (too_large["application/json"])
+    )
+    no_such_route = errors["GatewayResponseNoSuchRoute"]["Properties"]["ResponseTemplates"]
+    for event in either["functions"]["classifier"]["events"]:
+        route = f"{event['http']['method'].upper()} {event['http']['path']}"
+        assert route in no_such_route["application/json"]
+        assert route in handler.ROUTES
     method = either["resources"]["extensions"]["ApiGatewayMethodClassifyPost"]
     assert set(method["DependsOn"]) == set(errors)
+
+
+def test_the_status_that_a_refusal_names_is_the_one_that_it_has() -> None:
+    for auth in ("none", "key", "iam"):
+        for properties in gateway_responses(f"auth={auth}").values():
+            if "StatusCode" in properties:
+                template = properties["ResponseTemplates"]["application/json"]
+                assert str(json.loads(template)["status"]) == properties["StatusCode"]
+
+
+def test_a_missing_token_means_an_unknown_route_unless_requests_are_signed() -> None:
+    for auth in ("none", "key"):
+        assert gateway_responses(f"auth={auth}")["NoSuchRoute"]["StatusCode"] == "404"
+    unsigned = gateway_responses("auth=iam")["NoSuchRoute"]
+    assert unsigned["StatusCode"] == "401"
+    detail = json.loads(unsigned["ResponseTemplates"]["application/json"])["detail"]
+    assert "Sign the request" in detail
+    assert "There is POST /classify" in detail
+
+
+def gateway_responses(*params: str) -> dict[str, Any]:
+    resources = resolved(*params)["resources"]["Resources"]
+    prefix = "GatewayResponse"
+    return {
+        name.removeprefix(prefix): resource["Properties"]
+        for name, resource in resources.items()
+        if name.startswith(prefix)
+    }
+
+
+@pytest.mark.parametrize(
+    ("auth", "closed"),
+    [("none", {}), ("key", {"private": True}), ("iam", {"authorizer": "aws_iam"})],
+)
+def test_every_route_is_closed_but_the_page_and_the_ping(
+    auth: str, closed: dict[str, object]
+) -> None:
+    for event in resolved(f"auth={auth}")["functions"]["classifier"]["events"]:
+        route = event["http"]
+        kept = {name: route[name] for name in ("private", "authorizer") if name in route}
+        assert kept == ({} if route["path"] in ("/", "/ping", "/openapi.json") else closed)
+
+
+def test_a_key_has_a_plan_with_the_rate_and_the_quota_and_its_value_is_not_chosen_here() -> None:
+    gateway = resolved("auth=key", "rate=2.5", "burst=7", "quota=1000")["provider"]["apiGateway"]
+    assert gateway["apiKeys"] == ["flying-objects-dev"]
+    assert gateway["usagePlan"] == {
+        "throttle": {"rateLimit": 2.5, "burstLimit": 7},
+        "quota": {"limit": 1000, "period": "DAY"},
+    }
+    unlimited = resolved("auth=key")["provider"]["apiGateway"]["usagePlan"]
+    assert unlimited == {"throttle": {"rateLimit": 10, "burstLimit": 20}}
+    for auth in ("none", "iam"):
+        assert not {"apiKeys", "usagePlan"} & set(
+            resolved(f"auth={auth}")["provider"]["apiGateway"]
+        )
+
+
+def test_no_concurrency_is_reserved_unless_asked_for() -> None:
+    assert resolved()["functions"]["classifier"]["reservedConcurrency"] is None
+    assert resolved("reserved=5")["functions"]["classifier"]["reservedConcurrency"] == 5
+
+
+def watched(configuration: dict[str, Any]) -> set[tuple[str, str]]:
+    """Return namespace and name of each metric that an alarm or the dashboard looks at."""
+    resources = configuration["resources"]["Resources"]
+    alarms = (one["Properties"] for one in resources.values() if one["Type"].endswith("::Alarm"))
+    found = {(alarm["Namespace"], alarm["MetricName"]) for alarm in alarms}
+    body = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    for widget in json.loads(body)["widgets"]:
+        metrics = widget["properties"].get("metrics", [])
+        found |= {(metric[0], metric[1]) for metric in metrics if isinstance(metric[0], str)}
+    return found
+
+
+def test_what_is_watched_of_the_service_is_what_its_log_lines_hold(either: dict[str, Any]) -> None:
+    ours = {name for namespace, name in watched(either) if namespace == either["service"]}
+    assert ours == {name for name, _ in ALWAYS + ANSWERED}
+    others = {namespace for namespace, _ in watched(either)} - {either["service"]}
+    assert others == {"AWS/ApiGateway", "AWS/Lambda", "AWS/SQS"}
+    labels = f'{{"{either["service"]}{LABELS}",FunctionName}}'
+    dashboard = either["resources"]["Resources"]["Dashboard"]["Properties"]["DashboardBody"]
+    assert labels in dashboard["Fn::Sub"].replace('\\"', '"')
+
+
+def test_metrics_alarms_and_dashboard_are_switched_by_one_parameter(
+    either: dict[str, Any], unwatched: dict[str, Any]
+) -> None:
+    for configuration, switch in ((either, "true"), (unwatched, "false")):
+        conditions = configuration["resources"]["Conditions"]
+        compared = [f"monitoring: {switch}", "monitoring: true"]
+        assert conditions["Monitoring"] == {"Fn::Equals": compared}
+        namespace = configuration["provider"]["environment"]["METRICS_NAMESPACE"]
+        assert namespace == {"Fn::If": ["Monitoring", "flying-objects", ""]}
+        for resource in configuration["resources"]["Resources"].values():
+            if resource["Type"].startswith("AWS::CloudWatch::"):
+                assert resource["Condition"] == "Monitoring"
+
+
+def test_an_alarm_is_quiet_without_data_and_writes_to_whom_it_is_told(
+    either: dict[str, Any], unwatched: dict[str, Any]
+) -> None:
+    resources = unwatched["resources"]["Resources"]
+    alarms = [one["Properties"] for one in resources.values() if one["Type"].endswith("::Alarm")]
+    assert len(alarms) == 5
+    told = {"Fn::If": ["AlarmsByEmail", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}
+    for alarm in alarms:
+        assert alarm["TreatMissingData"] == "notBreaching"
+        assert alarm["AlarmActions"] == alarm["OKActions"] == told
+    assert resources["AlarmTopic"]["Condition"] == "AlarmsByEmail"
+    (subscription,) = resources["AlarmTopic"]["Properties"]["Subscription"]
+    assert subscription == {"Protocol": "email", "Endpoint": "someone@example.org"}
+    for configuration, email in ((either, ""), (unwatched, "someone@example.org")):
+        conditions = configuration["resources"]["Conditions"]["AlarmsByEmail"]["Fn::And"]
+        is_set = {"Fn::Not": [{"Fn::Equals": [email, ""]}]}
+        assert conditions == [{"Condition": "Monitoring"}, is_set]
 
 
 @pytest.mark.parametrize(
@@ -140,9 +310,70 @@ def test_the_gateways_own_errors_are_problems_with_cors_from_the_first_deploymen
         ("timeout=30", "must be <= 29"),
         ("sha256=4f61177e", "must match pattern"),
         ("refresh=-1", "must be >= 0"),
+        ("provisioned=-1", "must be >= 0"),
+        ("snapstart=perhaps", "must be boolean"),
+        ("auth=password", "must be equal to one of the allowed values [none, key, iam]"),
+        ("rate=0", "must be > 0"),
+        ("burst=2.5", "must be integer"),
+        ("quota=-1", "must be >= 0"),
+        ("quota=100", "it needs auth=key, not auth=none"),
+        ("reserved=some", "must be integer"),
+        ("monitoring=some", "must be boolean"),
+        ("alarmEmail=nobody", "must match pattern"),
     ],
 )
 def test_a_wrong_parameter_is_refused_with_what_it_may_be(param: str, complaint: str) -> None:
     with pytest.raises(RuntimeError) as refusal:
         resolved(param)
     assert complaint in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("params", "complaint"),
+    [
+        (["snapstart=true"], "needs --param engine=onnx"),
+        (["engine=onnx", "runtime=python3.11"], "python3.12 or newer"),
+        (["engine=onnx", "provisioned=2"], "exclude each other"),
+    ],
+)
+def test_snapstart_is_refused_where_lambda_has_none(params: list[str], complaint: str) -> None:
+    with pytest.raises(RuntimeError) as refusal:
+        resolved("snapstart=true", *params)
+    assert complaint in str(refusal.value)
+
+
+def test_every_deployment_with_snapstart_takes_a_new_snapshot_and_no_other_one_a_new_version() -> (
+    None
+):
+    def environments(*params: str) -> list[str]:
+        """What tells one deployment's version of the function from the next one's."""
+        runs = [resolved.__wrapped__("engine=onnx", *params) for _ in range(2)]
+        return [run["functions"]["classifier"]["environment"]["SNAPSHOT"] for run in runs]
+
+    first, second = environments("snapstart=true")
+    assert first != second
+    first, second = environments()
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("param", "alias"), [("provisioned=2", "provisioned"), ("snapstart=true", "snapstart")]
+)
+def test_the_gateway_asks_the_environments_that_are_started_ahead(
+    param: str, alias: str, package: Path, tmp_path: Path
+) -> None:
+    target = [f"runtime={RUNTIME}", f"architecture={lambda_architecture()}"]
+    run_osls(f"package --package {tmp_path}", "engine=onnx", *target, param)
+    template = json.loads((tmp_path / "cloudformation-template-update-stack.json").read_text())
+    resources = template["Resources"]
+    (named,) = [found for found in resources.values() if found["Type"] == "AWS::Lambda::Alias"]
+    assert named["Properties"]["Name"] == alias
+    assert named["Properties"].get("ProvisionedConcurrencyConfig") == (
+        {"ProvisionedConcurrentExecutions": 2} if alias == "provisioned" else None
+    )
+    version = named["Properties"]["FunctionVersion"]["Fn::GetAtt"][0]
+    assert resources[version]["Type"] == "AWS::Lambda::Version"
+    integration = resources["ApiGatewayMethodClassifyPost"]["Properties"]["Integration"]
+    assert integration["Uri"]["Fn::Join"][1][-3:] == [":", alias, "/invocations"]
+    permission = resources["ClassifierLambdaPermissionApiGateway"]["Properties"]
+    assert permission["FunctionName"]["Fn::Join"][1][-1] == alias

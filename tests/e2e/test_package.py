@@ -18,7 +18,7 @@ from tests.e2e.install_tools import PYTHON
 from tests.e2e.ministack import Ministack
 from tests.e2e.rie import Emulator, run_checkout, run_package
 from tests.e2e.service import publish
-from tests.gateway_events import http_api_event, rest_event
+from tests.gateway_events import http_api_event, rest_event, rest_json_event
 
 pytestmark = pytest.mark.e2e
 
@@ -37,6 +37,7 @@ def packaged(
     publish(version, "s3://packaged/models", aws)
     settings = {name: value for name, value in aws.env.items() if name.startswith("AWS_")}
     settings |= {"MODEL_URI": "s3://packaged/models/flying-objects", "MODEL_ENGINE": "onnx"}
+    settings |= {"INCOMING_URI": "s3://packaged/incoming"}
     with run_package(package, tmp_path_factory.mktemp("package"), settings) as emulator:
         yield emulator
 
@@ -74,6 +75,18 @@ def test_the_package_decodes_every_format_that_is_taken(
     check_answer(packaged.invoke(rest_event(photo)), version, "onnx", photo)
 
 
+def test_the_package_signs_a_form_and_reads_what_was_uploaded(
+    packaged: Emulator, aws: Ministack, noise: Path, version: Path
+) -> None:
+    begun = packaged.invoke(rest_json_event("/uploads", {"content_type": "image/png"}))
+    assert begun["statusCode"] == 201
+    form = json.loads(begun["body"])
+    assert form["fields"]["x-amz-signature"]
+    aws.client("s3").put_object(Bucket="packaged", Key=form["key"], Body=noise.read_bytes())
+    response = packaged.invoke(rest_json_event("/classify", {"key": form["key"]}))
+    check_answer(response, version, "onnx", noise, ("key", None))
+
+
 def test_the_package_can_take_credentials_of_a_web_identity(package: Path) -> None:
     # As in a container that runs it elsewhere; Lambda itself puts keys into the environment.
     ask = "import boto3; print(*(boto3.client(name).meta.service_model for name in ('s3', 'sts')))"
@@ -90,12 +103,17 @@ def test_running_the_package_writes_nothing_into_it(packaged: Emulator, package:
     assert {file.relative_to(package).as_posix() for file in files} == packed
 
 
-def check_answer(response: dict[str, Any], version: Path, engine: str, photo: Path) -> None:
+def check_answer(
+    response: dict[str, Any],
+    version: Path,
+    engine: str,
+    photo: Path,
+    names: tuple[str, str | None] | None = None,
+) -> None:
     """Check a proxy response against what the same model says without a gateway."""
     expected = load_model(str(version), engine).classify(photo.read_bytes())
     assert response["statusCode"] == 200
     answer = json.loads(response["body"])
-    assert answer["file"] == "file1"
+    assert (answer["file"], answer["filename"]) == (names or ("file1", photo.name))
     assert answer["predicted"] == f"That seems to be {expected.label}"
-    assert answer["filename"] == photo.name
     assert answer["scores"] == pytest.approx(expected.scores, abs=1e-4)

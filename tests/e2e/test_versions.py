@@ -7,7 +7,6 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import pytest
 from model_loader import ModelMismatchError, ModelUnavailableError, SharedModel, latest, load_model
 from model_loader.store import file_info
 from tests.e2e.rie import Emulator, run_checkout
-from tests.e2e.seaweedfs import BUCKET, SeaweedFS, run_seaweedfs
+from tests.e2e.seaweedfs import BUCKET, SeaweedFS, lead_to, run_seaweedfs
 from tests.gateway_events import rest_event
 from training import publish as publish_module
 from training.errors import TrainingError
@@ -28,12 +27,6 @@ from training.versions import list_versions, roll_back, verified
 pytestmark = pytest.mark.e2e
 
 MANY = 8
-
-
-@pytest.fixture(scope="module")
-def seaweedfs(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
-    with run_seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as s3:
-        yield s3
 
 
 @pytest.fixture
@@ -48,12 +41,6 @@ def store(seaweedfs: SeaweedFS, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 def several(version: Path, tmp_path: Path) -> list[Path]:
     """The folders of versions 0, 1, … of one model."""
     return [renamed(version, tmp_path / f"v{i}", str(i)) for i in range(MANY)]
-
-
-def lead_to(s3: SeaweedFS, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in s3.settings.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it remembers other credentials
 
 
 def renamed(version: Path, to: Path, name: str) -> Path:

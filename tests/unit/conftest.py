@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import boto3
 import pytest
+import requests
 import torch
-from flask.testing import FlaskClient
-from moto import mock_aws
+from moto.server import ThreadedMotoServer
 from PIL import Image
 from rich.console import Console
+from werkzeug.test import Client
 
 from handler import create_app
 from model_loader import EncodedImage, SharedModel
@@ -47,20 +48,36 @@ def published(version: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def client(published: str) -> FlaskClient:
+def client(published: str) -> Client:
     """A client of the service, with a model that works."""
-    return create_app(SharedModel(published)).test_client()
+    return Client(create_app(SharedModel(published)))
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The address of an S3 that every client can ask."""
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[S3Client]:
+def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[S3Client]:
     """S3 with an empty bucket; downloads are kept in a folder of the test's own."""
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    for name, value in (
+        ("AWS_ENDPOINT_URL", s3_server),
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+    ):
+        monkeypatch.setenv(name, value)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with mock_aws():
-        client = boto3.client("s3")
-        client.create_bucket(Bucket=BUCKET)
-        yield client
+    client = boto3.client("s3")
+    client.create_bucket(Bucket=BUCKET)
+    yield client
+    requests.post(f"{s3_server}/moto-api/reset", timeout=10).raise_for_status()
 
 
 @pytest.fixture(scope="session")

@@ -12,13 +12,24 @@ from typing import Any
 import pytest
 import yaml
 
-from model_loader import load_model
+from model_loader import Timings, load_model
 from tests.command_line import mistake, run
 from tests.images import encode, noise
 from training.cost.bill import LINES, Bill, all_bills, bill
-from training.cost.measure import Picture, Steps, measure
+from training.cost.ceiling import ceiling
+from training.cost.measure import Picture, measure
 from training.cost.prices import ITEMS, SHIPPED, PriceList, read_prices
-from training.cost.usage import FLAVOURS, MEMORY, REFRESH, Flavour, Month, billed_ms, use
+from training.cost.usage import (
+    FLAVOURS,
+    MEMORY,
+    RATE,
+    REFRESH,
+    TIMEOUT,
+    Flavour,
+    Month,
+    billed_ms,
+    use,
+)
 from training.errors import TrainingError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,7 +67,7 @@ def test_a_bill_is_the_one_reckoned_by_hand(prices: PriceList) -> None:
     assert paid["S3 storage"] == pytest.approx((1 + 36e6 / GIB) * 0.023)
     assert paid["S3 GET"] == pytest.approx(43_800 / 1000 * 0.0004)  # every minute of 730 hours
     assert paid["data out"] == pytest.approx(1e9 / GIB * 0.09)
-    assert paid["CloudWatch logs"] == pytest.approx(1e9 / GIB * 0.50)
+    assert paid["CloudWatch logs"] == pytest.approx(1.5e9 / GIB * 0.50)
     assert "ECR storage" not in paid
 
 
@@ -68,7 +79,7 @@ def test_the_total_is_the_sum_of_the_lines(prices: PriceList) -> None:
 
 
 def test_both_flavours_have_a_bill_on_both_architectures(prices: PriceList) -> None:
-    steps = {"torchscript": Steps(1, 2, 12), "onnx": Steps(1, 2, 6)}
+    steps = {"torchscript": Timings(1, 2, 12), "onnx": Timings(1, 2, 6)}
     bills = all_bills(steps, GIB, month(), prices)
     assert [(one.flavour, one.architecture, one.billed_ms) for one in bills] == [
         ("TorchScript image", "x86_64", 20),
@@ -81,7 +92,7 @@ def test_both_flavours_have_a_bill_on_both_architectures(prices: PriceList) -> N
 
 
 def test_an_engine_that_was_not_measured_has_no_bill(prices: PriceList) -> None:
-    bills = all_bills({"onnx": Steps(1, 2, 6)}, GIB, month(), prices)
+    bills = all_bills({"onnx": Timings(1, 2, 6)}, GIB, month(), prices)
     assert {one.flavour for one in bills} == {"ONNX zip"}
 
 
@@ -174,8 +185,25 @@ def test_the_defaults_and_the_gateway_are_those_of_the_deployment() -> None:
     text = (ROOT / "serverless.yml").read_text(encoding="utf-8")
     assert f"\n    memory: {MEMORY} " in text
     assert f"\n    refresh: {REFRESH} " in text
+    assert f"\n    timeout: {TIMEOUT} " in text
+    assert f"\n    rate: {RATE} " in text
     assert "- http: {" in text  # a REST API; httpApi would be the cheaper kind
     assert "httpApi" not in text
+
+
+def test_the_most_that_a_day_can_cost_is_the_one_reckoned_by_hand(prices: PriceList) -> None:
+    steps = {"onnx": Timings(1, 2, 7)}
+    found = ceiling(10, steps, month(), prices)
+    requests = 864_000
+    each = 0.20e-6 + 3.50e-6 + 1_000 / GIB * 0.09 + 1_500 / GIB * 0.50
+    gigabytes = 1769 / 1024
+    x86, _ = found.such
+    assert x86 == pytest.approx(requests * (each + 0.015 * gigabytes * 0.0000166667), rel=0.01)
+    x86, arm = found.slowest
+    assert x86 == pytest.approx(requests * (each + 29 * gigabytes * 0.0000166667), rel=0.01)
+    assert arm == pytest.approx(requests * (each + 29 * gigabytes * 0.0000133334), rel=0.01)
+    half = ceiling(10, steps, month(memory=885), prices).slowest[0]
+    assert half == pytest.approx(x86 / 2, rel=0.01)  # no longer than the timeout, with half of it
 
 
 def test_measuring_takes_the_steps_apart(published: str) -> None:
@@ -197,7 +225,8 @@ def test_the_verb_prints_both_flavours_line_by_line(
     out = capsys.readouterr().out
     for title, _ in LINES:
         assert title in out
-    for heading in ("TorchScript", "ONNX", "x86_64", "arm64", "billed at", "total"):
+    headings = ("TorchScript", "ONNX", "x86_64", "arm64", "billed at", "total", "such pictures")
+    for heading in (*headings, "US dollars a day at most, at 10 requests a second"):
         assert heading in out
     said = " ".join(out.split())
     assert f"generally known on {read_prices().noted}" in said
@@ -211,12 +240,14 @@ def test_the_verb_prints_json_of_a_given_picture(
     picture = tmp_path / "gull.png"
     picture.write_bytes(encode(noise(300, 200), "PNG"))
     options = ("--image", picture, "--memory", 1024, "--cold", 0, "--free-tier", "--json")
+    options += ("--rate", 2.5)
     assert run("cost", "--requests", "3e5", "--model", published, *options) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["month"] == {"requests": 300_000, "memory": 1024, "cold": 0.0, "start": None}
     assert found["picture"] == {"title": str(picture), "bytes": picture.stat().st_size}
     assert set(found["measured_ms"]) == {"torchscript", "onnx"}
-    assert len(found["bills"]) == 4
+    assert found["ceiling"]["rate"] == 2.5
+    assert len(found["ceiling"]["such"]) == len(found["bills"]) == 4
     for one in found["bills"]:
         lines = {line["title"]: line for line in one["lines"]}
         assert lines["Lambda GB-seconds"]["amount"] == pytest.approx(300 * one["billed_ms"])
@@ -250,6 +281,7 @@ def test_a_version_without_onnx_has_the_image_s_bill_alone(
         (("--memory", 10241), "from 128 to 10,240 MB"),
         (("--cold", 1.5), "between 0 and 1"),
         (("--start", -1), "--start is -1"),
+        (("--rate", 0), "--rate is 0"),
         (("--image", "nowhere/gull.jpg"), "There is no nowhere/gull.jpg"),
         (("--image", __file__), "cannot be classified"),
         (("--model", "nowhere"), "nowhere"),
@@ -267,4 +299,6 @@ def test_a_picture_too_large_for_a_request_is_named(
     picture = tmp_path / "large.bmp"
     picture.write_bytes(encode(noise(1500, 1100), "BMP"))
     assert run("cost", "--model", published, "--image", picture, "--json") == 0
-    assert "holds about 4.5 MB" in capsys.readouterr().err
+    said = " ".join(capsys.readouterr().err.split())
+    assert "holds about 4.5 MB" in said
+    assert "uploaded first" in said

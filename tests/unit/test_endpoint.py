@@ -11,6 +11,7 @@ from email.utils import formatdate
 from pathlib import Path
 
 import pytest
+import requests
 from werkzeug.wrappers import Request, Response
 
 from handler import create_app
@@ -22,9 +23,11 @@ from tests.servers import Moody, hanging_up, serving
 from tests.versions import LABELS
 from training.errors import TrainingError
 from training.predict import endpoint as module
+from training.predict import signature
 from training.predict.endpoint import Endpoint, base_address
 from training.predict.patience import Patience
 from training.predict.questions import Answer, ImageFile
+from training.predict.signature import Signature
 
 Mood = Callable[[Request, int], Response | None]
 Start = Callable[[Mood], tuple[str, Moody]]
@@ -147,6 +150,46 @@ def test_a_key_is_sent_and_none_unless_given(
     assert app.keys == [None] * 2 + ["from the environment"] * 2
 
 
+def test_requests_are_signed_when_asked_for_and_with_what_they_send(
+    moody: Start, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed = []
+
+    def mood(request: Request, before: int) -> None:
+        signed.append((request.headers.get("authorization", ""), request.headers.get("x-amz-date")))
+
+    address, _ = moody(mood)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "the-id")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the-secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-north-1")
+    assert run("predict", pictures, "--endpoint", address, "--sign") == 0
+    assert len(signed) == 6
+    assert len({authorization for authorization, _ in signed}) == 6
+    for authorization, moment in signed:
+        scope = f"Credential=the-id/{str(moment)[:8]}/eu-north-1/execute-api/aws4_request"
+        assert authorization.startswith(f"AWS4-HMAC-SHA256 {scope}")
+
+
+def test_the_region_of_a_signature_is_the_one_in_the_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "the-id")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the-secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-north-1")
+    address = "https://abc.execute-api.us-west-2.amazonaws.com/dev/model"
+    request = requests.Request("GET", address, auth=Signature(address)).prepare()
+    assert "/us-west-2/execute-api/" in request.headers["authorization"]
+
+
+def test_signing_without_credentials_is_a_mistake(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(signature.Session, "get_credentials", lambda session: None)
+    address = "https://abc.execute-api.us-west-2.amazonaws.com/dev"
+    line = mistake(capsys, "predict", pictures, "--endpoint", address, "--sign")
+    assert "--sign finds no AWS credentials. Put them into the environment" in line
+
+
 # What is wrong with one image
 
 
@@ -161,7 +204,7 @@ def test_the_services_own_sentence_is_the_reason_of_a_bad_image(
     assert ["error" in answer for answer in found] == [False, True, True, False, False]
     assert "Send a JPEG, PNG" in found[1]["error"]
     assert found[1]["error"].endswith("(HTTP 415).")
-    assert "larger than 4.5 MB" in found[2]["error"]
+    assert found[2]["error"].startswith("It has 4.6 MB, a request holds 4.5, and this service")
     assert "2 could not be answered" in err
 
 
@@ -328,6 +371,7 @@ def test_a_service_that_asks_for_a_key_is_a_mistake_that_says_where_to_put_it(
     line = mistake(capsys, "predict", pictures, "--endpoint", address)
     assert "Forbidden (HTTP 403)" in line
     assert module.KEY_VARIABLE in line
+    assert "if for a signature, give --sign" in line
 
 
 def test_a_service_without_a_model_is_a_mistake_with_its_own_reason(

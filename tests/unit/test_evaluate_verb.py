@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.console import Console
+from werkzeug.test import Client
 
 from handler import create_app
 from model_loader import SharedModel, load_model
-from tests.command_line import run
+from tests.command_line import mistake, run
 from tests.images import encode, noise
 from training.data.split import PARTS, Split, read_split, write_split
+from training.evaluation import runs as runs_module
 from training.evaluation.answers import Answers, read_answers
 from training.evaluation.figures import measure
 from training.evaluation.runs import finish_run
@@ -136,6 +138,25 @@ def test_a_folder_without_the_runs_images_is_a_mistake(
     assert "None of the " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "complaint"),
+    [
+        ("--engine", "foo", "is 'foo'; it must be"),
+        ("--groups", "missing.csv", "in missing.csv cannot"),
+    ],
+)
+def test_what_it_is_asked_by_is_checked_before_any_image_is_read(
+    trained: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+    value: str,
+    complaint: str,
+) -> None:
+    monkeypatch.setattr(runs_module, "read_contents", pytest.fail)
+    assert complaint in mistake(capsys, "evaluate", trained, option, value)
+
+
 def test_a_model_is_measured_on_all_of_a_folder(
     trained: Path, data: Path, sources: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -221,7 +242,7 @@ def test_a_threshold_goes_into_the_version_and_is_served(
     assert after["version"] != before["version"]
     assert after["temperature"] == pytest.approx(before["temperature"])
     assert after["threshold"] > sure.min()
-    client = create_app(SharedModel(str(copied / "model"))).test_client()
+    client = Client(create_app(SharedModel(str(copied / "model"))))
     answers = [
         client.post(
             "/classify", data=(data / row.file).read_bytes(), content_type="image/jpeg"

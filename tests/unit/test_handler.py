@@ -8,43 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 from PIL import Image
 from requests_toolbelt import MultipartEncoder
-from werkzeug.test import EnvironBuilder, TestResponse
+from werkzeug.test import Client, EnvironBuilder, TestResponse
 
 from handler import create_app
-from model_loader import SharedModel, load_model
-from service.uploads import MAX_BYTES
+from model_loader import MAX_REQUEST_BYTES, SharedModel, load_model
 from tests.images import encode, noise, png_that_claims
+from tests.problems import problem
 from tests.versions import LABELS, build_version
 
 File = tuple[str, bytes, str]
 
 
-def post(client: FlaskClient, *fields: tuple[str, File | str]) -> TestResponse:
+def post(client: Client, *fields: tuple[str, File | str]) -> TestResponse:
     """Send a form as our client does."""
     form = MultipartEncoder(fields=list(fields))
     return client.post("/classify", data=form.read(), content_type=form.content_type)
 
 
-def problem(response: TestResponse, status: int) -> str:
-    """Check an error's shape and return its detail."""
-    assert response.status_code == status, response.get_data(as_text=True)
-    assert response.mimetype == "application/problem+json"
-    assert response.headers["Access-Control-Allow-Origin"] == "*"
-    body = response.get_json()
-    assert set(body) == {"title", "status", "detail"}
-    assert body["status"] == status
-    assert body["title"]
-    detail: str = body["detail"]
-    assert "Traceback" not in detail
-    assert detail.endswith((".", "!"))
-    return detail
-
-
 def test_one_file_is_answered_as_the_contract_says(
-    client: FlaskClient, published: str, photo: bytes
+    client: Client, published: str, photo: bytes
 ) -> None:
     response = post(client, ("file1", ("gull.jpg", photo, "image/jpeg")))
     assert response.status_code == 200
@@ -71,18 +55,18 @@ def test_one_file_is_answered_as_the_contract_says(
 
 
 @pytest.mark.parametrize("field", ["file1", "image", "Bild ü", "a.b[c]"])
-def test_any_field_name_will_do(client: FlaskClient, photo: bytes, field: str) -> None:
+def test_any_field_name_will_do(client: Client, photo: bytes, field: str) -> None:
     body = post(client, (field, ("a.jpg", photo, "image/jpeg"))).get_json()
     assert body["file"] == field
 
 
-def test_texts_beside_a_file_do_not_matter(client: FlaskClient, photo: bytes) -> None:
+def test_texts_beside_a_file_do_not_matter(client: Client, photo: bytes) -> None:
     body = post(client, ("note", "hello"), ("f", ("a.jpg", photo, "image/jpeg"))).get_json()
     assert body["file"] == "f"
 
 
 def test_a_file_of_another_content_type_is_judged_by_its_content(
-    client: FlaskClient, photo: bytes
+    client: Client, photo: bytes
 ) -> None:
     response = post(client, ("f", ("a.bin", photo, "application/octet-stream")))
     assert response.status_code == 200
@@ -91,7 +75,7 @@ def test_a_file_of_another_content_type_is_judged_by_its_content(
 @pytest.mark.parametrize(
     "content_type", ["image/jpeg", "image/png", "IMAGE/JPEG; q=1", "application/octet-stream"]
 )
-def test_a_raw_image_is_answered(client: FlaskClient, photo: bytes, content_type: str) -> None:
+def test_a_raw_image_is_answered(client: Client, photo: bytes, content_type: str) -> None:
     response = client.post("/classify", data=photo, content_type=content_type)
     assert response.status_code == 200
     assert response.get_json()["file"] == "body"
@@ -99,7 +83,7 @@ def test_a_raw_image_is_answered(client: FlaskClient, photo: bytes, content_type
 
 
 def test_several_files_are_answered_in_order_and_a_bad_one_spoils_none(
-    client: FlaskClient, photo: bytes
+    client: Client, photo: bytes
 ) -> None:
     response = post(
         client,
@@ -123,7 +107,7 @@ def test_several_files_are_answered_in_order_and_a_bad_one_spoils_none(
 
 
 def test_files_that_have_too_many_pixels_together_are_refused_one_by_one(
-    client: FlaskClient, photo: bytes
+    client: Client, photo: bytes
 ) -> None:
     large = encode(Image.new("1", (6000, 5000)), "PNG")
     response = post(
@@ -137,58 +121,58 @@ def test_files_that_have_too_many_pixels_together_are_refused_one_by_one(
     assert "Send it in another request" in predictions[1]["detail"]
 
 
-def test_no_body_is_no_file(client: FlaskClient) -> None:
+def test_no_body_is_no_file(client: Client) -> None:
     detail = problem(client.post("/classify"), 400)
     assert "-F file1=@photo.jpg" in detail
 
 
-def test_a_form_without_a_file_says_how_to_send_one(client: FlaskClient) -> None:
+def test_a_form_without_a_file_says_how_to_send_one(client: Client) -> None:
     detail = problem(post(client, ("file1", "photo.jpg")), 400)
     assert "'file1' holds text, not a file" in detail
     assert "-F file1=@photo.jpg" in detail
 
 
-def test_an_empty_form_has_no_file(client: FlaskClient) -> None:
+def test_an_empty_form_has_no_file(client: Client) -> None:
     response = client.post(
         "/classify", data=b"--b--\r\n", content_type="multipart/form-data; boundary=b"
     )
     assert "The request has no file" in problem(response, 400)
 
 
-def test_an_empty_file_is_named(client: FlaskClient) -> None:
+def test_an_empty_file_is_named(client: Client) -> None:
     detail = problem(post(client, ("file1", ("a.jpg", b"", "image/jpeg"))), 400)
     assert "empty (0 bytes)" in detail
 
 
-def test_an_empty_raw_body_is_named(client: FlaskClient) -> None:
+def test_an_empty_raw_body_is_named(client: Client) -> None:
     detail = problem(client.post("/classify", content_type="image/jpeg"), 400)
     assert "empty (0 bytes)" in detail
 
 
-def test_a_text_named_jpg_is_unsupported(client: FlaskClient) -> None:
+def test_a_text_named_jpg_is_unsupported(client: Client) -> None:
     detail = problem(post(client, ("f", ("a.jpg", b"hello", "image/jpeg"))), 415)
     assert "Send a JPEG, PNG" in detail
 
 
-def test_json_is_unsupported(client: FlaskClient) -> None:
-    detail = problem(client.post("/classify", json={"image": "…"}), 415)
-    assert "application/json is not taken" in detail
+def test_a_text_sent_as_such_is_unsupported(client: Client) -> None:
+    detail = problem(client.post("/classify", data="hello", content_type="text/plain"), 415)
+    assert "text/plain is not taken" in detail
 
 
-def test_a_truncated_jpeg_cannot_be_decoded(client: FlaskClient) -> None:
+def test_a_truncated_jpeg_cannot_be_decoded(client: Client) -> None:
     data = encode(noise(200, 200), "JPEG")
     detail = problem(post(client, ("f", ("a.jpg", data[:-2000], "image/jpeg"))), 422)
     assert "200 × 200" in detail
     assert "Send the file again" in detail
 
 
-def test_a_missing_boundary_is_named(client: FlaskClient, photo: bytes) -> None:
+def test_a_missing_boundary_is_named(client: Client, photo: bytes) -> None:
     response = client.post("/classify", data=photo, content_type="multipart/form-data")
     assert "names no boundary" in problem(response, 400)
 
 
 @pytest.mark.parametrize("boundary", ["other", "ü", "x" * 5000])
-def test_a_wrong_boundary_is_named(client: FlaskClient, photo: bytes, boundary: str) -> None:
+def test_a_wrong_boundary_is_named(client: Client, photo: bytes, boundary: str) -> None:
     form = MultipartEncoder(fields={"f": ("a.jpg", photo, "image/jpeg")})
     response = client.post(
         "/classify",
@@ -199,9 +183,7 @@ def test_a_wrong_boundary_is_named(client: FlaskClient, photo: bytes, boundary: 
 
 
 @pytest.mark.parametrize("kept", [0.01, 0.1, 0.5, 0.99])
-def test_a_form_that_is_cut_short_is_malformed(
-    client: FlaskClient, photo: bytes, kept: float
-) -> None:
+def test_a_form_that_is_cut_short_is_malformed(client: Client, photo: bytes, kept: float) -> None:
     form = MultipartEncoder(fields={"f": ("a.jpg", photo, "image/jpeg")})
     body = form.read()
     response = client.post(
@@ -210,7 +192,7 @@ def test_a_form_that_is_cut_short_is_malformed(
     assert "their headers or its end are missing" in problem(response, 400)
 
 
-def test_line_feeds_alone_and_a_preamble_are_taken(client: FlaskClient, photo: bytes) -> None:
+def test_line_feeds_alone_and_a_preamble_are_taken(client: Client, photo: bytes) -> None:
     body = (
         b"a preamble\n--b\nContent-Disposition: form-data; name=f; filename=a.jpg\n\n"
         + photo
@@ -220,7 +202,7 @@ def test_line_feeds_alone_and_a_preamble_are_taken(client: FlaskClient, photo: b
     assert response.status_code == 200
 
 
-def test_the_boundarys_beginning_inside_the_file_does_no_harm(client: FlaskClient) -> None:
+def test_the_boundarys_beginning_inside_the_file_does_no_harm(client: Client) -> None:
     picture = encode(noise(30, 30), "PNG") + b"\r\n--b"  # bytes after a PNG's end do not count
     body = (
         b"--bb\r\nContent-Disposition: form-data; name=f; filename=a.png\r\n\r\n"
@@ -231,13 +213,15 @@ def test_the_boundarys_beginning_inside_the_file_does_no_harm(client: FlaskClien
     assert response.status_code == 200
 
 
-def test_a_body_over_the_limit_says_the_limit(client: FlaskClient) -> None:
-    response = client.post("/classify", data=bytes(MAX_BYTES + 1), content_type="image/jpeg")
+def test_a_body_over_the_limit_says_the_limit(client: Client) -> None:
+    response = client.post(
+        "/classify", data=bytes(MAX_REQUEST_BYTES + 1), content_type="image/jpeg"
+    )
     assert "4.5 MB" in problem(response, 413)
 
 
-def test_a_body_of_unknown_length_is_limited_too(client: FlaskClient) -> None:
-    for size in (MAX_BYTES + 1, 2 * MAX_BYTES):
+def test_a_body_of_unknown_length_is_limited_too(client: Client) -> None:
+    for size in (MAX_REQUEST_BYTES + 1, 2 * MAX_REQUEST_BYTES):
         request = EnvironBuilder(
             "/classify", method="POST", content_type="image/jpeg"
         ).get_environ()
@@ -246,24 +230,24 @@ def test_a_body_of_unknown_length_is_limited_too(client: FlaskClient) -> None:
         assert "4.5 MB" in problem(client.open(request), 413)
 
 
-def test_a_body_just_under_the_limit_is_taken(client: FlaskClient, photo: bytes) -> None:
-    padded = photo + bytes(MAX_BYTES - len(photo))  # bytes after a JPEG's end do not count
+def test_a_body_just_under_the_limit_is_taken(client: Client, photo: bytes) -> None:
+    padded = photo + bytes(MAX_REQUEST_BYTES - len(photo))  # bytes after a JPEG's end do not count
     response = client.post("/classify", data=padded, content_type="image/jpeg")
     assert response.status_code == 200
 
 
-def test_a_bomb_is_too_large(client: FlaskClient) -> None:
+def test_a_bomb_is_too_large(client: Client) -> None:
     bomb = png_that_claims(20_000, 20_000)
     detail = problem(post(client, ("f", ("a.png", bomb, "image/png"))), 413)
     assert "at most 50 million" in detail
 
 
-def test_too_many_parts_are_too_large(client: FlaskClient) -> None:
+def test_too_many_parts_are_too_large(client: Client) -> None:
     fields = [(f"f{i}", ("a", b"x", "image/png")) for i in range(101)]
     assert "more than 100 parts" in problem(post(client, *fields), 413)
 
 
-def test_an_unknown_route_names_those_that_are(client: FlaskClient) -> None:
+def test_an_unknown_route_names_those_that_are(client: Client) -> None:
     detail = problem(client.get("/nothing"), 404)
     assert "There is no /nothing here" in detail
     assert "POST /classify" in detail
@@ -274,7 +258,7 @@ def test_an_unknown_route_names_those_that_are(client: FlaskClient) -> None:
     [("GET", "/classify", "POST"), ("DELETE", "/classify", "POST"), ("POST", "/model", "GET")],
 )
 def test_a_wrong_method_names_the_right_one(
-    client: FlaskClient, method: str, path: str, allowed: str
+    client: Client, method: str, path: str, allowed: str
 ) -> None:
     response = client.open(path, method=method)
     assert allowed in problem(response, 405)
@@ -285,7 +269,7 @@ def test_a_wrong_method_names_the_right_one(
 def test_a_missing_model_is_503_and_says_when_to_come_back(
     tmp_path: Path, photo: bytes, request_to: tuple[str, str]
 ) -> None:
-    client = create_app(SharedModel(str(tmp_path))).test_client()
+    client = Client(create_app(SharedModel(str(tmp_path))))
     method, path = request_to
     options = {"data": photo, "content_type": "image/jpeg"} if method == "POST" else {}
     response = client.open(path, method=method, **options)
@@ -294,13 +278,13 @@ def test_a_missing_model_is_503_and_says_when_to_come_back(
 
 
 def test_an_unset_model_uri_is_503(photo: bytes) -> None:
-    client = create_app(SharedModel("")).test_client()
+    client = Client(create_app(SharedModel("")))
     response = client.post("/classify", data=photo, content_type="image/jpeg")
-    assert "MODEL_URI is ''" in problem(response, 503)
+    assert "(MODEL_URI, or --model) is ''" in problem(response, 503)
 
 
 def test_a_fault_of_ours_is_500_without_its_trace(
-    client: FlaskClient, photo: bytes, monkeypatch: pytest.MonkeyPatch
+    client: Client, photo: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> None:
         raise RuntimeError("a secret")
@@ -310,7 +294,7 @@ def test_a_fault_of_ours_is_500_without_its_trace(
     assert "secret" not in problem(response, 500)
 
 
-def test_the_model_describes_itself(client: FlaskClient) -> None:
+def test_the_model_describes_itself(client: Client) -> None:
     body = client.get("/model").get_json()
     assert body["labels"] == list(LABELS)
     assert body["engine"] == "torchscript"
@@ -319,11 +303,11 @@ def test_the_model_describes_itself(client: FlaskClient) -> None:
 
 
 def test_ping_needs_no_model(tmp_path: Path) -> None:
-    client = create_app(SharedModel(str(tmp_path))).test_client()
+    client = Client(create_app(SharedModel(str(tmp_path))))
     assert client.get("/ping").get_json() == {"status": "ok"}
 
 
-def test_the_page_is_whole_and_loads_nothing_from_elsewhere(client: FlaskClient) -> None:
+def test_the_page_is_whole_and_loads_nothing_from_elsewhere(client: Client) -> None:
     response = client.get("/")
     assert response.mimetype == "text/html"
     page = response.get_data(as_text=True)
@@ -331,7 +315,7 @@ def test_the_page_is_whole_and_loads_nothing_from_elsewhere(client: FlaskClient)
     assert "://" not in page
 
 
-def test_any_origin_may_ask_but_not_with_credentials(client: FlaskClient) -> None:
+def test_any_origin_may_ask_but_not_with_credentials(client: Client) -> None:
     response = client.options("/classify", headers={"Origin": "https://example.org"})
     assert response.status_code == 200
     assert response.headers["Access-Control-Allow-Origin"] == "*"
@@ -348,7 +332,7 @@ def test_an_answer_below_the_threshold_says_what_it_does_not_look_like(
             model = load_model(published)
             return replace(model, metadata=replace(model.metadata, threshold=1.0))
 
-    client = create_app(Unsure(published)).test_client()
+    client = Client(create_app(Unsure(published)))
     body = client.post("/classify", data=photo, content_type="image/jpeg").get_json()
     assert body["label"] == "unknown"
     assert body["predicted"] == f"That doesn't look like any of: {', '.join(LABELS)}"
@@ -356,13 +340,13 @@ def test_an_answer_below_the_threshold_says_what_it_does_not_look_like(
 
 def test_a_class_may_be_called_unknown(tmp_path: Path, photo: bytes) -> None:
     build_version(tmp_path / "v", labels=("unknown", "unknown too"))
-    client = create_app(SharedModel(str(tmp_path / "v"))).test_client()
+    client = Client(create_app(SharedModel(str(tmp_path / "v"))))
     body = client.post("/classify", data=photo, content_type="image/jpeg").get_json()
     assert body["predicted"] == f"That seems to be {body['label']}"
 
 
 def test_a_label_of_another_script_stays_readable(tmp_path: Path, photo: bytes) -> None:
     build_version(tmp_path / "v", labels=("鳥", "дрон"))
-    client = create_app(SharedModel(str(tmp_path / "v"))).test_client()
+    client = Client(create_app(SharedModel(str(tmp_path / "v"))))
     response = client.post("/classify", data=photo, content_type="image/jpeg")
     assert any(label in response.get_data(as_text=True) for label in ("鳥", "дрон"))

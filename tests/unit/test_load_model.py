@@ -216,7 +216,9 @@ def test_aws_settings_that_do_not_fit_are_named(
 
 @pytest.mark.parametrize("uri", ["", "s3://", "s3://bucket", "http://host/model"])
 def test_an_address_that_is_none_is_refused(uri: str) -> None:
-    with pytest.raises(ModelNotFoundError, match="MODEL_URI is"):
+    with pytest.raises(
+        ModelNotFoundError, match=r"The model's address \(MODEL_URI, or --model\) is"
+    ):
         load_model(uri)
 
 

@@ -247,6 +247,13 @@ def test_a_class_that_is_called_like_a_column_gets_a_column_of_its_own(tmp_path:
     assert (tmp_path / "a.csv").read_text().strip().endswith("error,class label,bird")
 
 
+def test_a_csvs_folder_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "a.csv"
+    with CsvOutput(path, ("bird",)):
+        pass
+    assert path.is_file()
+
+
 def test_a_csv_that_cannot_be_written_is_a_mistake(
     pictures: Path, version: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -111,6 +111,16 @@ def test_where_no_stage_augments_all_are_shown() -> None:
     assert only.augmentation is None
 
 
+@pytest.mark.parametrize("name", ["sheet.jpg", "sheet"])
+def test_a_preview_is_a_png_by_its_name(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    for verb, option in (("preview", "--to"), ("train", "--preview")):
+        line = mistake(capsys, verb, "--data", data, option, tmp_path / name)
+        assert f"{name} must end in .png" in line
+    assert not (tmp_path / name).exists()
+
+
 def test_the_verb_and_train_show_the_same_and_train_stops(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

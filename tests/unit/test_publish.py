@@ -181,23 +181,30 @@ def test_a_damaged_current_json_is_mended_by_publishing(
     assert load_model(publish(version, store)).metadata.name == "flying-objects"
 
 
-@pytest.mark.parametrize("damage", ["cut short", "removed"])
 def test_a_version_that_was_damaged_in_the_store_does_not_become_the_current_one(
-    tmp_path: Path, damage: str
+    tmp_path: Path,
 ) -> None:
     older, newer = (build_version(tmp_path / name, seed=i) for i, name in enumerate("ab"))
     publish(tmp_path / "a", str(tmp_path / "store"))
     address = Path(publish(tmp_path / "b", str(tmp_path / "store")))
     before = (address / "current.json").read_bytes()
     file = address / "versions" / older.version / "model.pt"
-    if damage == "removed":
-        file.unlink()
-    else:
-        file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(TrainingError, match="model.pt is missing or damaged.*export the run"):
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(TrainingError, match="model.pt exists already and differs.*delete it and"):
         publish(tmp_path / "a", str(tmp_path / "store"))
     assert newer.version in before.decode()
     assert (address / "current.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("file", ["model.pt", "model.json"])
+def test_a_file_that_was_lost_in_the_store_is_mended_by_publishing(
+    version: Path, tmp_path: Path, file: str
+) -> None:
+    address = Path(publish(version, str(tmp_path)))
+    metadata = Metadata.from_json((version / "model.json").read_bytes())
+    (address / "versions" / metadata.version / file).unlink()
+    publish(version, str(tmp_path))
+    assert load_model(str(address)).metadata == metadata
 
 
 def test_a_damaged_version_is_not_published(version: Path, tmp_path: Path) -> None:

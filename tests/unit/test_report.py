@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from tests.drawn_run import RATE, draw_run
-from training.errors import TrainingError
+from training.errors import InterruptedRunError, TrainingError
+from training.report import page as page_module
 from training.report.page import write_report
 from training.report.story import read_story
 from training.samples.draw import CLASSES
-from training.verbs.report import report_finished
+from training.verbs.report import report, report_finished
 
 VOID = {"meta", "link", "img", "br"}
 
@@ -170,6 +172,32 @@ def test_a_run_that_was_not_finished_has_none(run: Path, tmp_path: Path) -> None
     shutil.rmtree(folder / "model")
     with pytest.raises(TrainingError, match="python -m training export"):
         write_report(folder)
+
+
+def test_answers_that_were_cut_short_are_named_and_counted(run: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(run, tmp_path / "run"))
+    answers = folder / "answers-test.csv"
+    lines = answers.read_text().splitlines(keepends=True)
+    answers.write_text("".join(lines[:-3]))
+    count = len(lines) - 1
+    with pytest.raises(
+        TrainingError, match=f"answers-test.csv has {count - 3} lines, but .* has {count} test"
+    ):
+        write_report(folder)
+
+
+@pytest.mark.parametrize("draw", [report, report_finished])
+def test_ctrl_c_while_heat_maps_are_drawn_says_how_to_draw_them(
+    run: Path, draw: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_module, "make_galleries", interrupted)
+    arguments = (run, None) if draw is report else (run,)
+    with pytest.raises(InterruptedRunError, match=f"Try again: python -m training report {run}"):
+        draw(*arguments)
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_report_that_fails_leaves_the_run_and_says_how_to_try_again(

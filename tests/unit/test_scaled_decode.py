@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from model_loader import EncodedImage, UndecodableImageError
+from model_loader.jpeg_scans import without_detail
 from model_loader.operations import CenterCrop, Fit, ImageOp, Pad, Resize, decode_for, scale_for
-from model_loader.progressive import without_detail
 from tests.images import encode
 
 RESIZE = Resize(100, 100)

@@ -198,6 +198,13 @@ def test_a_class_with_too_few_images_is_named(count: int) -> None:
         split_table(table(a=[None] * 50, b=[None] * count), 0.15, 0.15, seed=0)
 
 
+def test_many_classes_with_too_few_images_are_counted_and_some_are_named() -> None:
+    few = {f"c{i}": [None] * 3 for i in range(8)}
+    named = r"'c0' \(3\), 'c1' \(3\), 'c2' \(3\), 'c3' \(3\), 'c4' \(3\) and 3 more"
+    with pytest.raises(TrainingError, match=f"8 of 9 classes have too few images: {named}"):
+        split_table(table(a=[None] * 7, **few), 0.15, 0.15, seed=0)
+
+
 def test_a_class_of_a_single_group_is_named() -> None:
     images = table(a=[f"a{i}" for i in range(50)], b=["clip"] * 30)
     with pytest.raises(TrainingError, match="'b' is missing from the .* part: .* in 1 groups"):

@@ -13,6 +13,7 @@ import torch
 
 from tests.command_line import mistake, run
 from tests.images import encode, noise
+from training import train as train_module
 from training.samples.draw import CLASSES, draw_image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -128,12 +129,26 @@ def test_a_run_is_published_and_answers(
     picture.write_bytes(encode(draw_image("Flying Birds", seed=9), "JPEG"))
     assert run("publish", trained, tmp_path / "store") == 0
     model = tmp_path / "store" / "flying-objects"
-    assert f"MODEL_URI={model}" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"MODEL_URI={model}" in said
+    assert "no test figures" not in said
     assert run("predict", picture, picture, "--model", model, "--json") == 0
     first, second = json.loads(capsys.readouterr().out)
     assert first == second
     assert first["image"] == str(picture)
     assert set(first["scores"]) == set(CLASSES)
+
+
+def test_a_run_whose_evaluation_was_interrupted_is_published_with_a_word_on_its_figures(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copied = Path(shutil.copytree(trained, tmp_path / "run"))
+    document = json.loads((copied / "model" / "model.json").read_text())
+    (copied / "model" / "model.json").write_text(json.dumps({**document, "metrics": {}}))
+    assert run("publish", copied, tmp_path / "store") == 0
+    said = capsys.readouterr().err
+    assert "no test figures" in said
+    assert f"python -m training export {copied}" in said
 
 
 def test_a_run_is_exported_again_as_a_new_version(
@@ -275,6 +290,52 @@ def test_a_tracker_that_is_not_known_is_a_mistake(
     line = mistake(capsys, "train", "--data", data, "--save", save, *SMALL, "--tracker", "notebook")
     assert "no tracker 'notebook'; there is none, tensorboard, wandb" in line
     assert not save.exists()
+
+
+@pytest.mark.parametrize(
+    ("verb", "said"),
+    [("train", "no epoch is kept to go on from. Train again."), ("lr-find", "keeps nothing")],
+)
+def test_ctrl_c_while_images_are_read_says_what_was_kept(
+    verb: str,
+    said: str,
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(train_module, "read_images", interrupted)
+    monkeypatch.chdir(tmp_path)
+    assert run(verb, "--data", data) == 130
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert said in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_while_a_resumed_run_reads_its_images_says_how_to_go_on(
+    trained: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_module, "read_split_images", interrupted)
+    assert run("train", "--resume", trained) == 130
+    assert f"python -m training train --resume {trained}" in capsys.readouterr().err
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("verb", ["train", "lr-find"])
+def test_a_cache_that_cannot_be_one_is_a_mistake_before_any_image_is_read(
+    verb: str,
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(train_module, "read_images", pytest.fail)
+    line = mistake(capsys, verb, "--data", data, "--cache", tmp_path / "file" / "cache")
+    assert f"{tmp_path / 'file' / 'cache'} cannot be written" in line
 
 
 def test_a_tracker_writes_into_the_runs_folder(data: Path, tmp_path: Path) -> None:

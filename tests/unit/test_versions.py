@@ -130,6 +130,17 @@ def test_a_version_that_is_named_is_gone_to_back_or_forth(
     assert current(address) == third
 
 
+def test_who_cannot_go_back_is_told_of_the_newer_versions_that_can_be_served(
+    built: tuple[Path, ...], local: str
+) -> None:
+    first, second, third = names(built)
+    roll_back(local, first)
+    Path(local, "versions", second, "model.onnx").unlink()
+    Path(local, "versions", first, "model.onnx").unlink()
+    with pytest.raises(TrainingError, match=rf"none to go back to: .* Newer ones can: {third}\."):
+        roll_back(local)
+
+
 def test_rolling_back_passes_over_what_cannot_be_served(
     built: tuple[Path, ...], local: str
 ) -> None:
@@ -156,6 +167,30 @@ def test_a_current_json_that_is_lost_is_made_anew_from_a_name(
         roll_back(local)
     assert roll_back(local, names(built)[0]) == (None, names(built)[0])
     assert current(local) == names(built)[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (None, "has no current.json"),
+        ("{", "current.json is damaged"),
+        ('{"version": "ghost"}', "current.json names ghost, which is not there"),
+    ],
+)
+def test_what_is_wrong_with_current_json_is_said_below_the_versions(
+    built: tuple[Path, ...],
+    local: str,
+    text: str | None,
+    complaint: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = Path(local, "current.json")
+    path.unlink() if text is None else path.write_text(text)
+    assert run("versions", local) == 0
+    said = capsys.readouterr()
+    assert names(built)[0] in said.out
+    assert complaint in said.err
+    assert f"rollback {local} VERSION" in said.err
 
 
 def test_who_rolls_back_overrules_nobody(
@@ -213,12 +248,23 @@ def test_a_version_that_fails_its_self_test_is_not_verified(
         pass
 
 
-@pytest.mark.parametrize("version", ["ghost", "../escape"])
-def test_a_version_that_cannot_be_verified_is_named(local: str, version: str) -> None:
-    with (
-        pytest.raises((ModelNotFoundError, TrainingError), match=version),
-        verified(local, version),
-    ):
+@pytest.mark.parametrize(
+    ("version", "complaint"),
+    [("ghost", "has no version ghost; it has 2026-01-03"), ("../escape", "../escape")],
+)
+def test_a_version_that_does_not_exist_is_not_verified(
+    local: str, version: str, complaint: str
+) -> None:
+    with pytest.raises(TrainingError, match=complaint), verified(local, version):
+        pass
+
+
+def test_a_version_whose_model_json_is_lost_is_not_verified(
+    built: tuple[Path, ...], local: str
+) -> None:
+    first = names(built)[0]
+    Path(local, "versions", first, "model.json").unlink()
+    with pytest.raises(ModelNotFoundError, match=f"{first}/model.json"), verified(local, first):
         pass
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from training.cost.measure import Steps
+from model_loader import Timings
 from training.cost.prices import Item, PriceList
 from training.cost.usage import ARCHITECTURES, FLAVOURS, Month, Usage, use
 
@@ -75,7 +75,11 @@ def bill(
 
 
 def all_bills(
-    steps: Mapping[str, Steps], model: int, month: Month, prices: PriceList, free_tier: bool = False
+    steps: Mapping[str, Timings],
+    model: int,
+    month: Month,
+    prices: PriceList,
+    free_tier: bool = False,
 ) -> list[Bill]:
     """Return the bill of each flavour that was measured, on each architecture.
 

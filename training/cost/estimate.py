@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from model_loader import Timings
 from training.cost.bill import Bill
-from training.cost.measure import RUNS, Picture, Steps
+from training.cost.ceiling import Ceiling
+from training.cost.measure import RUNS, Picture
 from training.cost.prices import PriceList
 from training.cost.usage import (
     ANSWER_BYTES,
@@ -16,6 +18,7 @@ from training.cost.usage import (
     MEMORY,
     OVERHEAD,
     REFRESH,
+    TIMEOUT,
     Month,
 )
 
@@ -30,14 +33,16 @@ class Estimate:
         month: What is asked of the service.
         steps: What was measured, by engine.
         bills: Of each flavour and architecture.
+        ceiling: The most that a day can cost of each.
         assumptions: What the bills rest on, by what it is about.
     """
 
     model: str
     picture: Picture
     month: Month
-    steps: Mapping[str, Steps]
+    steps: Mapping[str, Timings]
     bills: Sequence[Bill]
+    ceiling: Ceiling
     assumptions: Mapping[str, str]
 
     def describe(self, prices: PriceList) -> dict[str, Any]:
@@ -51,6 +56,7 @@ class Estimate:
                 for engine, steps in self.steps.items()
             },
             "bills": [{**asdict(bill), "total": bill.total} for bill in self.bills],
+            "ceiling": asdict(self.ceiling),
             "assumptions": dict(self.assumptions),
             "prices": prices.model_dump(mode="json"),
         }
@@ -72,8 +78,12 @@ def assumptions(month: Month, prices: PriceList, free_tier: bool) -> dict[str, s
         "longer at one vCPU (--start), and billed.",
         "Storage": "one version and the package are kept, the image with 1 GB; a warm function "
         f"looks for another version every {REFRESH} s; requests come evenly.",
+        "A day at most": "AWS means a rate as a target, so that somewhat more may come through. "
+        "Only classifications are counted, one picture each; the other routes have the same rate "
+        f"of their own. The slowest take {TIMEOUT} s, the timeout, which needs as many functions "
+        "at a time as the account allows; --param reserved=N allows N.",
         "Not counted": "alarms, dashboards, metrics, kept logs, older versions, provisioned "
-        "functions, requests other than classifications.",
+        "functions, uploads of large pictures, requests other than classifications.",
     }
 
 

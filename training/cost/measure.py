@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import io
-import statistics
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from statistics import median
 
-from model_loader import InputError, Model, ModelIncompatibleError, load_model
+from model_loader import InputError, Model, ModelIncompatibleError, Timings, load_model
 from training.errors import TrainingError
 from training.samples.draw import CLASSES, draw_image
 
@@ -20,8 +17,6 @@ RUNS = 20
 
 _WARM_UP = 3  # a TorchScript file's first two calls optimise it
 _THREADS = 1
-
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -35,23 +30,6 @@ class Picture:
 
     title: str
     data: bytes
-
-
-@dataclass(frozen=True)
-class Steps:
-    """Milliseconds of one core that one warm classification takes: medians.
-
-    The processor's time, not the clock's: what other programs take of this machine does not count.
-    """
-
-    decode: float
-    transform: float
-    inference: float
-
-    @property
-    def total(self) -> float:
-        """All three, in milliseconds."""
-        return self.decode + self.transform + self.inference
 
 
 def read_picture(path: Path | None) -> Picture:
@@ -90,37 +68,35 @@ def load_engines(address: str, engines: tuple[str, ...]) -> dict[str, Model]:
     return models
 
 
-def measure(models: dict[str, Model], picture: Picture, runs: int = RUNS) -> dict[str, Steps]:
-    """Measure a model with each of its engines.
+def measure(models: dict[str, Model], picture: Picture, runs: int = RUNS) -> dict[str, Timings]:
+    """Measure how long one warm classification keeps one core busy: medians.
+
+    The processor's time, not the clock's: what other programs take of this machine does not count.
 
     Args:
         models: One version by the names of its engines, loaded for one thread.
         picture: What it is to classify.
-        runs: Of each step.
+        runs: Of each engine.
 
     Raises:
         TrainingError: The picture cannot be decoded.
     """
-    transform = next(iter(models.values())).metadata.transform
     try:
-        decoded, decode = _median(lambda: transform.decode(picture.data), runs)
+        return {engine: _median(model, picture.data, runs) for engine, model in models.items()}
     except InputError as error:
         raise TrainingError(f"{picture.title} cannot be classified. {error}") from error
-    prepared, transformed = _median(lambda: transform(decoded), runs)
-    steps = {}
-    for engine, model in models.items():
-        _, inference = _median(partial(model.probabilities, prepared[None]), runs)
-        steps[engine] = Steps(decode, transformed, inference)
-    return steps
 
 
-def _median(run: Callable[[], _Result], runs: int) -> tuple[_Result, float]:
-    """Return a step's result and the milliseconds that it takes once it is warm."""
-    for _ in range(_WARM_UP):
-        result = run()
-    times = []
-    for _ in range(runs):
-        begin = time.process_time()
-        result = run()
-        times.append(1000 * (time.process_time() - begin))
-    return result, statistics.median(times)
+def _median(model: Model, data: bytes, runs: int) -> Timings:
+    """Return the median of each step once all are warm."""
+    timings = []
+    for _ in range(_WARM_UP + runs):
+        taken = model.classify(data, clock=time.process_time).timings
+        assert taken is not None  # a file was decoded
+        timings.append(taken)
+    warm = timings[_WARM_UP:]
+    return Timings(
+        decode=median(one.decode for one in warm),
+        transform=median(one.transform for one in warm),
+        inference=median(one.inference for one in warm),
+    )

@@ -14,6 +14,12 @@ MEMORY = 1769
 REFRESH = 60
 """Seconds between a warm function's looks at ``current.json``, as in serverless.yml."""
 
+TIMEOUT = 29
+"""Seconds that a request may take, as in serverless.yml."""
+
+RATE = 10
+"""Requests a second that the gateway lets through, as in serverless.yml."""
+
 LEAST_MEMORY, MOST_MEMORY = 128, 10240
 ARCHITECTURES: tuple[tuple[str, Item], ...] = (
     ("x86_64", "lambda_x86_64"),
@@ -27,11 +33,8 @@ OVERHEAD = 5.0
 ANSWER_BYTES = 1_000
 """An answer with its headers."""
 
-LOG_BYTES = 1_000
-"""Lambda's three lines for each request, and one of the function's own."""
-
-LARGEST_REQUEST = 4_500_000
-"""Bytes of image that come through the gateway and Lambda."""
+LOG_BYTES = 1_500
+"""Lambda's three lines for each request, and one of the function's own, which has the metrics."""
 
 READS_OF_A_START = 3
 """``current.json``, ``model.json`` and the network's file."""

@@ -14,6 +14,16 @@ NONE = "none"
 _RUNS, _PIXELS = "runs", ".pixels"
 
 
+def check_cache(given: str | None) -> None:
+    """Make sure of the folder that a user gave, before any work is done.
+
+    Raises:
+        TrainingError: It cannot be made.
+    """
+    if given is not None and given != NONE:
+        Folder(Path(given))
+
+
 def choose_cache(given: str | None, run: Path | None = None) -> Path | None:
     """Return the folder that keeps decoded pictures; None for memory.
 

@@ -78,6 +78,8 @@ def write_preview(
     Raises:
         TrainingError: No image can be used, or the file cannot be written.
     """
+    if path.suffix.lower() != ".png":
+        raise TrainingError(f"The preview {path} must end in .png, which is what is written.")
     lines = preview_lines(rows, root, looks, seed)
     sheet = _Sheet()
     for look, of_look in groupby(lines, lambda line: line.look):

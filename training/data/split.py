@@ -16,6 +16,7 @@ Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
 _FOLDS = 20
+_NAMED = 5  # classes in a message
 """Folds that a part is put together from: whole folds, so fractions are met to about 0.03."""
 
 _COLUMNS = ("file", "label", "group", "part")
@@ -206,12 +207,23 @@ def _divide_images(
             range(len(labels)), test_size=fraction, stratify=labels, random_state=seed
         )
     except ValueError as error:
-        smallest = min(set(labels), key=labels.count)
-        raise TrainingError(
-            f"The class {smallest!r} has too few images ({labels.count(smallest)}) for training, "
-            f"validation and test. Add images. ({error})"
-        ) from error
+        raise _too_few(Counter(labels), fraction) from error
     return kept, taken
+
+
+def _too_few(counts: Counter[str], fraction: float) -> TrainingError:
+    smallest = sorted(counts, key=lambda label: (counts[label], label))
+    lacking = [label for label in smallest if counts[label] * fraction < 1] or smallest
+    named = ", ".join(f"{label!r} ({counts[label]})" for label in lacking[:_NAMED])
+    if len(lacking) == 1:
+        who = f"The class {lacking[0]!r} has too few images ({counts[lacking[0]]})"
+    else:
+        more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
+        who = f"{len(lacking)} of {len(counts)} classes have too few images: {named}{more},"
+    return TrainingError(
+        f"{who} for training, validation and test: each part needs one of every class. Add images, "
+        "leave the smallest classes out, or give validation and test a larger share."
+    )
 
 
 def _divide_groups(

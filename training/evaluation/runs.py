@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.markup import escape
 
@@ -17,6 +18,7 @@ from training.errors import TrainingError
 from training.evaluation.answers import Answers, answer_images, write_answers
 from training.evaluation.calibration import fit_temperature
 from training.evaluation.figures import Evaluation, measure
+from training.evaluation.int8 import Comparison
 from training.evaluation.threshold import UnreachableError, choose_threshold
 from training.export import calibrate_version
 from training.progress import console
@@ -52,21 +54,24 @@ class Evaluated:
     held: Answers | None
 
 
-def finish_run(run: Run, precision: float | None) -> Finished:
+def finish_run(run: Run, precision: float | None, int8: Comparison | None = None) -> Finished:
     """Give a run's exported version a temperature, a threshold and figures, and keep its answers.
 
     Temperature and threshold are found on the validation images, the figures on the test images,
-    each answered by the exported file.
+    each answered by the exported file; where it has been made int8, by that one.
 
     Args:
         run: With an exported version.
         precision: The fraction of right answers that the threshold is chosen for; None for no
             threshold.
+        int8: What making its ONNX file int8 changed; None where that was not tried.
 
     Raises:
         TrainingError: Too many images cannot be used, or a file cannot be written.
     """
-    model, kept, split = load_model(str(run.model)), read_data(run), read_split(run.split)
+    is_int8 = int8 is not None and int8.is_kept
+    model = load_model(str(run.model), "onnx" if is_int8 else None)
+    kept, split = read_data(run), read_split(run.split)
     held, tested = (
         answer_images(model, kept.root, rows, title, kept.skipped)
         for rows, title in ((split.validation, "Calibrating"), (split.test, "Evaluating"))
@@ -80,7 +85,9 @@ def finish_run(run: Run, precision: float | None) -> Finished:
         except UnreachableError as error:
             unreachable = error
     evaluation = measure(tested, temperature, threshold)
-    metrics = {"test": evaluation.to_metrics()}
+    metrics: dict[str, Any] = {"test": evaluation.to_metrics()}
+    if int8 is not None and is_int8:
+        metrics |= {"measured": "model.onnx", "int8": int8.to_json()}
     metadata = calibrate_version(run.model, temperature, threshold, metrics)
     write_answers(held, temperature, run.answers("validation"))
     write_answers(tested, temperature, run.answers("test"))
@@ -116,6 +123,8 @@ def evaluate_run(
             f"the folder that it was trained on; other images are evaluated by `python -m "
             f"training evaluate {run.model} --data DIR`."
         )
+    model = load_model(str(run.model), engine)
+    rows = split.test if groups is None else rows_with_groups(split.test, groups)
     if not has_own_images(run, root):
         said = f"The images in {root} are not those that {folder} was trained with"
         console.print(
@@ -123,8 +132,6 @@ def evaluate_run(
             soft_wrap=True,
             highlight=False,
         )
-    model = load_model(str(run.model), engine)
-    rows = split.test if groups is None else rows_with_groups(split.test, groups)
     tested = answer_images(model, root, rows, known=kept.skipped)
     held = None
     if validation:

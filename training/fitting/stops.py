@@ -19,9 +19,13 @@ def interrupted(run: Run, made: Progress) -> InterruptedRunError:
             "from. Train again."
         )
     return InterruptedRunError(
-        f"Interrupted after {len(made.epochs)} epochs, which are kept. "
-        f"Go on with: python -m training train --resume {shlex.quote(str(run.folder))}"
+        f"Interrupted after {len(made.epochs)} epochs, which are kept. {resume_command(run)}"
     )
+
+
+def resume_command(run: Run) -> str:
+    """Return the sentence that says how to go on with a run."""
+    return f"Go on with: python -m training train --resume {shlex.quote(str(run.folder))}"
 
 
 @contextmanager

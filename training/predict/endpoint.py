@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,18 +11,18 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
 from requests_toolbelt import MultipartEncoder
 
-from model_loader import InputError, Prediction
+from model_loader import MAX_REQUEST_BYTES, InputError, Prediction
 from training.errors import TrainingError
 from training.in_order import in_order
+from training.predict.exchange import UnreachableError, problem, send
 from training.predict.patience import Patience
 from training.predict.questions import Answer, Question, reason
+from training.predict.upload import UploadError, ask_by_upload
 
 _FIELD = "file1"
-_TIMEOUT = (10, 35)
-"""Seconds to connect, and to wait for an answer: the gateway gives up after 29."""
-
 _LOST = 8
 """Questions in a row that nobody took, after which the service counts as gone."""
 
@@ -29,15 +30,19 @@ KEY_VARIABLE = "CLASSIFY_API_KEY"
 """The environment variable for the key of an endpoint that asks for one."""
 
 
-class _UnreachableError(Exception):
-    """Nobody took the request; the message says why."""
-
-
 class Endpoint:
-    """A service that answers ``POST /classify``, asked about several images at a time."""
+    """A service that answers ``POST /classify``, asked about several images at a time.
+
+    Images too large for a request go through the service's storage.
+    """
 
     def __init__(
-        self, address: str, key: str | None = None, at_once: int = 4, retries: int = 4
+        self,
+        address: str,
+        key: str | None = None,
+        at_once: int = 4,
+        retries: int = 4,
+        signature: AuthBase | None = None,
     ) -> None:
         """Ask the service which model it has.
 
@@ -46,6 +51,7 @@ class Endpoint:
             key: Sent as ``x-api-key``.
             at_once: Requests that are under way at the same time.
             retries: How often a request is repeated that finds the service busy or away.
+            signature: Signs each request.
 
         Raises:
             TrainingError: The address is none, nobody answers there, or it has no model.
@@ -53,17 +59,23 @@ class Endpoint:
         self._base = base_address(address)
         self._at_once = at_once
         self._patience = Patience.times(retries)
-        self._session = requests.Session()
+        self._session = self._open_session()
         if key:
             self._session.headers["x-api-key"] = key
-        adapter = HTTPAdapter(max_retries=self._patience, pool_maxsize=at_once)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+        self._session.auth = signature
+        self._storage = self._open_session()
         try:
             self.title, self.labels = self._describe()
         except TrainingError:
             self._session.close()
             raise
+
+    def _open_session(self) -> requests.Session:
+        session = requests.Session()
+        adapter = HTTPAdapter(max_retries=self._patience, pool_maxsize=self._at_once)
+        session.mount("http://", adapter)
+        session.mount("https://", adapter)
+        return session
 
     def answers(self, questions: Iterable[Question]) -> Generator[Answer, None, None]:
         """Answer questions in order.
@@ -72,7 +84,7 @@ class Endpoint:
             TrainingError: The service went away: several in a row found nobody.
         """
         lost = 0
-        with self._session, ThreadPoolExecutor(self._at_once) as pool:
+        with self._session, self._storage, ThreadPoolExecutor(self._at_once) as pool:
             try:
                 for answer, reached in in_order(pool, self._ask, questions, self._at_once):
                     yield answer
@@ -92,36 +104,49 @@ class Endpoint:
             data = question.data()
         except (OSError, InputError) as error:
             return Answer(question.name, None, reason(error)), True
-        # As bytes: a stream could be sent only once, and not again after a failure.
-        form = MultipartEncoder({_FIELD: (question.name, data, "application/octet-stream")})
         try:
-            response = self._send(
-                "POST", "/classify", form.to_string(), {"Content-Type": form.content_type}
-            )
-        except _UnreachableError as error:
+            response = self._classify(question.name, data)
+        except UnreachableError as error:
             return Answer(question.name, None, str(error)), False
+        except UploadError as error:
+            return Answer(question.name, None, str(error)), True
         if response.status_code != requests.codes.ok:
-            return Answer(question.name, None, _problem(response)), True
+            return Answer(question.name, None, problem(response)), True
         try:
             return Answer(question.name, _prediction(response.json())), True
         except (ValueError, TypeError, KeyError, AttributeError):
             return Answer(question.name, None, _not_ours(response)), True
 
+    def _classify(self, name: str, data: bytes) -> requests.Response:
+        form = MultipartEncoder({_FIELD: (name, data, "application/octet-stream")})
+        if form.len > MAX_REQUEST_BYTES:
+            return ask_by_upload(self._post_json, self._storage, data)
+        headers = {"Content-Type": form.content_type}
+        # As bytes: a stream could be sent only once, and not again after a failure.
+        url = self._base + "/classify"
+        return send(self._session, "POST", url, form.to_string(), headers)
+
+    def _post_json(self, path: str, document: Mapping[str, Any]) -> requests.Response:
+        headers = {"Content-Type": "application/json"}
+        body = json.dumps(document).encode()
+        return send(self._session, "POST", self._base + path, body, headers)
+
     def _describe(self) -> tuple[str, tuple[str, ...]]:
         try:
-            response = self._send("GET", "/model")
-        except _UnreachableError as error:
+            response = send(self._session, "GET", self._base + "/model")
+        except UnreachableError as error:
             raise TrainingError(
                 f"Nobody answers at {self._base}: {error} Compare the address with the one that "
                 "`npx osls info` prints."
             ) from error
         if response.status_code in (requests.codes.unauthorized, requests.codes.forbidden):
             raise TrainingError(
-                f"{self._base} does not let this in: {_problem(response)} If it asks for a key, "
-                f"put it into the environment variable {KEY_VARIABLE}."
+                f"{self._base} does not let this in: {problem(response)} If it asks for a key, "
+                f"put it into the environment variable {KEY_VARIABLE}; if for a signature, "
+                "give --sign."
             )
         if response.status_code != requests.codes.ok:
-            raise TrainingError(f"{self._base} cannot answer: {_problem(response)}")
+            raise TrainingError(f"{self._base} cannot answer: {problem(response)}")
         try:
             model = response.json()
             labels = tuple(map(str, model["labels"]))
@@ -131,25 +156,6 @@ class Endpoint:
                 f"{self._base}: {_not_ours(response)} The address ends in the stage, as in "
                 "https://….amazonaws.com/dev."
             ) from error
-
-    def _send(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> requests.Response:
-        try:
-            return self._session.request(
-                method,
-                self._base + path,
-                data=body,
-                headers=headers,
-                timeout=_TIMEOUT,
-                allow_redirects=False,  # requests would take the key along to any other host
-            )
-        except requests.RequestException as error:
-            raise _UnreachableError(_why(error)) from error
 
 
 def base_address(address: str) -> str:
@@ -176,43 +182,6 @@ def _prediction(document: Mapping[str, Any]) -> Prediction:
     return Prediction(str(document["label"]), confidence, scores)
 
 
-def _problem(response: requests.Response) -> str:
-    """Return what an error's JSON says, be it the service's or the gateway's own."""
-    try:
-        document = response.json()
-        said = str(document.get("detail") or document.get("message") or document["title"])
-    except (ValueError, KeyError, AttributeError):
-        said = response.reason or "no reason is given"
-        if response.is_redirect:
-            said = f"it leads to {response.headers['location']}: give that address"
-    return f"{said.rstrip('.')} (HTTP {response.status_code})."
-
-
 def _not_ours(response: requests.Response) -> str:
     kind = response.headers.get("content-type", "no content type").split(";")[0]
     return f"What came back ({kind}) is not the answer of a classifier that this project deploys."
-
-
-def _why(error: requests.RequestException) -> str:
-    """Say why nobody took a request, without the library's own wrapping."""
-    if isinstance(error, requests.exceptions.SSLError):
-        return f"Its certificate is not accepted ({_innermost(error)})."
-    if isinstance(error, requests.exceptions.ProxyError):
-        return f"The proxy of this machine's settings fails ({_innermost(error)})."
-    if isinstance(error, requests.Timeout):
-        return f"There was no answer within {_TIMEOUT[1]} s."
-    return f"The connection failed ({_innermost(error)})."
-
-
-def _innermost(error: BaseException) -> str:
-    """Return what the system or the peer said, from below the layers that wrap it."""
-    while inner := getattr(error, "reason", None) or error.__cause__ or _wrapped(error):
-        if not isinstance(inner, BaseException):
-            break
-        error = inner
-    said = error.strerror if isinstance(error, OSError) else None
-    return (said or str(error) or type(error).__name__).rstrip(".")
-
-
-def _wrapped(error: BaseException) -> BaseException | None:
-    return next((value for value in error.args if isinstance(value, BaseException)), None)

@@ -8,7 +8,6 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
 from rich.cells import cell_len, set_cell_size
@@ -31,12 +30,7 @@ class Output(Protocol):
         """Begin."""
         ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End; what was written before an interruption is whole."""
         ...
 
@@ -57,12 +51,7 @@ class JsonOutput:
         """Begin."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the list."""
         _emit("[]\n" if self._before == "[" else "\n]\n")
 
@@ -102,6 +91,7 @@ class CsvOutput:
             TrainingError: The file cannot be written.
         """
         try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("w", newline="", encoding="utf-8")
         except OSError as error:
             raise TrainingError(f"{self._path} cannot be written: {error.strerror}.") from error
@@ -109,12 +99,7 @@ class CsvOutput:
         self._row([*_COLUMNS, *classes])
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the file."""
         if self._file is not None:
             self._file.close()
@@ -148,12 +133,7 @@ class TableOutput:
         self._print(Text("   ".join([head] * self._top_k + ["image"]), "bold"))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Print nothing."""
 
     def write(self, answer: Answer) -> None:

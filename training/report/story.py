@@ -119,18 +119,29 @@ def read_story(folder: Path, root: Path | None = None) -> Story:
     run = open_run(folder)
     data = read_data(run)
     metadata = _read_metadata(run)
-    answers = read_answers(run.answers("test"))
+    answers, split = read_answers(run.answers("test")), read_split(run.split)
+    _check_whole(answers, split, run)
     return Story(
         run=run,
         root=root or data.root,
         recipe=load_recipe(str(run.recipe)),
         data=data,
-        split=read_split(run.split),
+        split=split,
         history=read_history(run, data.labels),
         metadata=metadata,
         answers=answers,
         evaluation=measure(answers, metadata.temperature, metadata.threshold),
     )
+
+
+def _check_whole(answers: Answers, split: Split, run: Run) -> None:
+    there = len(answers.rows) + len(answers.skipped)
+    if there != len(split.test):
+        raise TrainingError(
+            f"{run.answers('test')} has {there} lines, but {run.split} has {len(split.test)} test "
+            f"images: one of them was cut short or changed. Measure the version again: "
+            f"python -m training export {shlex.quote(str(run.folder))}"
+        )
 
 
 def _read_metadata(run: Run) -> Metadata:

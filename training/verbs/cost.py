@@ -39,6 +39,14 @@ def cost(
             show_default="each flavour's own",
         ),
     ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Requests a second that the gateway lets through, for the most that a day can "
+            "cost.",
+            show_default="as in serverless.yml",
+        ),
+    ] = None,
     free_tier: Annotated[
         bool, typer.Option("--free-tier", help="Take off what AWS gives each account for nothing.")
     ] = False,
@@ -50,11 +58,13 @@ def cost(
 
     For both flavours and both architectures, line by line: `cost --requests 3e5 --image gull.jpg`
     """
+    from model_loader import MAX_REQUEST_BYTES
     from training.cost.bill import all_bills
+    from training.cost.ceiling import ceiling
     from training.cost.estimate import Estimate, assumptions
     from training.cost.measure import load_engines, measure, read_picture
     from training.cost.prices import read_prices
-    from training.cost.usage import FLAVOURS, LARGEST_REQUEST, MEMORY, Month
+    from training.cost.usage import FLAVOURS, MEMORY, RATE, Month
     from training.models.weights import MODELS
     from training.run import model_address
     from training.verbs.cost_tables import print_estimate
@@ -62,10 +72,11 @@ def cost(
     month = Month(_whole(requests), MEMORY if memory is None else memory, cold, start)
     prices = read_prices()
     picture = read_picture(image)
-    if len(picture.data) > LARGEST_REQUEST:
+    if len(picture.data) > MAX_REQUEST_BYTES:
         say(
-            f"A request holds about {LARGEST_REQUEST / 1e6:g} MB of image; {picture.title} is "
-            "larger, and what another way into the service costs is not counted."
+            f"A request holds about {MAX_REQUEST_BYTES / 1e6:g} MB of image; {picture.title} is "
+            "larger, so it is uploaded first. That takes one more request of the gateway and of "
+            "Lambda, a PUT and a GET of S3, and its storage for a day or two: not counted."
         )
     address = str(MODELS / "flying-objects") if model is None else model_address(model)
     models = load_engines(address, tuple(flavour.engine for flavour in FLAVOURS))
@@ -81,6 +92,7 @@ def cost(
         month,
         steps,
         all_bills(steps, size, month, prices, free_tier),
+        ceiling(RATE if rate is None else rate, steps, month, prices),
         assumptions(month, prices, free_tier),
     )
     if as_json:

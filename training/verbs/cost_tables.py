@@ -23,6 +23,7 @@ def print_estimate(estimate: Estimate) -> None:
     _line(console, "Picture", f"{estimate.picture.title}, {_bytes(size)}")
     console.print(_measured(estimate))
     console.print(_bills(estimate))
+    console.print(_ceiling(estimate))
     console.print("[bold]What this rests on[/]")
     for heading, said in estimate.assumptions.items():
         text = f"[bold]{escape(heading)}:[/] {escape(said)}"
@@ -50,17 +51,28 @@ def _bills(estimate: Estimate) -> Table:
     table = Table(title=title, title_justify="left", show_footer=True)
     table.add_column("", footer="total", no_wrap=True)
     for bill in estimate.bills:
-        table.add_column(
-            "\n".join([*bill.flavour.split(), bill.architecture]),
-            footer=_dollars(bill.total),
-            justify="right",
-            no_wrap=True,
-        )
+        table.add_column(_heading(bill), footer=_dollars(bill.total), justify="right", no_wrap=True)
     for title, _ in LINES:
         cells = [_cell(bill, title) for bill in estimate.bills]
         if any(cells):
             table.add_row(title, *(cell or "–" for cell in cells))
     return table
+
+
+def _ceiling(estimate: Estimate) -> Table:
+    ceiling = estimate.ceiling
+    title = f"US dollars a day at most, at {ceiling.rate:g} requests a second"
+    table = Table(title=title, title_justify="left")
+    table.add_column("", no_wrap=True)
+    for bill in estimate.bills:
+        table.add_column(_heading(bill), justify="right", no_wrap=True)
+    table.add_row("such pictures", *map(_dollars, ceiling.such))
+    table.add_row("the slowest", *map(_dollars, ceiling.slowest))
+    return table
+
+
+def _heading(bill: Bill) -> str:
+    return "\n".join([*bill.flavour.split(), bill.architecture])
 
 
 def _cell(bill: Bill, title: str) -> str | None:

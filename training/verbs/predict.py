@@ -88,6 +88,10 @@ def predict(
             show_default=False,
         ),
     ] = None,
+    sign: Annotated[
+        bool,
+        typer.Option("--sign", help="Sign requests with AWS credentials: for auth=iam."),
+    ] = False,
 ) -> None:
     """Classify images, folders, videos or a camera's pictures.
 
@@ -108,7 +112,7 @@ def predict(
     if total is None:  # a camera: what waits for its turn would be answered late
         processes = at_once = 1
     if endpoint is not None and model is None:
-        answerer = _service(endpoint, api_key, at_once, retries)
+        answerer = _service(endpoint, api_key, at_once, retries, sign)
     elif model is not None and endpoint is None:
         answerer = _here(model, engine, processes)
     else:
@@ -126,10 +130,11 @@ def predict(
         raise typer.Exit(1)
 
 
-def _service(endpoint: str, key: str | None, at_once: int, retries: int) -> Answerer:
+def _service(endpoint: str, key: str | None, at_once: int, retries: int, sign: bool) -> Answerer:
     from training.predict.endpoint import Endpoint
+    from training.predict.signature import Signature
 
-    return Endpoint(endpoint, key, at_once, retries)
+    return Endpoint(endpoint, key, at_once, retries, Signature(endpoint) if sign else None)
 
 
 def _here(model: str, engine: str, processes: int) -> Answerer:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from training.errors import InterruptedRunError, interruptible
 from training.verbs.output import say
 
 
@@ -20,7 +22,8 @@ def report(
     """Draw a run's report.html and plots again, from what the run kept."""
     from training.report.page import write_report
 
-    say(f"Report: {write_report(run, data)}")
+    with interruptible(f"Interrupted before the report was drawn. {_again(run)}"):
+        say(f"Report: {write_report(run, data)}")
 
 
 def report_finished(run: Path) -> None:
@@ -28,9 +31,20 @@ def report_finished(run: Path) -> None:
     from training.report.page import write_report
 
     try:
-        say(f"Report: {write_report(run)}")
+        with interruptible(f"Interrupted before the report was drawn. {_in_place(run)}"):
+            say(f"Report: {write_report(run)}")
+    except InterruptedRunError:
+        raise
     except Exception as error:
         # Whatever drawing stumbles over, the model is trained, exported and measured.
         reason = " ".join(str(error).split()) or type(error).__name__
         say(f"There is no report: {reason}")
-        say(f"All else is in place. Try again: python -m training report {run}")
+        say(_in_place(run))
+
+
+def _in_place(run: Path) -> str:
+    return f"All else is in place. {_again(run)}"
+
+
+def _again(run: Path) -> str:
+    return f"Try again: python -m training report {shlex.quote(str(run))}"

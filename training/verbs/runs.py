@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,7 @@ import typer
 from rich.table import Table
 
 from training.data.source import DataSource
-from training.errors import TrainingError
+from training.errors import TrainingError, interruptible
 from training.verbs.output import print_json, print_table, say
 from training.verbs.preview import show_recipe
 from training.verbs.report import report_finished
@@ -134,7 +135,10 @@ def train(
         trained = run_training(source, chosen, weights, save, hardware, tracker, cache)
     if trained is None:  # a process of torchrun's that is not the first
         return
-    print_evaluation(trained.evaluation, "Test images, exported file")
+    file = trained.metadata.metrics.get("measured")
+    print_evaluation(
+        trained.evaluation, f"Test images, exported file{f' {file} (int8)' if file else ''}"
+    )
     if draw_report:
         report_finished(trained.run.folder)
     say(f"Run {trained.run.folder}, version {trained.metadata.version}")
@@ -159,7 +163,8 @@ def lr_find(
     from training.train import find_rate
 
     chosen = load_recipe(recipe, overrides or ())
-    found = find_rate(DataSource(data, groups, split), chosen, weights, stage - 1, cache)
+    with interruptible("Interrupted: a range test keeps nothing. Try again."):
+        found = find_rate(DataSource(data, groups, split), chosen, weights, stage - 1, cache)
     table = Table("learning rate", "loss", title=f"Range test of stage {stage}")
     for rate, loss in list(zip(found.rates, found.losses, strict=True))[:: max(1, _EVERY)]:
         table.add_row(f"{rate:.2g}", f"{loss:.4f}")
@@ -202,14 +207,16 @@ def evaluate(
     from training.verbs.evaluation_tables import print_evaluation, print_threshold
 
     keep_freed_memory()
-    if is_run(Path(model)):
-        found = evaluate_run(Path(model), data, groups, engine, validation=precision is not None)
-        title = f"Test images of {model}, {engine}"
-    elif data is None:
-        raise TrainingError(f"{model} is not the folder of a run: give --data DIR, too.")
-    else:
-        found = evaluate_folder(_load_model(model, engine), data, groups)
-        title = f"{data}, {engine}"
+    with interruptible("Interrupted: nothing is kept of an evaluation. Try again."):
+        if is_run(Path(model)):
+            wanted = precision is not None
+            found = evaluate_run(Path(model), data, groups, engine, validation=wanted)
+            title = f"Test images of {model}, {engine}"
+        elif data is None:
+            raise TrainingError(f"{model} is not the folder of a run: give --data DIR, too.")
+        else:
+            found = evaluate_folder(_load_model(model, engine), data, groups)
+            title = f"{data}, {engine}"
     document = found.evaluation.to_json()
     if not as_json:
         print_evaluation(found.evaluation, title)
@@ -234,15 +241,27 @@ def _threshold(held: Answers, temperature: float, precision: float) -> Threshold
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="A run's folder.")], precision: Precision = None
+    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    precision: Precision = None,
+    int8: Annotated[
+        bool | None,
+        typer.Option(
+            "--int8/--no-int8",
+            help="Eight-bit numbers in model.onnx, if that costs at most 0.5 points of accuracy.",
+            show_default="the recipe's",
+        ),
+    ] = None,
 ) -> None:
-    """Export a run's best weights again, as a new version in its folder `model`, and measure it."""
+    """Export a run's best weights again, as a new version in its folder `model`, and measure it.
+
+    It fails where --int8 or --precision cannot be had; the version is written without, then.
+    """
     from training.process import keep_freed_memory
     from training.run import open_run
     from training.train import export_run
 
     keep_freed_memory()
-    metadata = export_run(open_run(run), precision)
+    metadata = export_run(open_run(run), precision, int8)
     say(f"Version {metadata.version} in {run / 'model'}, threshold {metadata.threshold:.4g}")
 
 
@@ -255,13 +274,19 @@ def publish(
     from model_loader.store import sha256
     from training.publish import publish as publish_version
     from training.run import Run, is_run
+    from training.versions import promised_accuracy
 
     folder = Run(run).model if is_run(run) else run
     address = publish_version(folder, store)
     text = (folder / "model.json").read_bytes()
-    version = Metadata.from_json(text).version
+    metadata = Metadata.from_json(text)
+    if is_run(run) and promised_accuracy(metadata) is None:
+        say(
+            f"Its model.json has no test figures: the evaluation of {run} was interrupted. To "
+            f"measure it and publish it anew: python -m training export {shlex.quote(str(run))}"
+        )
     say(f"Published. Serve it with MODEL_URI={address}")
-    say(f"Pin it with osls deploy --param version={version} --param sha256={sha256(text)}")
+    say(f"Pin it with osls deploy --param version={metadata.version} --param sha256={sha256(text)}")
 
 
 def _load_model(model: str, engine: str) -> Model:

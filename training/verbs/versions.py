@@ -27,18 +27,19 @@ def versions(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """List the published versions of a model, the newest first; the arrow marks the current one."""
-    from training.versions import list_versions
+    from training.versions import list_versions, why_none_is_current
 
     published = list_versions(address)
     if as_json:
         print_json([asdict(one) for one in published])
-        return
-    print_table(_table(published))
+    else:
+        print_table(_table(published))
     for one in published:
         if one.problem:
             say(f"{one.version} cannot be served: {one.problem}.")
     if not any(one.is_current for one in published):
-        say(f"None is the current one. Choose one: python -m training rollback {address} VERSION")
+        choose = f"Choose one: python -m training rollback {address} VERSION"
+        say(f"None is the current one. {why_none_is_current(address)} {choose}")
 
 
 def rollback(

@@ -1,0 +1,73 @@
+"""The model that this process serves; on Lambda, importing this begins to load it.
+
+Lambda starts an environment with all the processor that there is, however little the function's
+memory buys later, and waits at least ten seconds for it: so the model is loaded then, in a thread,
+while the rest of the service is imported. What is reckoned in, besides a start for a request:
+
+- *Provisioned concurrency* starts environments ahead of requests and keeps them.
+- *SnapStart* starts one environment when a version of the function is published, takes a snapshot
+  of it, and begins every later one from there: the model is part of the snapshot. What twins may
+  not share is made anew after each restore: random state, connections, and when ``current.json``
+  was last read.
+
+A start that finds no model, as at a deployment that comes before the first publication, fails
+nothing: the first request tries again. Elsewhere than on Lambda it is the first request that loads.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import sys
+import threading
+
+from model_loader import ModelUnavailableError, SharedModel
+from service.log_lines import configure_logging
+from service.request_log import current_request_id
+
+log = logging.getLogger(__name__)
+
+_LONGEST_WAIT = 8.0
+"""Seconds, of the ten after which Lambda ends a start and begins another."""
+
+
+def _load() -> None:
+    try:
+        model.get()
+    except Exception as error:
+        # Whatever it is, a start that fails would undo the deployment.
+        known = isinstance(error, ModelUnavailableError)
+        text = "No model is loaded ahead, the first request will try again: %s"
+        log.error(text, error, exc_info=None if known else error)
+
+
+def _renew() -> None:
+    random.seed()
+    if "numpy.random" in sys.modules:  # importing it costs more than all the rest here
+        sys.modules["numpy.random"].seed()
+    model.renew()
+
+
+def finish() -> None:
+    """Wait for the model, where it is being loaded: what Lambda freezes now, it may not resume."""
+    if _loading is not None:
+        _loading.join(_LONGEST_WAIT)
+
+
+def _begin() -> threading.Thread | None:
+    if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
+        return None
+    loading = threading.Thread(target=_load, name="startup", daemon=True)
+    loading.start()
+    try:
+        from snapshot_restore_py import register_after_restore
+    except ImportError:
+        return loading  # Lambda's own runtimes bring it, from Python 3.12 on; no other restores
+    register_after_restore(_renew)
+    return loading
+
+
+configure_logging(current_request_id)
+model = SharedModel.from_environment()
+_loading = _begin()

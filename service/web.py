@@ -1,0 +1,122 @@
+"""The WSGI application: which function answers a request, and what becomes of errors.
+
+Werkzeug routes and parses. A framework on top of it would be imported at every cold start, for what
+is done here.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.routing import Map, MapAdapter, Rule
+from werkzeug.wrappers import Request, Response
+
+from model_loader import ClassifierError, UnavailableError
+from service.answers import PROBLEM_TYPE, problem, problem_of
+from service.request_log import current
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+log = logging.getLogger(__name__)
+
+ALLOWED_HEADERS = "Content-Type, Cache-Control, Authorization, X-Api-Key"
+
+View = Callable[[Request], Response]
+"""What answers the requests of a route; it may raise any ``ClassifierError``."""
+
+
+class App:
+    """A WSGI application that answers every request, and every error in the same shape."""
+
+    def __init__(self, routes: Mapping[tuple[str, str], View], known: str) -> None:
+        """Make the application.
+
+        Args:
+            routes: What answers a (method, path).
+            known: The routes in words, for whoever asks for another one.
+        """
+        self.url_map = Map(
+            [
+                Rule(path, endpoint=view, methods=[method, "OPTIONS"])
+                for (method, path), view in routes.items()
+            ],
+            merge_slashes=False,
+        )
+        self._known = known
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request, as WSGI has it."""
+        request = Request(environ)
+        response = self._respond(request, self.url_map.bind_to_environ(environ))
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        return response(environ, start_response)
+
+    def _respond(self, request: Request, routes: MapAdapter) -> Response:
+        try:
+            rule, _ = routes.match(return_rule=True)
+            current().route = f"{request.method} {rule.rule}"
+            if request.method == "OPTIONS":
+                return _preflight(routes)
+            response: Response = rule.endpoint(request)
+        except ClassifierError as error:
+            response = _on_classifier_error(error)
+        except NotFound as error:
+            detail = f"There is no {request.path[:100]} here; there is {self._known}."
+            response = _problem_response(problem(404, error.name, detail))
+        except HTTPException as error:
+            response = _on_http_exception(error, request)
+        except Exception as error:
+            log.exception("Unexpected error", exc_info=error)
+            detail = "Something went wrong here, not in your request. The log says what."
+            response = _problem_response(problem(500, "Internal error", detail))
+        return response
+
+
+def json_response(body: Mapping[str, Any], status: int = 200) -> Response:
+    """Return JSON in the order of its keys."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return Response(f"{text}\n", status, mimetype="application/json")
+
+
+def _preflight(routes: MapAdapter) -> Response:
+    allowed = ", ".join(sorted(routes.allowed_methods()))
+    return Response(
+        headers={
+            "Allow": allowed,
+            "Access-Control-Allow-Methods": allowed,
+            "Access-Control-Allow-Headers": ALLOWED_HEADERS,
+            "Access-Control-Max-Age": "86400",
+        }
+    )
+
+
+def _on_classifier_error(error: ClassifierError) -> Response:
+    response = _problem_response(problem_of(error))
+    if isinstance(error, UnavailableError):
+        log.error("%s: %s", error.title, error)
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _on_http_exception(error: HTTPException, request: Request) -> Response:
+    detail = error.description or error.name
+    allowed = ""
+    if isinstance(error, MethodNotAllowed):
+        allowed = ", ".join(sorted(error.valid_methods or ()))
+        detail = f"{request.path} does not take {request.method}; it takes {allowed}."
+    response = _problem_response(problem(error.code or 500, error.name, detail))
+    if allowed:
+        response.headers["Allow"] = allowed
+    return response
+
+
+def _problem_response(body: Mapping[str, Any]) -> Response:
+    current().error = body["title"]
+    response = json_response(body, body["status"])
+    response.mimetype = PROBLEM_TYPE
+    return response

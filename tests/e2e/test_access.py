@@ -1,0 +1,375 @@
+"""Who gets in, how often, and what the function may do: with a key, then with signatures."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.install_tools import ROOT
+from tests.e2e.ministack import REGION, Ministack
+from tests.e2e.role_probe import RoleProbe, role_probe
+from tests.e2e.service import FUNCTION, STACK, Answer, Service
+
+pytestmark = pytest.mark.e2e
+
+QUOTA = 12
+RATE, BURST = 5, 6
+PATIENCE = 30  # seconds
+
+SENTENCE = {
+    "no key": "Send the service's key in the header x-api-key",
+    "no signature": "Sign the request with AWS credentials",
+    "wrong signature": "The signature fits neither this request nor these credentials",
+}
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Of a user of the account, who is not its root."""
+
+    key: str
+    secret: str
+
+    @property
+    def curl(self) -> tuple[str, ...]:
+        """Curl's options that sign with them."""
+        return (
+            *("--aws-sigv4", f"aws:amz:{REGION}:execute-api"),
+            *("--user", f"{self.key}:{self.secret}"),
+        )
+
+
+@pytest.fixture(scope="module")
+def printed(aws: Ministack) -> Iterator[str]:
+    """What the deployment with a key printed; the service is removed in the end."""
+    service = Service(aws)
+    params = ("auth=key", f"quota={QUOTA}", f"rate={RATE}", f"burst={BURST}")
+    yield service.osls("deploy", *params)
+    service.osls("remove")
+
+
+@pytest.fixture(scope="module")
+def service(printed: str, aws: Ministack, version: Path) -> Service:
+    """The service that asks for a key, with a model."""
+    service = Service(aws)
+    service.publish(version)
+    return service
+
+
+@pytest.fixture(scope="module")
+def key(service: Service) -> str:
+    """The key that AWS made, read as the README has it."""
+    keys = service.aws.client("apigateway").get_api_keys(nameQuery=STACK, includeValues=True)
+    (found,) = keys["items"]
+    value: str = found["value"]
+    return value
+
+
+@pytest.fixture(scope="module")
+def signed_service(service: Service) -> Service:
+    """The same service, deployed again to be asked by signed requests; what has a key is over."""
+    service.osls("deploy", "auth=iam")
+    return Service(service.aws)
+
+
+@pytest.fixture(scope="module")
+def invoker(aws: Ministack, signed_service: Service) -> Iterator[Credentials]:
+    """A user who may call the API."""
+    with_policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": "execute-api:Invoke",
+                "Resource": f"arn:aws:execute-api:{REGION}:*:{signed_service.api}/*",
+            }
+        ],
+    }
+    yield from user(aws, "invoker", with_policy)
+
+
+@pytest.fixture(scope="module")
+def stranger(aws: Ministack) -> Iterator[Credentials]:
+    """A user of the account who may do nothing."""
+    yield from user(aws, "stranger", None)
+
+
+def user(aws: Ministack, name: str, policy: dict[str, Any] | None) -> Iterator[Credentials]:
+    iam = aws.client("iam")
+    iam.create_user(UserName=name)
+    if policy is not None:
+        iam.put_user_policy(UserName=name, PolicyName=name, PolicyDocument=json.dumps(policy))
+    made = iam.create_access_key(UserName=name)["AccessKey"]
+    yield Credentials(made["AccessKeyId"], made["SecretAccessKey"])
+    iam.delete_access_key(UserName=name, AccessKeyId=made["AccessKeyId"])
+    if policy is not None:
+        iam.delete_user_policy(UserName=name, PolicyName=name)
+    iam.delete_user(UserName=name)
+
+
+def check_refusal(answer: Answer, status: int, sentence: str) -> None:
+    """Check that a refusal is a problem that a page may read, and says how to mend it."""
+    assert answer.status == status
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.body["status"] == status
+    assert answer.body["title"]
+    assert SENTENCE[sentence] in answer.body["detail"]
+
+
+def send(photo: Path) -> tuple[str, ...]:
+    """Curl's options that send a photograph as the whole body."""
+    return ("-H", "content-type: image/jpeg", "--data-binary", f"@{photo}")
+
+
+# auth=key
+
+
+def test_without_a_key_or_with_a_wrong_one_the_answer_is_401(service: Service, photo: Path) -> None:
+    check_refusal(service.classify(photo), 401, "no key")
+    wrong = ("-H", "x-api-key: wrong")
+    check_refusal(service.curl(f"{service.url}/model", *wrong), 401, "no key")
+
+
+def test_with_the_key_the_seeds_own_curl_gets_its_answer(
+    service: Service, key: str, photo: Path
+) -> None:
+    answer = service.curl(
+        f"{service.url}/classify", "-H", f"x-api-key: {key}", "-F", f"file1=@{photo}"
+    )
+    assert answer.status == 200
+    assert answer.body["predicted"].startswith("That seems to be ")
+
+
+def test_a_preflight_and_what_tells_nothing_about_the_model_need_no_key(service: Service) -> None:
+    asked = ("-H", "origin: https://example.org", "-H", "access-control-request-method: POST")
+    preflight = service.curl("-X", "OPTIONS", f"{service.url}/classify", *asked)
+    assert preflight.status == 200
+    assert "X-Api-Key" in preflight.headers["access-control-allow-headers"]
+    assert service.curl(f"{service.url}/ping").status == 200
+
+
+def test_an_unknown_route_is_still_unknown(service: Service) -> None:
+    assert service.curl(f"{service.url}/unknown").status == 404
+
+
+def test_a_deployment_does_not_print_the_key_but_info_does(
+    service: Service, key: str, printed: str
+) -> None:
+    assert f"api keys:\n  {STACK}" in printed
+    assert key not in printed
+    assert key in service.osls("info", "auth=key")
+
+
+def test_a_stranger_who_asks_in_a_loop_is_told_to_wait(service: Service) -> None:
+    answer = ask_until(lambda: service.curl(f"{service.url}/ping"), "Too many requests")
+    assert answer.status == 429
+    assert answer.headers["retry-after"] == "1"
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+def test_who_has_used_up_the_days_quota_is_told_so(service: Service, key: str) -> None:
+    options = (f"{service.url}/model", "-H", f"x-api-key: {key}")
+    answer = ask_until(lambda: service.curl(*options), "Quota used up", pause=1 / RATE)
+    assert answer.status == 429
+    assert "anew" in answer.body["detail"]
+
+
+def ask_until(ask: Any, title: str, pause: float = 0) -> Answer:
+    """Ask again and again; return the first answer with this title."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        answer: Answer = ask()
+        if answer.body.get("title") == title:
+            return answer
+        time.sleep(pause)
+    raise AssertionError(f"no {title} within {PATIENCE} s; the last answer was {answer}")
+
+
+# What the function may do
+
+
+@pytest.fixture(scope="module")
+def probe(service: Service) -> Iterator[RoleProbe]:
+    """The function's role, tried from inside, with something to find wherever it looks."""
+    s3, bucket = service.aws.client("s3"), bucket_of(service)
+    for name in ("models/other/current.json", "results/job/gull.json"):
+        s3.put_object(Bucket=bucket, Key=name, Body=b"{}")
+    s3.create_bucket(Bucket="elsewhere")
+    s3.put_object(Bucket="elsewhere", Key="models/flying-objects/current.json", Body=b"{}")
+    with role_probe(service.aws, FUNCTION) as probe:
+        yield probe
+    s3.delete_object(Bucket="elsewhere", Key="models/flying-objects/current.json")
+    s3.delete_bucket(Bucket="elsewhere")
+
+
+def bucket_of(service: Service) -> str:
+    return service.outputs()["ModelStore"].removeprefix("s3://").partition("/")[0]
+
+
+ALLOWED = [
+    ("s3.get_object", "models/flying-objects/current.json"),
+    ("s3.put_object", "incoming/upload"),  # a form that it signs acts with its rights
+    ("s3.get_object", "incoming/upload"),
+]
+REFUSED = [
+    ("s3.get_object", "models/other/current.json"),
+    ("s3.get_object", "models/flying-objects-2/current.json"),
+    ("s3.get_object", "results/job/gull.json"),
+    ("s3.get_object", "batch/job/gull.jpg"),
+    ("s3.get_object", "other"),
+    ("s3.put_object", "models/flying-objects/current.json"),
+    ("s3.put_object", "models/flying-objects/versions/new/model.json"),
+    ("s3.put_object", "results/job/gull.json"),
+    ("s3.delete_object", "models/flying-objects/current.json"),
+    ("s3.delete_object", "incoming/upload"),
+    ("s3.put_object_acl", "models/flying-objects/current.json"),
+]
+
+
+@pytest.mark.parametrize(("call", "name"), ALLOWED)
+def test_the_role_may(probe: RoleProbe, service: Service, call: str, name: str) -> None:
+    assert probe.try_to(*call.split("."), Bucket=bucket_of(service), Key=name) == "allowed"
+
+
+@pytest.mark.parametrize(("call", "name"), REFUSED)
+def test_the_role_may_not(probe: RoleProbe, service: Service, call: str, name: str) -> None:
+    acl = {"ACL": "public-read"} if call.endswith("acl") else {}
+    place = {"Bucket": bucket_of(service), "Key": name}
+    assert probe.try_to(*call.split("."), **place, **acl) == "AccessDenied"
+
+
+@pytest.mark.parametrize("call", ["list_objects_v2", "get_bucket_policy", "delete_bucket_policy"])
+def test_the_role_may_not_ask_or_change_the_bucket_itself(
+    probe: RoleProbe, service: Service, call: str
+) -> None:
+    assert probe.try_to("s3", call, Bucket=bucket_of(service)) == "AccessDenied"
+
+
+def test_the_role_may_not_read_another_bucket(probe: RoleProbe) -> None:
+    elsewhere = {"Bucket": "elsewhere", "Key": "models/flying-objects/current.json"}
+    assert probe.try_to("s3", "get_object", **elsewhere) == "AccessDenied"
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments"),
+    [
+        ("s3.list_buckets", {}),
+        ("iam.list_roles", {}),
+        ("iam.create_user", {"UserName": "mallory"}),
+        ("lambda.list_functions", {}),
+        ("lambda.invoke", {"FunctionName": FUNCTION}),
+        ("apigateway.get_api_keys", {}),
+        ("secretsmanager.list_secrets", {}),
+        ("cloudformation.delete_stack", {"StackName": STACK}),
+        ("logs.describe_log_groups", {}),
+    ],
+)
+def test_the_role_may_do_nothing_else_in_the_account(
+    probe: RoleProbe, call: str, arguments: dict[str, str]
+) -> None:
+    assert probe.try_to(*call.split("."), **arguments) in ("AccessDenied", "AccessDeniedException")
+
+
+def test_the_functions_environment_holds_settings_and_no_secret(service: Service) -> None:
+    configuration = service.aws.client("lambda").get_function_configuration(FunctionName=FUNCTION)
+    variables = configuration["Environment"]["Variables"]
+    assert {name.partition("_")[0] for name in variables} == {
+        "MODEL",
+        "INCOMING",
+        "METRICS",
+        "SNAPSHOT",
+    }
+    assert not [name for name in variables if "SECRET" in name or "KEY" in name]
+
+
+# The bucket
+
+
+def test_the_deployed_bucket_is_private_encrypted_versioned_and_tls_only(service: Service) -> None:
+    s3, bucket = service.aws.client("s3"), bucket_of(service)
+    blocked = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    assert len(blocked) == 4
+    assert set(blocked.values()) == {True}
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    encryption = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]
+    (rule,) = encryption["Rules"]
+    assert rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    (statement,) = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
+    assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+# auth=iam
+
+
+def test_without_a_signature_the_answer_is_401(signed_service: Service, photo: Path) -> None:
+    check_refusal(signed_service.classify(photo), 401, "no signature")
+
+
+def test_a_key_opens_nothing_any_more(signed_service: Service, key: str) -> None:
+    answer = signed_service.curl(f"{signed_service.url}/model", "-H", f"x-api-key: {key}")
+    check_refusal(answer, 401, "no signature")
+    gateway = signed_service.aws.client("apigateway")
+    assert gateway.get_api_keys()["items"] == gateway.get_usage_plans()["items"] == []
+
+
+def test_who_may_invoke_the_api_signs_and_gets_an_answer(
+    signed_service: Service, invoker: Credentials, photo: Path
+) -> None:
+    url = f"{signed_service.url}/classify"
+    answer = signed_service.curl(url, *invoker.curl, *send(photo))
+    assert answer.status == 200
+    assert answer.body["file"] == "body"
+
+
+def test_predict_signs_as_the_readme_has_it(
+    signed_service: Service, invoker: Credentials, photo: Path
+) -> None:
+    aws = signed_service.aws
+    endpoint = f"{aws.endpoint}/restapis/{signed_service.api}/dev/_user_request_"
+    command = [sys.executable, "-m", "training", "predict", str(photo), "--endpoint", endpoint]
+    environment = {
+        **aws.env,
+        "AWS_ACCESS_KEY_ID": invoker.key,
+        "AWS_SECRET_ACCESS_KEY": invoker.secret,
+        "REQUESTS_CA_BUNDLE": str(aws.certificate),
+        "NO_PROXY": "127.0.0.1",
+    }
+    ask = partial(subprocess.run, cwd=ROOT, env=environment, capture_output=True, text=True)
+    unsigned, signed = ask(command), ask([*command, "--sign"])
+    assert unsigned.returncode == 2
+    assert "give --sign" in " ".join(unsigned.stderr.split())
+    assert signed.returncode == 0, signed.stderr
+
+
+def test_a_signature_with_another_secret_is_refused(
+    signed_service: Service, invoker: Credentials
+) -> None:
+    forged = Credentials(invoker.key, "wrong")
+    answer = signed_service.curl(f"{signed_service.url}/model", *forged.curl)
+    check_refusal(answer, 401, "wrong signature")
+
+
+def test_a_user_of_the_account_without_the_right_is_refused(
+    signed_service: Service, stranger: Credentials
+) -> None:
+    # ministack gives this refusal a form of its own, not that of the gateway's ACCESS_DENIED
+    answer = signed_service.curl(f"{signed_service.url}/model", *stranger.curl)
+    assert answer.status == 403
+
+
+def test_the_settings_of_the_stage_follow_each_deployment(signed_service: Service) -> None:
+    stage = signed_service.aws.client("apigateway").get_stage(
+        restApiId=signed_service.api, stageName="dev"
+    )
+    limits = stage["methodSettings"]["*/*"]
+    assert (limits["throttlingRateLimit"], limits["throttlingBurstLimit"]) == (10, 20)
