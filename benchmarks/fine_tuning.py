@@ -70,7 +70,7 @@ def _whole_runs(
         "ours": partial(_ours, folder, stages),
     }
     measured = alternate(sides, min(options.runs, LONG_RUNS))
-    checks = [_alike(measured, options)]
+    alike = _alike(measured, options)
     for kind, goal in (("wall", case.goal), ("cpu", None)):
         series = {
             side: Series(side, "s", tuple(getattr(whole, kind) for whole in wholes))
@@ -83,8 +83,7 @@ def _whole_runs(
             unit="×",
             goal=goal,
             series=[*series.values()],
-            notes=[_WHOLE, _TUNED, _MEASURED],
-            checks=checks,
+            notes=[_WHOLE, _TUNED, _MEASURED, alike],
         )
 
 
@@ -113,13 +112,13 @@ def _steps(folder: Path, parts: Path, options: Options) -> Row:
 
 
 def _per_image(whole: Whole) -> float:
-    seconds = whole.told["seconds"]
+    seconds: list[float] = whole.told["seconds"]
     counted = seconds[_WARM_UP:] if len(seconds) > 2 * _WARM_UP else seconds
     return statistics.median(counted) / BATCH * 1e3
 
 
 def _usual(parts: Path, stages: Sequence[str], tuned: bool) -> Whole:
-    command = [sys.executable, "-m", "benchmarks.usual_training", parts, *stages]
+    command: list[str | Path] = [sys.executable, "-m", "benchmarks.usual_training", parts, *stages]
     return run_whole([*command, "--tuned"] if tuned else command)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -67,7 +67,7 @@ def _throughput(verb: str, name: str, folder: Path, options: Options) -> Iterato
         )
 
 
-def _memory(verb: str, ours: dict[int, Callable[[], Whole]], options: Options) -> Row:
+def _memory(verb: str, ours: Mapping[int, Callable[[], Whole]], options: Options) -> Row:
     measured = alternate(
         {f"{count:,} images": run for count, run in ours.items()}, min(options.runs, _MEMORY_RUNS)
     )

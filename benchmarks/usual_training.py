@@ -58,22 +58,26 @@ def fit(folder: Path, stages: list[tuple[str, int]], tuned: bool) -> dict[str, o
             torchvision.transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
         ]
     )
+    folders = {
+        name: torchvision.datasets.ImageFolder(str(folder / name), transform)
+        for name in ("train", "validation")
+    }
     parts = {
         name: DataLoader(
-            torchvision.datasets.ImageFolder(str(folder / name), transform),
+            images,
             batch_size=BATCH,
             shuffle=name == "train",
             num_workers=os.cpu_count() or 1,
             persistent_workers=True,
         )
-        for name in ("train", "validation")
+        for name, images in folders.items()
     }
     torch.manual_seed(0)
     model = torchvision.models.mobilenet_v2()
-    model.load_state_dict(
-        _without_head(find_weights("flying-objects", "mobilenet_v2")), strict=False
-    )
-    model.classifier[1] = nn.Linear(model.last_channel, len(parts["train"].dataset.classes))
+    weights = find_weights("flying-objects", "mobilenet_v2") or {}
+    body = {name: value for name, value in weights.items() if name.startswith("features.")}
+    model.load_state_dict(body, strict=False)
+    model.classifier[1] = nn.Linear(model.last_channel, len(folders["train"].classes))
     layout = torch.channels_last if tuned else torch.contiguous_format
     model.to(memory_format=layout)
     seconds: list[float] = []
@@ -99,7 +103,7 @@ def fit(folder: Path, stages: list[tuple[str, int]], tuned: bool) -> dict[str, o
                 logits = model.classifier(trained(maps).mean((2, 3)))
                 loss = nn.functional.cross_entropy(logits, labels)
                 optimizer.zero_grad()
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 schedule.step()
                 seconds.append(time.perf_counter() - began)
@@ -113,10 +117,6 @@ def fit(folder: Path, stages: list[tuple[str, int]], tuned: bool) -> dict[str, o
                     seen += len(labels)
             accuracy = right / seen
     return {"accuracy": accuracy, "seconds": seconds}
-
-
-def _without_head(weights):
-    return {name: value for name, value in weights.items() if not name.startswith("classifier.")}
 
 
 if __name__ == "__main__":
