@@ -12,7 +12,7 @@ from training.samples.draw import draw_sample_data
 FLYING_OBJECTS = "flying-objects"
 """The folder below `Options.data` with a folder of photographs for each class."""
 
-_PER_CLASS, _SMOKE_PER_CLASS = 300, 16
+_PER_CLASS, _SMOKE_PER_CLASS = 300, 12
 
 
 def labelled_folder(options: Options) -> Path:

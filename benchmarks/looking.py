@@ -18,7 +18,7 @@ FASTER = Goal(5)
 FLAT = Goal(1.1, at_most=True)
 
 _FEW, _MANY = 100, 10_000
-_SMOKE_MANY = 200
+_SMOKE_MANY = 120
 _LARGE = 60
 _MEMORY_RUNS = 3
 

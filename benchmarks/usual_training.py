@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from pathlib import Path
 
@@ -42,8 +43,6 @@ def main() -> None:
 
 def fit(folder: Path, stages: list[tuple[str, int]], tuned: bool) -> dict[str, object]:
     """Train stage by stage."""
-    import os
-
     import torch
     from torch import nn
     from torch.utils.data import DataLoader

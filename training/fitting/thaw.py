@@ -78,7 +78,8 @@ class Trainee(nn.Module):
         """Return the logits for images, or for what the frozen part gave.
 
         Images and maps are laid out channels last: a training step of MobileNetV2 then takes
-        63 ms an image instead of 83 (CPU time; see ``training.process``).
+        60 ms an image instead of 83 (CPU time; see ``training.process``). Laying out the weights
+        likewise changes nothing: 60.
         """
         if inputs.dim() == 4:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
