@@ -33,7 +33,7 @@ def put(root: Path, file: str, content: bytes | Image.Image, **options: object) 
 
 
 def run(root: Path, split: Split | None = None, **rules: object) -> Cleaning:
-    return clean(root, list_files(root), Rules(**rules), split, workers=0)  # type: ignore[arg-type]
+    return clean(root, list_files(root), Rules(**rules), split, threads=1)  # type: ignore[arg-type]
 
 
 def found(root: Path, split: Split | None = None, **rules: object) -> list[tuple[str, str, str]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from cleanvision import Imagelab
+from cleanvision.issue_managers.image_property import BlurrinessProperty, BrightnessProperty
 from PIL import Image
 
 from tests.cleaning_material import BLURRED, found, put, run, scene, split_of
@@ -13,6 +14,7 @@ from tests.images import encode, png_that_claims
 from training.data.clean import list_files
 from training.data.examine import examine_files
 from training.data.keep import keep
+from training.data.looks import brightest, edges
 from training.data.rules import MEANING
 from training.data.split import write_split
 from training.data.table import read_folder
@@ -110,6 +112,31 @@ def test_cleanvision_itself_gives_the_same_verdicts(root: Path) -> None:
     assert ours == theirs
 
 
+@pytest.mark.parametrize("picture", [scene(54), scene(55, 200), BLURRED, scene(56, 30)])
+def test_edges_are_measured_as_cleanvision_does(picture: Image.Image) -> None:
+    theirs = BlurrinessProperty().calculate(picture)
+    assert edges(picture) == pytest.approx(tuple(theirs.values()), rel=1e-9)
+
+
+@pytest.mark.parametrize("picture", [scene(54), scene(55, 200), BLURRED, scene(56, 900)])
+def test_brightness_is_cleanvision_s_to_the_second_digit(picture: Image.Image) -> None:
+    theirs = BrightnessProperty("dark").calculate(picture)["brightness_perc_99"]
+    assert brightest(picture) == pytest.approx(theirs, abs=0.005)
+
+
+def test_a_large_photograph_is_judged_by_a_smaller_one(root: Path) -> None:
+    """Its size is its own; how it looks is measured on what its decoder shrinks it to."""
+    large = scene(57, 192).resize((3000, 2400))
+    put(root, "birds/large.jpg", encode(large, "JPEG"))
+    put(root, "birds/small.jpg", encode(large.resize((750, 600)), "JPEG"))
+    by_name = {Path(one.file).name: one for one in examine_files(root, list_files(root))}
+    big, small = by_name["large.jpg"], by_name["small.jpg"]
+    assert (big.width, big.height) == (3000, 2400)
+    assert (big.hash ^ small.hash).bit_count() <= 2
+    assert big.edges == pytest.approx(small.edges, rel=0.05)
+    assert big.brightness == pytest.approx(small.brightness, abs=0.01)
+
+
 def test_where_most_images_are_of_one_size_another_size_is_not_odd(root: Path) -> None:
     """CleanVision itself would drop every image of another size there."""
     for i in range(100):
@@ -118,11 +145,11 @@ def test_where_most_images_are_of_one_size_another_size_is_not_odd(root: Path) -
     assert found(root, skip=frozenset({"file-size-cluster", "side-cluster"})) == []
 
 
-def test_processes_find_what_one_process_finds(root: Path) -> None:
+def test_threads_find_what_one_thread_finds(root: Path) -> None:
     put(root, "birds/bad.png", b"no image")
     rows = list_files(root)
-    one = examine_files(root, rows, workers=0)
-    two = examine_files(root, rows, workers=2)
+    one = examine_files(root, rows, threads=1)
+    two = examine_files(root, rows, threads=2)
     assert [(e.file, e.rule, e.sha256, e.hash) for e in two] == [
         (e.file, e.rule, e.sha256, e.hash) for e in one
     ]

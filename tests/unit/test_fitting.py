@@ -27,7 +27,6 @@ from tests.fitting_material import (
     recipe,
 )
 from training.errors import TrainingError
-from training.fitting import frozen
 from training.fitting.checkpoint import Progress, read_progress
 from training.fitting.figures import best_epoch
 from training.fitting.order import EpochOrder, Numbered
@@ -94,11 +93,9 @@ def test_more_blocks_than_there_are_cannot_be_thawed() -> None:
 
 
 @pytest.mark.parametrize("thaw", ["head", "1", "2"])
-@pytest.mark.parametrize("engine", ["PyTorch", "ONNX Runtime"])
 def test_training_on_cached_features_gives_the_weights_of_training_on_images(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, thaw: str, engine: str
+    tmp_path: Path, thaw: str
 ) -> None:
-    monkeypatch.setattr(frozen, "WORTH_IMAGES", 0 if engine == "ONNX Runtime" else N * 99)
     stage = f"thaw: {thaw}, epochs: 3"
     cached, _ = fit(tmp_path / "1", recipe(f"{stage}, views: 1"), material(), network(0))
     fresh, _ = fit(tmp_path / "2", recipe(f"{stage}, views: 0"), material(), network(0))
@@ -280,8 +277,9 @@ def test_two_processes_end_with_the_weights_and_figures_of_one(tmp_path: Path) -
         assert other.train.accuracy == one.train.accuracy
     state = torch.load(Run(tmp_path / "2").last, weights_only=True)["state_dict"]
     torch.testing.assert_close(state["trainee.model.classifier.1.weight"], model.head.weight)
-    # The frozen part saw each image once, in one of the two processes.
-    assert [int((tmp_path / "2" / f"asked-{rank}").read_text()) for rank in (0, 1)] == [N, 0]
+    # The frozen part saw each image once, and the first 16 to compare; in one of the two processes.
+    asked = [int((tmp_path / "2" / f"asked-{rank}").read_text()) for rank in (0, 1)]
+    assert asked == [N + 16, 0]
 
 
 def _free_port() -> int:

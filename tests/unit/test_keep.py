@@ -22,7 +22,7 @@ from training.verbs import data as verbs
 
 def test_a_file_that_disappears_during_the_run_is_reported(root: Path, tmp_path: Path) -> None:
     rows = [*list_files(root), LabelledImage("birds/gone.png", "birds")]
-    cleaning = clean(root, rows, Rules(), workers=0)
+    cleaning = clean(root, rows, Rules(), threads=1)
     assert [(f.file, f.rule) for f in cleaning.findings] == [("birds/gone.png", "unreadable")]
     (root / "birds" / "7.png").unlink()
     late = keep(cleaning, tmp_path / "out")[-1]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd  # type: ignore[import-untyped]
-from cleanvision.issue_managers.image_property import BlurrinessProperty, SizeProperty
 
 from training.data.clusters import find_clusters, outlying
 from training.data.copies import copies
 from training.data.examine import EXTENSIONS, Examined, examine_files
+from training.data.looks import odd_sizes, sharpness
 from training.data.rules import Finding, Rules
 from training.data.split import PARTS, Split
 from training.data.table import LabelledImage
@@ -69,7 +69,7 @@ def clean(
     rows: Sequence[LabelledImage],
     rules: Rules,
     split: Split | None = None,
-    workers: int | None = None,
+    threads: int | None = None,
 ) -> Cleaning:
     """Apply the rules, one after the other, each to what the ones before it kept.
 
@@ -78,9 +78,9 @@ def clean(
         rows: Its files, see ``list_files``.
         rules: Which rules, and their parameters.
         split: Where each image stands; None where nothing is split yet.
-        workers: See ``examine_files``.
+        threads: See ``examine_files``.
     """
-    found = examine_files(root, rows, workers)
+    found = examine_files(root, rows, threads)
     findings: list[Finding] = []
     for step in (_by_itself, _quality, _clusters):
         judged = list(step(found, rules))
@@ -111,22 +111,17 @@ def _by_itself(images: Sequence[Examined], rules: Rules) -> Iterator[Finding]:
 
 
 def _quality(images: Sequence[Examined], rules: Rules) -> Iterator[Finding]:
-    """CleanVision's scores, computed by its own code from what each file's examination found."""
+    """CleanVision's verdicts."""
     if not images:
         return
-    edges = pd.DataFrame(
-        [image.edges for image in images], columns=["blurriness", "blurriness_grayscale_std"]
-    )
-    sharp = (
-        BlurrinessProperty()
-        .get_scores(edges, "blurry", normalizing_factor=0.01, color_threshold=0.18)
-        .iloc[:, 0]
-    )
-    odd, median = _odd_sizes(images, rules.odd_size)
-    for image, sharpness, is_odd in zip(images, sharp, odd, strict=True):
+    sizes = [math.sqrt(image.width * image.height) for image in images]
+    median = float(np.median(sizes))
+    scores = sharpness([image.edges for image in images])
+    odd = odd_sizes(sizes, rules.odd_size)
+    for image, sharp, is_odd in zip(images, scores, odd, strict=True):
         checks: tuple[tuple[str, bool, str], ...] = (
             ("dark", image.brightness < rules.dark, f"score {image.brightness:.2f}"),
-            ("blurry", sharpness < rules.blurry, f"score {sharpness:.2f}"),
+            ("blurry", sharp < rules.blurry, f"score {sharp:.2f}"),
             (
                 "odd-size",
                 is_odd,
@@ -138,21 +133,6 @@ def _quality(images: Sequence[Examined], rules: Rules) -> Iterator[Finding]:
             if hit and rule not in rules.skip:
                 yield Finding(image.file, image.label, rule, "drop", reason)
                 break
-
-
-def _odd_sizes(images: Sequence[Examined], iqr_factor: float) -> tuple[list[bool], float]:
-    """Return which images CleanVision calls odd, and the median of √(width × height).
-
-    Where half of the images and more are of one size, CleanVision would call all others odd; no
-    image is called so here, and K-Means is left to find those far off.
-    """
-    sizes = pd.DataFrame({"size": [np.sqrt(image.width * image.height) for image in images]})
-    median = float(sizes["size"].median())
-    if np.ptp(np.percentile(sizes["size"], (25, 75))) == 0:
-        return [False] * len(images), median
-    property_ = SizeProperty()
-    scores = property_.get_scores(sizes, "odd_size", iqr_factor=iqr_factor)
-    return property_.mark_issue(scores, "odd_size").iloc[:, 0].astype(bool).tolist(), median
 
 
 def _clusters(images: Sequence[Examined], rules: Rules) -> Iterator[Finding]:

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import io
-import multiprocessing
-import os
-import signal
 import warnings
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import imagehash
 import numpy as np
-from cleanvision.issue_managers.image_property import BlurrinessProperty, BrightnessProperty
 from numpy.typing import NDArray
 from PIL import Image
 
-from model_loader import InputError, TooLargeError, UnsupportedImageError, decode_image
+from model_loader import EncodedImage, InputError, TooLargeError, UnsupportedImageError
 from model_loader.image import FORMATS
+from training.data.contents import in_threads
+from training.data.looks import brightest, edges
 from training.data.table import SUFFIXES, LabelledImage
 from training.progress import progress
 
@@ -36,13 +33,9 @@ EXTENSIONS = {
 }
 """How a file of each format is named, of the names that training takes; the first is usual."""
 
-_FEW = 256
-"""Files that are not worth starting processes for, which takes a second or two."""
-
 _THUMBNAIL = (16, 16)
-_LARGEST_SCORED = 256
-"""Longest side that is scored for darkness: CleanVision's percentiles take 380 ms of a
-12-megapixel picture, and change in the third digit when it is scaled down."""
+_ENOUGH = (512, 512)
+"""Pixels that a large picture is still decoded to; everything here is measured at 256 and fewer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,43 +73,28 @@ class Examined:
 
 
 def examine_files(
-    root: Path, rows: Sequence[LabelledImage], workers: int | None = None
+    root: Path, rows: Sequence[LabelledImage], threads: int | None = None
 ) -> list[Examined]:
     """Read and decode every file, on all cores.
+
+    Threads do it: Pillow lets go of Python's lock, and a process of its own for each core would
+    take longer to start than a thousand photographs take.
 
     Args:
         root: The folder.
         rows: Its files.
-        workers: Processes; None for one a core, or none where there are few files.
+        threads: None for one a core.
     """
-    if workers is None:
-        workers = (os.cpu_count() or 1) if len(rows) > _FEW else 0
     found = []
-    with progress("Examining", len(rows)) as advance:
-        for examined in _map(root, rows, workers):
+    with warnings.catch_warnings(), progress("Examining", len(rows)) as advance:
+        warnings.simplefilter("ignore")  # Pillow's, on odd metadata and on large pictures
+        for examined in in_threads(partial(_examine, root), rows, threads):
             found.append(examined)
             advance("")
     return found
 
 
-def _map(root: Path, rows: Sequence[LabelledImage], workers: int) -> Iterator[Examined]:
-    if not workers:
-        yield from map(partial(examine, root), rows)
-        return
-    # Spawned, not forked: a fork of a process with torch's threads can hang.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_leave_ctrl_c_to_the_parent)
-    try:
-        yield from pool.map(partial(examine, root), rows, chunksize=32)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _leave_ctrl_c_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def examine(root: Path, row: LabelledImage) -> Examined:
+def _examine(root: Path, row: LabelledImage) -> Examined:
     """Read and decode one file; whatever is wrong with it becomes a rule and a reason."""
     try:
         data = (root / row.file).read_bytes()
@@ -126,14 +104,13 @@ def examine(root: Path, row: LabelledImage) -> Examined:
         return Examined(row.file, row.label, "unreadable", str(error.strerror))
     if not data:
         return Examined(row.file, row.label, "empty", "0 bytes")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's, on odd metadata and on large pictures
-        return _examine_bytes(row, data)
+    return _examine_bytes(row, data)
 
 
 def _examine_bytes(row: LabelledImage, data: bytes) -> Examined:
     try:
-        image = decode_image(data)
+        encoded = EncodedImage.read(data)
+        image = encoded.decode(encoded.scale_for(_ENOUGH))
     except InputError as error:
         reason = str(error).split(". ")[0]
         return Examined(row.file, row.label, _rule(row.file, data, error), reason, len(data))
@@ -141,7 +118,7 @@ def _examine_bytes(row: LabelledImage, data: bytes) -> Examined:
         format_ = opened.format or ""
     suffix = Path(row.file).suffix
     wrong = suffix.lower() not in EXTENSIONS[format_]
-    blurriness = BlurrinessProperty().calculate(image)
+    width, height = encoded.size
     return Examined(
         row.file,
         row.label,
@@ -149,13 +126,13 @@ def _examine_bytes(row: LabelledImage, data: bytes) -> Examined:
         f"a {format_} image named {suffix or 'without extension'}" if wrong else "",
         len(data),
         format_,
-        image.width,
-        image.height,
+        width,
+        height,
         hashlib.sha256(data).hexdigest(),
         int(str(imagehash.phash(image)), 16),
         np.asarray(image.resize(_THUMBNAIL, Image.Resampling.BOX)),
-        _brightness(image),
-        (float(blurriness["blurriness"]), float(blurriness["blurriness_grayscale_std"])),
+        brightest(image),
+        edges(image),
     )
 
 
@@ -170,13 +147,6 @@ def _rule(file: str, data: bytes, error: InputError) -> str:
 
 def _named_like_an_image(file: str) -> bool:
     return Path(file).suffix.lower() in SUFFIXES
-
-
-def _brightness(image: Image.Image) -> float:
-    if max(image.size) > _LARGEST_SCORED:
-        image = image.copy()
-        image.thumbnail((_LARGEST_SCORED, _LARGEST_SCORED))
-    return float(BrightnessProperty("dark").calculate(image)["brightness_perc_99"])
 
 
 def _cut_short(data: bytes, error: InputError) -> bool:

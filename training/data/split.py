@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sklearn.model_selection import StratifiedGroupKFold, train_test_split
-
 from training.data.table import ImageTable, LabelledImage
 from training.errors import TrainingError
 
@@ -202,6 +200,8 @@ def _divide(
 def _divide_images(
     labels: list[str], fraction: float, seed: int
 ) -> tuple[Iterable[int], Iterable[int]]:
+    from sklearn.model_selection import train_test_split  # half a second that listing does not need
+
     try:
         kept, taken = train_test_split(
             range(len(labels)), test_size=fraction, stratify=labels, random_state=seed
@@ -229,6 +229,8 @@ def _too_few(counts: Counter[str], fraction: float) -> TrainingError:
 def _divide_groups(
     rows: Sequence[LabelledImage], labels: list[str], fraction: float, seed: int
 ) -> tuple[Iterable[int], Iterable[int]]:
+    from sklearn.model_selection import StratifiedGroupKFold
+
     groups = [row.file if row.group is None else f"group {row.group}" for row in rows]
     large = _large_groups(groups, labels, fraction)
     free = [i for i, group in enumerate(groups) if group not in large]

@@ -16,8 +16,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sklearn.model_selection import train_test_split
-
 from training.data.split import Split
 from training.data.table import SUFFIXES, ImageTable, LabelledImage
 from training.data.walk import walk_files
@@ -181,6 +179,8 @@ def read_tiny_imagenet(root: Path, seed: int = 0) -> tuple[ImageTable, Split]:
             )
         trained += own
         validated += held
+    from sklearn.model_selection import train_test_split
+
     validation, test = train_test_split(
         validated, test_size=0.5, stratify=[row.label for row in validated], random_state=seed
     )

@@ -134,11 +134,10 @@ def make_feed(
         parts = (numbered, material.plain, material.validation)
         return Feed(*parts, counts, False, material.sizes, material.workers)
     batch = 1 if material.sizes else _COMPUTED_BATCH
-    total = (1 + (views if material.augments else 0)) * n + counts[1]
 
     @cache
     def run() -> Runner:
-        return frozen_runner(trainee, lambda: _first(material.plain, min(batch, n)), total, device)
+        return frozen_runner(trainee, _first(material.plain, min(batch, n)), device)
 
     def compute(name: str, parts: Sequence[Examples], labels: Tensor) -> CachedFeatures:
         path = folder / f"{name}.npy"

@@ -75,7 +75,14 @@ class Trainee(nn.Module):
         return self.model.from_block(self.start, inputs)
 
     def answer(self, inputs: Tensor, are_images: bool) -> Tensor:
-        """Return the logits for images, or for what the frozen part gave."""
+        """Return the logits for images, or for what the frozen part gave.
+
+        Images and maps are laid out channels last: a training step of MobileNetV2 then takes
+        60 ms an image instead of 83 (CPU time; see ``training.process``). Laying out the weights
+        likewise changes nothing: 60.
+        """
+        if inputs.dim() == 4:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
         if are_images:
             with torch.no_grad():
                 inputs = self.frozen(inputs)
