@@ -32,7 +32,7 @@ image: ## Build the container image as flying-objects (BASE_IMAGE=… CONTAINERS
 
 test: setup ## Run every test, the end-to-end ones included
 	@$(BIN)/python -m tests.e2e.install_tools
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m tests.run $(ARGS)
 
 test-image: $(BIN)/ready ## Build the container image and run it: minutes, Linux, podman (BASE_IMAGE=…)
 	@$(BIN)/python -m tests.e2e.install_tools
