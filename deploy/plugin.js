@@ -116,11 +116,19 @@ module.exports = class FlyingObjectsPlugin {
   async emptyModelBucket() {
     const stack = await this.stack();
     if (!stack || stack.EnableTerminationProtection) return; // a protected one osls refuses
-    const bucket = await this.resourceId('ModelBucket');
-    this.log.notice(`Deleting every model in s3://${bucket}`);
+    const bucket = await this.resourceId('ModelBucket').catch((error) => {
+      if (error.name !== 'ValidationError') throw error;
+    });
+    if (!bucket) return; // the first deployment failed before there was one
+    this.log.notice(`Deleting every model, upload and result in s3://${bucket}`);
     const client = new S3Client(await this.provider.getAwsSdkV3Config());
     for (;;) {
-      const page = await client.send(new ListObjectVersionsCommand({ Bucket: bucket }));
+      const page = await client
+        .send(new ListObjectVersionsCommand({ Bucket: bucket }))
+        .catch((error) => {
+          if (error.name !== 'NoSuchBucket') throw error; // deleted by a deployment that failed
+          return {};
+        });
       const found = [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])];
       if (found.length === 0) return;
       const { Errors: errors = [] } = await client.send(

@@ -4,8 +4,8 @@
     >>> model.classify(Path("gull.jpg").read_bytes()).label              # doctest: +SKIP
     'Flying Birds'
 
-Importing this package imports NumPy and Pillow; torch, onnxruntime and boto3 follow only when a
-model that needs them is loaded.
+Importing this package imports NumPy and Pillow; torch, onnxruntime and obstore follow only when a
+model that needs them is loaded, boto3 only for credentials that the environment does not hold.
 """
 
 from __future__ import annotations

@@ -79,9 +79,14 @@ class SharedModel:
         return load.result().get()
 
     def renew(self) -> None:
-        """Share nothing with the twins of this process; see ``LatestModel.renew``."""
-        if self._load is not None:
-            self._load.result().renew()
+        """Share nothing with the twins of this process; see ``LatestModel.renew``.
+
+        Raises:
+            ModelUnavailableError: The AWS settings of the environment do not fit.
+        """
+        load = self._load
+        if load is not None and load.done() and load.exception() is None:
+            load.result().renew()
 
     def _run(self, load: Future[LatestModel]) -> None:
         try:

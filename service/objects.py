@@ -1,6 +1,6 @@
 """Objects of the service's own bucket: read with a limit, written where nobody else was faster.
 
-Like ``model_loader.s3``, this imports botocore only once a bucket is used.
+This imports botocore only once a bucket is used.
 """
 
 from __future__ import annotations
@@ -128,6 +128,7 @@ class Bucket:
         try:
             found = self._client.get_object(**request)
             if found["ContentLength"] > MAX_UPLOAD_BYTES:
+                found["Body"].close()
                 raise TooLargeError(
                     f"The object has {found['ContentLength'] / 1e6:.1f} MB; at most "
                     f"{MAX_UPLOAD_BYTES / 1e6:.0f} MB are taken. Scale the image down."

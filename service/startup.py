@@ -21,6 +21,7 @@ import os
 import random
 import sys
 import threading
+import time
 
 from model_loader import ModelUnavailableError, SharedModel
 from service.log_lines import configure_logging
@@ -28,8 +29,10 @@ from service.request_log import current_request_id
 
 log = logging.getLogger(__name__)
 
-_LONGEST_WAIT = 8.0
-"""Seconds, of the ten after which Lambda ends a start and begins another."""
+_SECONDS = 8.0
+"""From here on, of the ten after which Lambda ends a start for a request and begins another."""
+
+_began = time.monotonic()
 
 
 def _load() -> None:
@@ -46,13 +49,22 @@ def _renew() -> None:
     random.seed()
     if "numpy.random" in sys.modules:  # importing it costs more than all the rest here
         sys.modules["numpy.random"].seed()
-    model.renew()
+    try:
+        model.renew()
+    except ModelUnavailableError as error:  # an exception would end the environment
+        log.error("The model's store cannot be asked anew: %s", error)
+
+
+def _is_ahead() -> bool:
+    """Return whether no request waits for this start, which then may take minutes."""
+    kind = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE")
+    return kind in ("provisioned-concurrency", "snap-start")
 
 
 def finish() -> None:
     """Wait for the model, where it is being loaded: what Lambda freezes now, it may not resume."""
     if _loading is not None:
-        _loading.join(_LONGEST_WAIT)
+        _loading.join(None if _is_ahead() else max(0.0, _began + _SECONDS - time.monotonic()))
 
 
 def _begin() -> threading.Thread | None:

@@ -33,6 +33,9 @@ MAX_PARTS = 100
 RAW_FIELD = "body"
 """What a raw body is called in the answer, where a form has a field's name."""
 
+_LONGEST_NAME = 255
+"""Characters, as file systems have it."""
+
 _PIECE = 1 << 16
 
 _CURL = "With curl, send a file as -F file1=@photo.jpg and set no content-type boundary yourself."
@@ -117,6 +120,7 @@ def _split(body: bytes, boundary: str) -> tuple[list[Upload], list[str]]:
     Raises:
         ValueError: The body is malformed or ends early.
         RequestEntityTooLarge: It has more than ``MAX_PARTS``.
+        MalformedRequestError: A name is too long.
     """
     files: list[Upload] = []
     texts: list[str] = []
@@ -124,6 +128,7 @@ def _split(body: bytes, boundary: str) -> tuple[list[Upload], list[str]]:
     data: list[bytes] = []
     for event in _events(body, boundary):
         if isinstance(event, File | Field):
+            _check_names(event)
             part, data = event, []
         elif isinstance(event, Data):
             data.append(event.data)
@@ -134,6 +139,16 @@ def _split(body: bytes, boundary: str) -> tuple[list[Upload], list[str]]:
             elif part is not None:
                 texts.append(part.name or "")
     return files, texts
+
+
+def _check_names(part: File | Field) -> None:
+    """Refuse names that an answer could not repeat: it may hold 6 MB, and data out is paid for."""
+    filename = part.filename if isinstance(part, File) else ""
+    if len(part.name or "") > _LONGEST_NAME or len(filename or "") > _LONGEST_NAME:
+        raise MalformedRequestError(
+            f"The name of a field or of its file has more than {_LONGEST_NAME} characters. "
+            f"Give it a shorter one. {_CURL}"
+        )
 
 
 def _events(body: bytes, boundary: str) -> Iterator[Event]:

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ALLOWED_HEADERS = "Content-Type, Cache-Control, Authorization, X-Api-Key"
+ALLOWED_HEADERS = (
+    "Content-Type, Cache-Control, Authorization, X-Api-Key, X-Amz-Date, X-Amz-Security-Token"
+)
 
 View = Callable[[Request], Response]
 """What answers the requests of a route; it may raise any ``ClassifierError``."""

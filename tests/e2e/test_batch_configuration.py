@@ -126,7 +126,7 @@ def test_the_batch_functions_role_reads_its_model_images_and_answers_and_writes_
     assert writes["Action"] == "s3:PutObject"
     assert writes["Resource"] == {"Fn::Sub": "${ModelBucket.Arn}/results/*"}
     assert lists["Action"] == "s3:ListBucket"
-    assert lists["Condition"] == {"StringLike": {"s3:prefix": "batch/*"}}
+    assert lists["Condition"] == {"StringLike": {"s3:prefix": ["batch/*", "results/*"]}}
 
 
 def test_the_map_is_there_only_where_it_is_asked_for() -> None:

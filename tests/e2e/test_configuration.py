@@ -138,13 +138,16 @@ def test_uploads_go_after_a_day_with_all_that_versioning_keeps_of_them(
     either: dict[str, Any],
 ) -> None:
     bucket = either["resources"]["Resources"]["ModelBucket"]["Properties"]
-    (rule,) = bucket["LifecycleConfiguration"]["Rules"]
+    rule, unfinished, *replaced = bucket["LifecycleConfiguration"]["Rules"]
     assert rule["Status"] == "Enabled"
     folder = either["functions"]["classifier"]["environment"]["INCOMING_URI"]["Fn::Sub"]
     assert folder == "s3://${ModelBucket}/" + rule["Prefix"].rstrip("/")
     assert rule["ExpirationInDays"] == 1
     assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
-    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    assert unfinished["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    assert "Prefix" not in unfinished
+    assert {one["Prefix"] for one in replaced} == {"results/", "batch/", "bulk/"}
+    assert all("ExpirationInDays" not in one for one in replaced)
 
 
 def test_a_page_of_any_origin_may_send_a_form_to_the_bucket_and_read_nothing(

@@ -139,6 +139,15 @@ def test_an_empty_form_has_no_file(client: Client) -> None:
     assert "The request has no file" in problem(response, 400)
 
 
+@pytest.mark.parametrize(("field", "filename"), [("f" * 256, "a.jpg"), ("f", "\x01" * 256)])
+def test_a_name_too_long_to_be_repeated_is_refused(
+    client: Client, photo: bytes, field: str, filename: str
+) -> None:
+    response = client.post("/classify", data={field: (io.BytesIO(photo), filename)})
+    assert "more than 255 characters" in problem(response, 400)
+    assert len(response.data) < 1000
+
+
 def test_an_empty_file_is_named(client: Client) -> None:
     detail = problem(post(client, ("file1", ("a.jpg", b"", "image/jpeg"))), 400)
     assert "empty (0 bytes)" in detail
