@@ -263,7 +263,7 @@ def test_the_deployed_template_deletes_uploads_after_a_day(published: Service) -
     template = stacks.get_template(StackName=STACK)["TemplateBody"]
     body = json.loads(template) if isinstance(template, str) else template
     bucket = body["Resources"]["ModelBucket"]["Properties"]
-    (rule,) = bucket["LifecycleConfiguration"]["Rules"]
+    rule, *_ = bucket["LifecycleConfiguration"]["Rules"]
     assert (rule["Prefix"], rule["ExpirationInDays"], rule["Status"]) == ("incoming/", 1, "Enabled")
 
 
