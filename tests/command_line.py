@@ -8,6 +8,15 @@ import pytest
 
 from training.cli import main
 
+SMALL_RUN = (
+    "--weights=flying-objects",
+    "--recipe=flying-objects-head",
+    "--set=sizing.size=48",
+    "--set=stages.0.epochs=1",
+    "--no-report",
+)
+"""Options of `train` for a run of seconds."""
+
 
 def run(*arguments: object) -> int:
     """Run a verb; return its exit code."""

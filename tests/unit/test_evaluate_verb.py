@@ -15,7 +15,7 @@ from werkzeug.test import Client
 
 from handler import create_app
 from model_loader import SharedModel, load_model
-from tests.command_line import mistake, run
+from tests.command_line import SMALL_RUN, mistake, run
 from tests.images import encode, noise
 from training.data.split import PARTS, Split, read_split, write_split
 from training.evaluation import runs as runs_module
@@ -25,14 +25,6 @@ from training.evaluation.runs import finish_run
 from training.run import Run
 from training.samples.draw import CLASSES, draw_sample_data
 from training.verbs import evaluation_tables
-
-SMALL = (
-    "--weights=flying-objects",
-    "--recipe=flying-objects-head",
-    "--set=sizing.size=48",
-    "--set=stages.0.epochs=1",
-    "--no-report",
-)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +51,7 @@ def sources(data: Path) -> Path:
 def trained(data: Path, sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that was trained for an epoch: right more often than not, and often wrong."""
     folder = tmp_path_factory.mktemp("runs") / "run"
-    assert run("train", "--data", data, "--groups", sources, "--save", folder, *SMALL) == 0
+    assert run("train", "--data", data, "--groups", sources, "--save", folder, *SMALL_RUN) == 0
     return folder
 
 

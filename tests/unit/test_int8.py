@@ -19,7 +19,7 @@ from model_loader import Metadata, ModelCorruptError, load_model
 from model_loader import engine as engine_module
 from model_loader.engine import sums_overflow
 from model_loader.store import file_info
-from tests.command_line import mistake, run
+from tests.command_line import SMALL_RUN, mistake, run
 from tests.versions import LABELS, TRANSFORM, build_version
 from training import train as train_module
 from training.errors import TrainingError
@@ -28,14 +28,6 @@ from training.export import calibrate_version, export_version, int8_version
 from training.publish import publish
 from training.samples.draw import draw_sample_data
 from training.versions import verified
-
-SMALL = (
-    "--weights=flying-objects",
-    "--recipe=flying-objects-head",
-    "--set=sizing.size=48",
-    "--set=stages.0.epochs=1",
-    "--no-report",
-)
 
 
 class Layers(nn.Module):
@@ -206,7 +198,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of a small MobileNetV2."""
     folder = tmp_path_factory.mktemp("trained")
     draw_sample_data(folder / "data", 12, seed=0)
-    assert run("train", "--data", folder / "data", "--save", folder / "run", *SMALL) == 0
+    assert run("train", "--data", folder / "data", "--save", folder / "run", *SMALL_RUN) == 0
     return folder / "run"
 
 
