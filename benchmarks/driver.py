@@ -47,24 +47,28 @@ def main() -> None:
     args = parser.parse_args()
 
     handler = import_module(args.module).lambda_handler
-    events = [json.loads(path.read_text()) for path in args.events]
-    handler(events[0], Context())
+    handler(_read(args.events[0]), Context())
     start = 1000 * time.process_time()
     first_peak = _peak_megabytes()
-    answers = [handler(event, Context()) for event in events]
-    bare = [_bare_steps(path) for path in args.bare] or [{} for _ in events]
+    answers = [handler(_read(path), Context()) for path in args.events]
+    bare = [_bare_steps(path) for path in args.bare] or [{} for _ in args.events]
     measured = {
         "answers": answers,
         "start_cpu_ms": start,
         "ms": [
-            _time({"handler": _asking(handler, event), **steps}, args.calls)
-            for event, steps in zip(events, bare, strict=True)
+            _time({"handler": _asking(handler, _read(path)), **steps}, args.calls)
+            for path, steps in zip(args.events, bare, strict=True)
         ],
         "first_peak_mb": first_peak,
         "peak_mb": _peak_megabytes(),
     }
     print()  # the function's own line may be unfinished
     print(json.dumps(measured))
+
+
+def _read(event: Path) -> Any:
+    """Read an event when it is sent: like Lambda, this process holds one at a time."""
+    return json.loads(event.read_text())
 
 
 def _asking(handler: Callable[[Any, Any], Any], event: Any) -> Callable[[], Any]:

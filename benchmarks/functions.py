@@ -100,7 +100,8 @@ def baseline_and_ours(options: Options) -> dict[str, Function]:
 
 def onnx_zip(options: Options, runtime: str = RUNTIME, python: str = PYTHON) -> Function:
     """Return what `sls deploy --param engine=onnx` uploads, unzipped, for a runtime."""
-    settings = {**_serve_model(options.work, options.closing), "MODEL_ENGINE": "onnx"}
+    served = _serve_model(options.work, options.closing)
+    settings = {**served, **_deployed_environment(), "MODEL_ENGINE": "onnx"}
     target = ["--runtime", runtime, "--architecture", str(lambda_architecture())]
     build = [sys.executable, "-m", "deploy.build_zip", *target]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
@@ -112,7 +113,8 @@ def onnx_zip(options: Options, runtime: str = RUNTIME, python: str = PYTHON) -> 
 def _torchscript_image(options: Options, served: dict[str, str]) -> Function:
     """Return the image's function: the checkout's code and the virtual environment's torch."""
     code = _staged(options.work / "torchscript", SOURCES)
-    settings = {**served, **_image_environment(), "MODEL_ENGINE": "torchscript"}
+    environment = {**_image_environment(), **_deployed_environment()}
+    settings = {**served, **environment, "MODEL_ENGINE": "torchscript"}
     return Function(OWN_RUNTIME, (sys.executable,), code, "handler", settings)
 
 
@@ -144,6 +146,12 @@ def _staged(folder: Path, sources: tuple[str, ...]) -> Path:
 def _image_environment() -> dict[str, str]:
     """Return what the Dockerfile puts into the function's environment."""
     return dict(re.findall(r"^ENV (\w+)=(\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+
+
+def _deployed_environment() -> dict[str, str]:
+    """Return what serverless.yml puts into every function's environment, as it stands there."""
+    text = (ROOT / "serverless.yml").read_text()
+    return dict(re.findall(r"^    ([A-Z_]+): '(\w+)'$", text, re.MULTILINE))
 
 
 @cache

@@ -9,13 +9,16 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from model_loader.errors import ModelCorruptError, ModelIncompatibleError
 
-Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Network: TypeAlias = "Callable[[NDArray[np.float32]], NDArray[np.float32]]"
 """From images, float32 [B, 3, H, W], to logits, float32 [B, classes]."""
 
 DEFAULT_ENGINE = "torchscript"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from model_loader.errors import (
     InputError,
@@ -14,23 +14,13 @@ from model_loader.errors import (
     UndecodableImageError,
     UnsupportedImageError,
 )
+from model_loader.formats import format_of, open_image
 from model_loader.jpeg_scans import MAX_SCANS, MEANS_ALONE, has_too_many_scans, without_detail
 from model_loader.rgb import to_rgb
 
 MAX_PIXELS = 50_000_000
 """Pixels of the largest picture that is decoded. 50 megapixels are 150 MB as RGB; a transparent
 one takes three times as much for a moment."""
-
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-"""The formats that are taken, by Pillow's names."""
-
-_SIGNATURES = {
-    "JPEG": (b"\xff\xd8\xff",),
-    "PNG": (b"\x89PNG\r\n\x1a\n",),
-    "GIF": (b"GIF87a", b"GIF89a"),
-    "BMP": (b"BM",),
-    "TIFF": (b"II*\x00", b"MM\x00*"),
-}
 
 _ORIENTATION_TAG = 0x0112
 _TURNS = {
@@ -61,9 +51,11 @@ class EncodedImage:
     """A JPEG, PNG, WebP, GIF, BMP or TIFF of which the header alone has been read.
 
     Attributes:
+        format: One of ``model_loader.formats.FORMATS``.
         size: The upright picture's (width, height) in pixels.
     """
 
+    format: str
     size: tuple[int, int]
     _data: bytes
     _turn: Image.Transpose | None
@@ -92,7 +84,8 @@ class EncodedImage:
             )
         turn = _turn(image)
         width, height = image.size
-        return cls((height, width) if turn in _SIDEWAYS else (width, height), data, turn)
+        size = (height, width) if turn in _SIDEWAYS else (width, height)
+        return cls(image.format or "", size, data, turn)
 
     def scale_for(self, needed: tuple[int, int]) -> int:
         """Return by how much the picture can be shrunk and still have this (width, height)."""
@@ -111,11 +104,11 @@ class EncodedImage:
         """
         image = _open(self._data)
         try:
-            if scale > 1 and image.format == "JPEG":
+            if scale > 1 and self.format == "JPEG":
                 image = _draft(image, self._data, scale)
             image.load()
             rgb = to_rgb(image)
-            if scale > 1 and image.format != "JPEG":
+            if scale > 1 and self.format != "JPEG":
                 rgb = rgb.reduce(scale)
             return rgb if self._turn is None else rgb.transpose(self._turn)
         except UndecodableImageError:
@@ -125,7 +118,7 @@ class EncodedImage:
             # struct.error, zlib.error, EOFError … All of them mean that this file is damaged.
             width, height = self.size
             raise UndecodableImageError(
-                f"The {image.format} image of {width} × {height} pixels is damaged or cut short "
+                f"The {self.format} image of {width} × {height} pixels is damaged or cut short "
                 f"({error}). Send the file again, or save it anew in an image editor."
             ) from error
 
@@ -154,47 +147,22 @@ def _draft(jpeg: Image.Image, data: bytes, scale: int) -> Image.Image:
 
 def _open(data: bytes) -> Image.Image:
     try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise TooLargeError(_too_many_pixels("far more")) from error
-    except UnidentifiedImageError as error:
-        looks_like = _format_by_signature(data)
-        if looks_like is None:
-            raise UnsupportedImageError(
-                "The file is not an image that can be read here. Send a JPEG, PNG, WebP, GIF, "
-                "BMP or TIFF; the content counts, not the file's name."
-            ) from error
-        raise UndecodableImageError(
-            f"The file begins like a {looks_like} image, but its header is damaged or cut short. "
-            "Send the file again, or save it anew in an image editor."
-        ) from error
+        return open_image(io.BytesIO(data))
+    except UnsupportedImageError:
+        raise
     except Exception as error:
-        # As above: what a header can provoke has no fixed list of exceptions.
         raise UndecodableImageError(
-            f"The image's header is damaged ({error}). "
-            "Send the file again, or save it anew in an image editor."
+            f"The file begins like a {format_of(data)} image, but its header is damaged or cut "
+            f"short ({error}). Send the file again, or save it anew in an image editor."
         ) from error
-
-
-def _format_by_signature(data: bytes) -> str | None:
-    for name, signatures in _SIGNATURES.items():
-        if data.startswith(signatures):
-            return name
-    return "WebP" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else None
 
 
 def _check_pixels(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise TooLargeError(
-            _too_many_pixels(f"{width} × {height} = {width * height / 1e6:,.0f} million")
+            f"The image has {width} × {height} = {width * height / 1e6:,.0f} million pixels; at "
+            f"most {MAX_PIXELS / 1e6:.0f} million are taken. Scale it down before sending it."
         )
-
-
-def _too_many_pixels(found: str) -> str:
-    return (
-        f"The image has {found} pixels; at most {MAX_PIXELS / 1e6:.0f} million are taken. "
-        "Scale it down before sending it."
-    )
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:

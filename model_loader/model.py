@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from model_loader.engine import DEFAULT_ENGINE, ENGINES, Network, import_ahead
 from model_loader.errors import ModelCorruptError, ModelIncompatibleError, ModelMismatchError
@@ -18,6 +18,9 @@ from model_loader.metadata import Metadata, checked_name, read_object
 from model_loader.operations import scale_for
 from model_loader.prediction import UNKNOWN, Prediction, Timings
 from model_loader.store import LocalStore, Store, open_store, sha256
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SELF_TEST_TOLERANCE = 2e-3
 """Largest difference of a probability in the self-test: engines and processors round differently,

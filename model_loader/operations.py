@@ -10,15 +10,17 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeGuard
+from typing import TYPE_CHECKING, ClassVar, TypeAlias, TypeGuard
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from model_loader.image import EncodedImage
 
-Pixels = NDArray[np.float32]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Pixels: TypeAlias = "NDArray[np.float32]"
 
 SPARE = 1.5
 """A picture that is resampled is decoded with so many times the pixels that each side gets: fewer

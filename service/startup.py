@@ -24,6 +24,7 @@ import threading
 import time
 
 from model_loader import ModelUnavailableError, SharedModel
+from service import cold_start
 from service.log_lines import configure_logging
 from service.request_log import current_request_id
 
@@ -65,11 +66,13 @@ def finish() -> None:
     """Wait for the model, where it is being loaded: what Lambda freezes now, it may not resume."""
     if _loading is not None:
         _loading.join(None if _is_ahead() else max(0.0, _began + _SECONDS - time.monotonic()))
+        cold_start.end()
 
 
 def _begin() -> threading.Thread | None:
     if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
         return None
+    cold_start.begin()
     loading = threading.Thread(target=_load, name="startup", daemon=True)
     loading.start()
     try:

@@ -1,7 +1,7 @@
 """The WSGI application: which function answers a request, and what becomes of errors.
 
-Werkzeug routes and parses. A framework on top of it would be imported at every cold start, for what
-is done here.
+Werkzeug parses and writes. Its routing, or a framework on top of it, would be imported at every
+cold start, to look up a handful of paths.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
-from werkzeug.routing import Map, MapAdapter, Rule
 from werkzeug.wrappers import Request, Response
 
 from model_loader import ClassifierError, UnavailableError
@@ -39,32 +38,29 @@ class App:
         """Make the application.
 
         Args:
-            routes: What answers a (method, path).
+            routes: What answers a (method, path); HEAD and OPTIONS come by themselves.
             known: The routes in words, for whoever asks for another one.
         """
-        self.url_map = Map(
-            [
-                Rule(path, endpoint=view, methods=[method, "OPTIONS"])
-                for (method, path), view in routes.items()
-            ],
-            merge_slashes=False,
-        )
+        self.routes = dict(routes)
+        for (method, path), view in routes.items():
+            self.routes["OPTIONS", path] = self._preflight
+            if method == "GET":
+                self.routes["HEAD", path] = view
         self._known = known
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request, as WSGI has it."""
-        request = Request(environ)
-        response = self._respond(request, self.url_map.bind_to_environ(environ))
+        # Without a way back from environ: a request's megabytes are free as soon as it is answered.
+        request = Request(environ, populate_request=False)
+        response = self._respond(request)
         response.headers["Access-Control-Allow-Origin"] = "*"
         return response(environ, start_response)
 
-    def _respond(self, request: Request, routes: MapAdapter) -> Response:
+    def _respond(self, request: Request) -> Response:
         try:
-            rule, _ = routes.match(return_rule=True)
-            current().route = f"{request.method} {rule.rule}"
-            if request.method == "OPTIONS":
-                return _preflight(routes)
-            response: Response = rule.endpoint(request)
+            view = self._view(request)
+            current().route = f"{request.method} {request.path}"
+            response = view(request)
         except ClassifierError as error:
             response = _on_classifier_error(error)
         except NotFound as error:
@@ -78,23 +74,40 @@ class App:
             response = _problem_response(problem(500, "Internal error", detail))
         return response
 
+    def _view(self, request: Request) -> View:
+        """Return what answers a request.
+
+        Raises:
+            NotFound: No route has its path.
+            MethodNotAllowed: None has its method, too.
+        """
+        methods = self._methods(request.path)
+        if not methods:
+            raise NotFound
+        if request.method not in methods:
+            raise MethodNotAllowed(methods)
+        return self.routes[request.method, request.path]
+
+    def _methods(self, path: str) -> list[str]:
+        return sorted(method for method, known in self.routes if known == path)
+
+    def _preflight(self, request: Request) -> Response:
+        """Tell a browser what its script may send."""
+        allowed = ", ".join(self._methods(request.path))
+        return Response(
+            headers={
+                "Allow": allowed,
+                "Access-Control-Allow-Methods": allowed,
+                "Access-Control-Allow-Headers": ALLOWED_HEADERS,
+                "Access-Control-Max-Age": "86400",
+            }
+        )
+
 
 def json_response(body: Mapping[str, Any], status: int = 200) -> Response:
     """Return JSON in the order of its keys."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return Response(f"{text}\n", status, mimetype="application/json")
-
-
-def _preflight(routes: MapAdapter) -> Response:
-    allowed = ", ".join(sorted(routes.allowed_methods()))
-    return Response(
-        headers={
-            "Allow": allowed,
-            "Access-Control-Allow-Methods": allowed,
-            "Access-Control-Allow-Headers": ALLOWED_HEADERS,
-            "Access-Control-Max-Age": "86400",
-        }
-    )
 
 
 def _on_classifier_error(error: ClassifierError) -> Response:
@@ -109,7 +122,7 @@ def _on_http_exception(error: HTTPException, request: Request) -> Response:
     detail = error.description or error.name
     allowed = ""
     if isinstance(error, MethodNotAllowed):
-        allowed = ", ".join(sorted(error.valid_methods or ()))
+        allowed = ", ".join(error.valid_methods or ())
         detail = f"{request.path} does not take {request.method}; it takes {allowed}."
     response = _problem_response(problem(error.code or 500, error.name, detail))
     if allowed:

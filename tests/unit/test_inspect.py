@@ -66,9 +66,9 @@ def test_a_photograph_taken_on_its_side_is_measured_upright(tmp_path: Path) -> N
 
 
 def test_headers_are_read_and_not_pixels(tmp_path: Path) -> None:
-    put(tmp_path, "a/1.png", png_that_claims(9000, 8000))
+    put(tmp_path, "a/1.png", png_that_claims(7000, 7000))
     put(tmp_path, "b/1.png", noise(20, 20))
-    assert look(tmp_path).classes[0].width == Spread(9000, 9000, 9000)
+    assert look(tmp_path).classes[0].width == Spread(7000, 7000, 7000)
 
 
 def test_equal_bytes_are_duplicates_and_across_classes_conflicts(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_files_of_one_size_but_other_bytes_are_no_duplicates(tmp_path: Path) -> 
         (b"", "empty (0 bytes)"),
         (b"no image at all", "not an image that can be read"),
         (encode(noise(50, 50), "JPEG")[:30], "damaged header"),
-        (png_that_claims(60_000, 60_000), "far too many pixels"),
+        (png_that_claims(60_000, 60_000), "too many pixels (at most 50 million"),
     ],
     ids=["empty", "text", "cut", "huge"],
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from model_loader import EncodedImage, InputError, TooLargeError, UnsupportedImageError
-from model_loader.image import FORMATS
 from training.data.contents import in_threads
 from training.data.looks import brightest, edges
 from training.data.table import SUFFIXES, LabelledImage
@@ -114,18 +112,16 @@ def _examine_bytes(row: LabelledImage, data: bytes) -> Examined:
     except InputError as error:
         reason = str(error).split(". ")[0]
         return Examined(row.file, row.label, _rule(row.file, data, error), reason, len(data))
-    with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-        format_ = opened.format or ""
     suffix = Path(row.file).suffix
-    wrong = suffix.lower() not in EXTENSIONS[format_]
+    wrong = suffix.lower() not in EXTENSIONS[encoded.format]
     width, height = encoded.size
     return Examined(
         row.file,
         row.label,
         "wrong-extension" if wrong else None,
-        f"a {format_} image named {suffix or 'without extension'}" if wrong else "",
+        f"a {encoded.format} image named {suffix or 'without extension'}" if wrong else "",
         len(data),
-        format_,
+        encoded.format,
         width,
         height,
         hashlib.sha256(data).hexdigest(),

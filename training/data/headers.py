@@ -7,15 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from model_loader.image import FORMATS
+from model_loader.errors import UnsupportedImageError
+from model_loader.formats import open_image
+from model_loader.image import MAX_PIXELS
 from training.data.table import LabelledImage
 from training.progress import progress
 
 _ORIENTATION_TAG = 0x0112
 _ON_ITS_SIDE = range(5, 9)
 """EXIF orientations that swap width and height."""
+_TOO_LARGE = f"too many pixels (at most {MAX_PIXELS / 1e6:.0f} million are taken)"
 
 
 @dataclass(frozen=True)
@@ -67,19 +70,19 @@ def read_header(root: Path, row: LabelledImage) -> Header:
             if not size:
                 return Header(row.file, row.label, 0, problem="empty (0 bytes)")
             file.seek(0)
-            with Image.open(file, formats=FORMATS) as image:
+            with open_image(file) as image:
                 width, height = image.size
+                if width * height > MAX_PIXELS:
+                    return Header(row.file, row.label, size, problem=_TOO_LARGE)
                 if _orientation(image) in _ON_ITS_SIDE:
                     width, height = height, width
                 return Header(
                     row.file, row.label, size, width, height, image.format or "", image.mode
                 )
-    except UnidentifiedImageError:
+    except UnsupportedImageError:
         problem = "not an image that can be read"
     except FileNotFoundError:
         problem = "disappeared while it was looked at"
-    except Image.DecompressionBombError:
-        problem = "far too many pixels"
     except Exception as error:
         # What a damaged header provokes in Pillow has no fixed list of exceptions.
         problem = f"damaged header ({error})"
