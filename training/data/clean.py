@@ -53,9 +53,9 @@ def list_files(root: Path) -> list[LabelledImage]:
     if not root.is_dir():
         raise TrainingError(f"There is no folder {root}. Give a folder of class folders.")
     rows = [
-        LabelledImage(path.relative_to(root).as_posix(), folder.name)
+        LabelledImage(f"{folder.name}/{name}", folder.name)
         for folder in class_folders(root)
-        for path in walk_files(folder)
+        for name in walk_files(folder)
     ]
     if not rows:
         raise TrainingError(

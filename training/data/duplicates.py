@@ -38,8 +38,7 @@ def exact_duplicates(root: Path, sizes: Iterable[tuple[str, int]]) -> list[list[
 
 def _digest(path: Path) -> bytes | None:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
+        return hashlib.sha256(path.read_bytes()).digest()
     except OSError:
         return None
 

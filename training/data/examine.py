@@ -17,7 +17,7 @@ from PIL import Image
 from model_loader import EncodedImage, InputError, TooLargeError, UnsupportedImageError
 from training.data.contents import in_threads
 from training.data.looks import brightest, edges
-from training.data.table import SUFFIXES, LabelledImage
+from training.data.table import LabelledImage, is_image_name
 from training.progress import progress
 
 EXTENSIONS = {
@@ -136,13 +136,9 @@ def _rule(file: str, data: bytes, error: InputError) -> str:
     """Return the rule for a file that cannot be decoded."""
     if isinstance(error, TooLargeError):
         return "too-many-pixels"
-    if isinstance(error, UnsupportedImageError) and not _named_like_an_image(file):
+    if isinstance(error, UnsupportedImageError) and not is_image_name(file):
         return "no-image"
     return "truncated" if _cut_short(data, error) else "undecodable"
-
-
-def _named_like_an_image(file: str) -> bool:
-    return Path(file).suffix.lower() in SUFFIXES
 
 
 def _cut_short(data: bytes, error: InputError) -> bool:

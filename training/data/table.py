@@ -11,8 +11,13 @@ from pathlib import Path
 from training.data.walk import class_folders, walk_files
 from training.errors import TrainingError
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 """Names that end otherwise are no images (notes, tables, ``Thumbs.db``)."""
+
+
+def is_image_name(name: str) -> bool:
+    """Return whether a file's name ends as those of images do."""
+    return name.lower().endswith(SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,10 @@ def read_folder(root: Path, groups: Path | None = None) -> ImageTable:
         raise TrainingError(f"There is no folder {root}. Give --data a folder of class folders.")
     folders = class_folders(root)
     rows = [
-        LabelledImage(path.relative_to(root).as_posix(), folder.name)
+        LabelledImage(f"{folder.name}/{name}", folder.name)
         for folder in folders
-        for path in walk_files(folder)
-        if path.suffix.lower() in SUFFIXES
+        for name in walk_files(folder)
+        if is_image_name(name)
     ]
     labels = tuple(folder.name for folder in folders)
     _check_classes(root, labels, rows)

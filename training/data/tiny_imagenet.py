@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.data.split import Split
-from training.data.table import SUFFIXES, ImageTable, LabelledImage
+from training.data.table import ImageTable, LabelledImage, is_image_name
 from training.data.walk import walk_files
 from training.errors import TrainingError
 
@@ -197,11 +197,9 @@ def _order(row: LabelledImage) -> tuple[str, str]:
 def _images(root: Path, folder: Path, label: str) -> list[LabelledImage]:
     if not folder.is_dir():
         return []
-    return [
-        LabelledImage(path.relative_to(root).as_posix(), label)
-        for path in walk_files(folder)
-        if path.suffix.lower() in SUFFIXES
-    ]
+    below = folder.relative_to(root).as_posix()
+    names = filter(is_image_name, walk_files(folder))
+    return [LabelledImage(f"{below}/{name}", label) for name in names]
 
 
 def _lines(path: Path) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from training.data.table import SUFFIXES
+from training.data.table import SUFFIXES, is_image_name
 from training.data.walk import walk_files
 from training.errors import TrainingError
 from training.predict.questions import Frame, ImageFile, Question, Unreadable, printable
@@ -67,7 +67,7 @@ class Folder:
         return map(ImageFile, self._images())
 
     def _images(self) -> Iterator[Path]:
-        return (path for path in walk_files(self.path) if path.suffix.lower() in SUFFIXES)
+        return (self.path / name for name in walk_files(self.path) if is_image_name(name))
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def _folder(path: Path) -> Folder:
     folder = Folder(path)
     if next(folder.questions(), None) is None:
         raise TrainingError(
-            f"{path} has no images: no name in it ends in {', '.join(sorted(SUFFIXES))}. "
+            f"{path} has no images: no name in it ends in {', '.join(SUFFIXES)}. "
             "Name files one by one (FOLDER/*) to have them opened all the same."
         )
     return folder
