@@ -20,7 +20,9 @@ from benchmarks.machine import describe_machine
 from benchmarks.results import (
     Record,
     bound,
+    in_short,
     medians,
+    put_between_marks,
     read_records,
     result,
     runs,
@@ -100,6 +102,8 @@ def measure(modules: list[str], args: argparse.Namespace) -> None:
                 records[row.name] = Record(row, now, command, machine)
                 if not args.smoke:
                     write_records(args.output, records.values())
+        if not args.smoke and args.output == HERE:
+            put_between_marks(HERE.parent / "README.md", in_short(records.values()))
     console.print(_table(new))
 
 

@@ -1,9 +1,9 @@
-"""The results: kept as JSON, row by row, and told as a table in RESULTS.md."""
+"""The results: kept as JSON, row by row; told in RESULTS.md, and in short in README.md."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,10 +67,16 @@ def write_records(folder: Path, records: Iterable[Record]) -> None:
     text = json.dumps([record.to_json() for record in kept], indent=1, ensure_ascii=False)
     (folder / KEPT).write_text(text + "\n")
     path = folder / TOLD
-    told = path.read_text() if path.is_file() else f"# Results\n\n{BEGIN}\n{END}\n"
-    before, _, rest = told.partition(BEGIN)
+    if not path.is_file():
+        path.write_text(f"# Results\n\n{BEGIN}\n{END}\n")
+    put_between_marks(path, markdown(kept))
+
+
+def put_between_marks(path: Path, text: str) -> None:
+    """Replace what stands between the marks of a file."""
+    before, _, rest = path.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
-    path.write_text(f"{before}{BEGIN}\n\n{markdown(kept)}\n{END}{after}")
+    path.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}")
 
 
 def markdown(records: list[Record]) -> str:
@@ -82,6 +88,18 @@ def markdown(records: list[Record]) -> str:
         cells = [row.figure, f"**{result(row)}**", bound(row), verdict(row), medians(row)]
         lines.append("| " + " | ".join([*cells, str(runs(row))]) + " |")
     lines += ["", *_notes(records), *_origins(records)]
+    return "\n".join(lines)
+
+
+def in_short(records: Iterable[Record]) -> str:
+    """Return the table of the rows that have a goal, but for the 99th percentiles."""
+    lines = ["| | usually → here | | goal |", "|---|---|---|---|"]
+    for row in (record.row for record in records):
+        if row.goal is None or "p99" in row.name:
+            continue
+        sides = [one for one in row.series if ":" not in one.label]
+        goal = f"{bound(row)}, {verdict(row)}"
+        lines.append(f"| {row.figure} | {_compared(sides)} | **{result(row)}** | {goal} |")
     return "\n".join(lines)
 
 
@@ -119,6 +137,14 @@ def number(value: float) -> str:
     """Return a number with three digits that count, or all that stand before the point."""
     digits = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
     return digits if "e" not in digits else f"{value:.6f}"
+
+
+def _compared(sides: Sequence[Series]) -> str:
+    """Return medians as "before → after", or with their names where nothing is compared."""
+    medians = [f"{number(one.median)} {one.unit}".rstrip() for one in sides]
+    if sides[0].label == "baseline":
+        return " → ".join(medians)
+    return ", ".join(f"{one.label} {each}" for one, each in zip(sides, medians, strict=True))
 
 
 def _told(one: Series) -> str:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.measure import alternate, times_better
-from benchmarks.results import BEGIN, END, Record, read_records, write_records
+from benchmarks.measure import ROOT, alternate, times_better
+from benchmarks.results import BEGIN, END, Record, in_short, read_records, write_records
 from benchmarks.rows import Goal, Row, Series
 
 SLOW = Series("baseline", "ms", (300.0, 100.0, 200.0, 5000.0, 150.0))
@@ -52,6 +52,18 @@ def test_rows_of_several_commands_each_say_when_they_were_measured(tmp_path: Pat
     told = (tmp_path / "RESULTS.md").read_text()
     assert "2026-11-21 by `python -m benchmarks` (`cold`)" in told
     assert "2026-11-22 by `python -m benchmarks` (`warm`)" in told
+
+
+def test_the_readme_has_the_kept_results_in_short() -> None:
+    records = read_records(ROOT / "benchmarks").values()
+    told = (ROOT / "README.md").read_text().partition(BEGIN)[2].partition(END)[0]
+    assert told.strip() == in_short(records)
+
+
+def test_in_short_each_side_has_its_median_and_the_goal_is_named() -> None:
+    assert in_short([a_record()]).splitlines()[-1] == (
+        "| Cold start cold | 200 ms → 20 ms | **10 ×** | ≥ 12 ×, missed |"
+    )
 
 
 def test_the_table_says_what_was_missed(tmp_path: Path) -> None:
