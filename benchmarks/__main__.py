@@ -102,8 +102,8 @@ def measure(modules: list[str], args: argparse.Namespace) -> None:
                 records[row.name] = Record(row, now, command, machine)
                 if not args.smoke:
                     write_records(args.output, records.values())
-        if not args.smoke and args.output == HERE:
-            put_between_marks(HERE.parent / "README.md", in_short(records.values()))
+                if not args.smoke and args.output.resolve() == HERE:
+                    put_between_marks(HERE.parent / "README.md", in_short(records.values()))
     console.print(_table(new))
 
 

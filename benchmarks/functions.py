@@ -151,7 +151,9 @@ def _image_environment() -> dict[str, str]:
 def _deployed_environment() -> dict[str, str]:
     """Return what serverless.yml puts into every function's environment, as it stands there."""
     text = (ROOT / "serverless.yml").read_text()
-    return dict(re.findall(r"^    ([A-Z_]+): '(\w+)'$", text, re.MULTILINE))
+    if found := dict(re.findall(r"^    ([A-Z_]+): '(\w+)'$", text, re.MULTILINE)):
+        return found
+    raise RuntimeError("serverless.yml gives no function a setting in single quotes.")
 
 
 @cache

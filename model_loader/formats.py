@@ -46,6 +46,8 @@ def open_image(file: BinaryIO) -> Image.Image:
 
     Raises:
         UnsupportedImageError: It is of none of these formats.
+        PIL.Image.DecompressionBombError: The header of a WebP or GIF promises far too many pixels;
+            of other formats the size tells.
         Exception: The header is damaged. What Pillow's readers raise then has no fixed list.
     """
     name = format_of(file.read(SIGNATURE_BYTES))

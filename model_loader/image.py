@@ -150,6 +150,8 @@ def _open(data: bytes) -> Image.Image:
         return open_image(io.BytesIO(data))
     except UnsupportedImageError:
         raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise TooLargeError(_too_many_pixels("far more")) from error
     except Exception as error:
         raise UndecodableImageError(
             f"The file begins like a {format_of(data)} image, but its header is damaged or cut "
@@ -159,10 +161,15 @@ def _open(data: bytes) -> Image.Image:
 
 def _check_pixels(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
-        raise TooLargeError(
-            f"The image has {width} × {height} = {width * height / 1e6:,.0f} million pixels; at "
-            f"most {MAX_PIXELS / 1e6:.0f} million are taken. Scale it down before sending it."
-        )
+        found = f"{width} × {height} = {width * height / 1e6:,.0f} million"
+        raise TooLargeError(_too_many_pixels(found))
+
+
+def _too_many_pixels(found: str) -> str:
+    return (
+        f"The image has {found} pixels; at most {MAX_PIXELS / 1e6:.0f} million are taken. "
+        "Scale it down before sending it."
+    )
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:

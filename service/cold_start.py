@@ -1,7 +1,7 @@
 """What a cold start need not do while it imports, and need not keep of it.
 
-- Python's garbage collector looks through what imports make, again and again, and finds nothing,
-  for it all stays. It takes 5 % of a start with ONNX Runtime, 14 % with torch.
+- Python's garbage collector looks through what imports make, again and again, and finds nothing
+  worth its while. It takes 5 % of a start with ONNX Runtime, 14 % with torch.
 - ``import werkzeug`` imports its development server, and with it ``http.server`` and
   ``socketserver``: 7 % of a start with ONNX Runtime. Nothing on Lambda serves by it.
 - Reading a model takes two and a half times its memory for a moment; the C library keeps what is
@@ -27,13 +27,9 @@ def begin() -> None:
 
 
 def end() -> None:
-    """Give free memory back; collect garbage again, but not look through what is there already.
-
-    Who imports Werkzeug's server from here on gets it.
-    """
+    """Collect garbage again, give free memory back; ``import werkzeug.serving`` gets the server."""
     if sys.modules[_SERVER] is _placeholder:
         del sys.modules[_SERVER]
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # glibc has it
         trim(0)
-    gc.freeze()
-    gc.enable()
+    gc.enable()  # no gc.freeze(): a TorchScript module's cycle would outlive its replacement

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,10 +12,9 @@ from service import cold_start
 
 
 @pytest.fixture(autouse=True)
-def without_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_the_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delitem(sys.modules, "werkzeug.serving", raising=False)
     yield
-    gc.unfreeze()
     gc.enable()
 
 
@@ -23,7 +23,7 @@ def test_garbage_is_left_alone_until_the_end() -> None:
     assert not gc.isenabled()
     cold_start.end()
     assert gc.isenabled()
-    assert gc.get_freeze_count() > 1000
+    assert gc.get_freeze_count() == 0
 
 
 def test_werkzeugs_server_can_be_imported_after_the_end() -> None:
@@ -35,7 +35,7 @@ def test_werkzeugs_server_can_be_imported_after_the_end() -> None:
     assert callable(run_simple)
 
 
-def test_a_server_that_is_there_already_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_there_already_stays() -> None:
     import werkzeug.serving
 
     there = sys.modules["werkzeug.serving"]

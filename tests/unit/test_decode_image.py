@@ -10,6 +10,7 @@ from PIL import Image
 
 from model_loader import (
     ClassifierError,
+    EncodedImage,
     MalformedRequestError,
     TooLargeError,
     UndecodableImageError,
@@ -152,6 +153,7 @@ def test_thirty_two_bit_pixels_are_refused_with_a_way_out() -> None:
 def test_a_panorama_of_a_phone_is_a_jpeg() -> None:
     data = encode(halves(), "MPO", save_all=True, append_images=[halves()])
     assert decode_image(data).size == (40, 20)
+    assert EncodedImage.read(data).format == "JPEG"
 
 
 def test_no_bytes_are_no_image() -> None:
@@ -193,6 +195,16 @@ def test_damaged_bytes_give_a_picture_or_an_error_of_ours() -> None:
                 outcomes.add(type(error).__name__)
     assert outcomes >= {"RGB", "UndecodableImageError"}
     assert outcomes <= {"RGB", "UndecodableImageError", "UnsupportedImageError", "TooLargeError"}
+
+
+GIF_BOMB = b"GIF89a\1\0\1\0\0\0\0,\0\0\0\0" + struct.pack("<HH", 60_000, 60_000) + b"\0\2\0;"
+WEBP_BOMB = b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + 2 * b"\xff\x3f\0"
+
+
+@pytest.mark.parametrize("data", [GIF_BOMB, WEBP_BOMB], ids=["GIF", "WebP"])
+def test_a_bomb_that_pillow_refuses_is_too_large_and_not_damaged(data: bytes) -> None:
+    with pytest.raises(TooLargeError, match="at most 50 million"):
+        decode_image(data)
 
 
 @pytest.mark.parametrize("side", [8_000, 12_000, 20_000])

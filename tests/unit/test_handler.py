@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import io
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 from requests_toolbelt import MultipartEncoder
-from werkzeug.test import Client, EnvironBuilder, TestResponse
+from werkzeug.test import Client, EnvironBuilder, TestResponse, run_wsgi_app
 
 from handler import create_app
 from model_loader import MAX_REQUEST_BYTES, SharedModel, load_model
@@ -271,7 +273,43 @@ def test_a_wrong_method_names_the_right_one(
 ) -> None:
     response = client.open(path, method=method)
     assert allowed in problem(response, 405)
-    assert allowed in response.headers["Allow"]
+    methods = {"POST": "OPTIONS, POST", "GET": "GET, HEAD, OPTIONS"}
+    assert response.headers["Allow"] == methods[allowed]
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"), [("/", "GET, HEAD, OPTIONS"), ("/classify", "OPTIONS, POST")]
+)
+def test_options_names_the_methods(client: Client, path: str, methods: str) -> None:
+    assert client.options(path).headers["Access-Control-Allow-Methods"] == methods
+
+
+def test_head_is_get_without_the_body(client: Client) -> None:
+    response = client.head("/ping")
+    assert response.status_code == 200
+    assert response.data == b""
+    assert response.headers["Content-Length"] == client.get("/ping").headers["Content-Length"]
+
+
+def test_a_path_may_begin_with_several_slashes(client: Client) -> None:
+    assert client.get("//ping").status_code == 200
+    problem(client.get("/ping/"), 404)
+
+
+def test_a_request_is_forgotten_as_soon_as_it_is_answered(published: str, photo: bytes) -> None:
+    app = create_app(SharedModel(published))
+    body = type("Body", (io.BytesIO,), {})(photo)
+    environ = EnvironBuilder("/classify", method="POST", content_type="image/jpeg").get_environ()
+    environ |= {"wsgi.input": body, "CONTENT_LENGTH": str(len(photo))}
+    kept = weakref.ref(body)
+    gc.disable()
+    try:
+        _, status, _ = run_wsgi_app(app, environ)
+        del environ, body
+        assert status == "200 OK"
+        assert kept() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("request_to", [("POST", "/classify"), ("GET", "/model")])

@@ -34,6 +34,17 @@ def test_a_file_made_to_be_slow_is_refused_at_once(progressive: bool, times: int
     assert time.process_time() - begin < 1
 
 
+def test_nor_does_a_second_picture_in_the_file_hide_the_scans() -> None:
+    buffer = io.BytesIO()
+    noise(64, 48).save(buffer, "MPO", save_all=True, append_images=[noise(64, 48, 1)])
+    first = buffer.getvalue().index(b"\xff\xd9")
+    last = buffer.getvalue().rindex(b"\xff\xda", 0, first)
+    scan = buffer.getvalue()[last:first]
+    slow = buffer.getvalue()[:first] + scan * MAX_SCANS + buffer.getvalue()[first:]
+    with pytest.raises(UndecodableImageError, match=f"more than {MAX_SCANS} scans"):
+        decode_image(slow)
+
+
 def test_as_many_scans_as_are_allowed_are_decoded() -> None:
     image = jpeg(noise(64, 48), progressive=True)
     allowed = MAX_SCANS - image.count(b"\xff\xda")

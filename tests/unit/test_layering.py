@@ -47,7 +47,7 @@ def test_a_cold_start_with_onnx_imports_only_what_the_first_answer_needs(
         "import json, pathlib, sys; before = {*sys.modules}; import handler;"
         f"event = json.loads(pathlib.Path({str(tmp_path / 'event.json')!r}).read_bytes());"
         "assert handler.lambda_handler(event, None)['statusCode'] == 200;"
-        "print(); print(*{*sys.modules} - before)"
+        "import gc; assert gc.isenabled(); print(); print(*{*sys.modules} - before)"
     )
     environment = {
         **os.environ,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +19,7 @@ from model_loader.operations import ImageOp
 from tests.images import encode, noise
 from tests.pixel_material import NORMALIZE, SQUASH, kept, load, make, same
 from training.data import decoding, pixel_cache
-from training.data.pixel_cache import Folder, cache_key
+from training.data.pixel_cache import DECODER, Folder, cache_key
 from training.data.table import ImageTable, read_folder
 from training.errors import TrainingError
 
@@ -164,6 +166,18 @@ def test_the_second_of_two_builders_takes_the_firsts(tmp_path: Path) -> None:
     assert pictures is not None
     assert pictures[0].ravel().tolist() == list(range(12))
     assert [path.name for path in tmp_path.iterdir()] == ["key"]
+
+
+def test_the_decoder_is_all_that_decoding_imports() -> None:
+    here = {module.__name__ for module in DECODER}
+    imported = {
+        name
+        for module in DECODER
+        for name in re.findall(
+            r"^from (model_loader\.\w+)", inspect.getsource(module), re.MULTILINE
+        )
+    }
+    assert imported - {"model_loader.errors"} <= here
 
 
 def test_the_key_is_that_of_files_operations_and_decoder() -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+_CHUNK = 1 << 20
+
 
 def exact_duplicates(root: Path, sizes: Iterable[tuple[str, int]]) -> list[list[str]]:
     """Find files with the same bytes.
@@ -38,7 +40,11 @@ def exact_duplicates(root: Path, sizes: Iterable[tuple[str, int]]) -> list[list[
 
 def _digest(path: Path) -> bytes | None:
     try:
-        return hashlib.sha256(path.read_bytes()).digest()
+        digest = hashlib.sha256()  # hashlib.file_digest takes half as long again for small files
+        with path.open("rb", buffering=0) as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+        return digest.digest()
     except OSError:
         return None
 

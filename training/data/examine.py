@@ -22,7 +22,6 @@ from training.progress import progress
 
 EXTENSIONS = {
     "JPEG": (".jpg", ".jpeg"),
-    "MPO": (".jpg", ".jpeg"),  # two JPEG pictures in one file, as some telephones write them
     "PNG": (".png",),
     "WEBP": (".webp",),
     "GIF": (".gif",),

@@ -33,7 +33,7 @@ class Header:
             a problem. Likewise ``height``.
         format: Pillow's name of what the content is, ``JPEG`` say, whatever the name ends in.
         mode: Pillow's name of its pixels, ``RGB`` say.
-        problem: Why the header cannot be read, or None.
+        problem: Why the image cannot be used, as far as its header tells; None if it can.
     """
 
     file: str
@@ -81,6 +81,8 @@ def read_header(root: Path, row: LabelledImage) -> Header:
                 )
     except UnsupportedImageError:
         problem = "not an image that can be read"
+    except Image.DecompressionBombError:
+        problem = _TOO_LARGE
     except FileNotFoundError:
         problem = "disappeared while it was looked at"
     except Exception as error:

@@ -43,7 +43,7 @@ class ClassSummary:
         formats: How many images are of each format, by content, the most frequent first.
         modes: Likewise for Pillow's pixel modes.
         duplicates: Images whose bytes an earlier image has, of whatever class.
-        problems: Images whose header cannot be read.
+        problems: Images that cannot be used, as far as their headers tell.
     """
 
     label: str
@@ -78,7 +78,7 @@ class Inspection:
 
     @property
     def problems(self) -> tuple[Header, ...]:
-        """The images whose header cannot be read."""
+        """The images that cannot be used."""
         return tuple(header for header in self.headers if header.problem is not None)
 
     @property

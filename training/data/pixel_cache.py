@@ -26,7 +26,7 @@ import numpy as np
 from PIL import __version__ as pillow_version
 from PIL import features
 
-from model_loader import image, jpeg_scans, operations, rgb
+from model_loader import formats, image, jpeg_scans, operations, rgb
 from model_loader.operations import ImageOp
 from training.data.cache_room import make_room, touch
 from training.data.locks import alone, hold
@@ -38,6 +38,9 @@ _LEVELS, _INDEX, _LOCK = "levels.u8", "index.json", ".lock"
 _UNFINISHED = ".unfinished-"
 _STALE = 24 * 3600
 """Seconds after which an unfinished folder is what a killed run left."""
+
+DECODER = (formats, image, jpeg_scans, operations, rgb)
+"""The modules whose code makes a picture of a file."""
 
 
 class Store(Protocol):
@@ -258,8 +261,7 @@ def cache_key(digests: Sequence[str], ops: Sequence[ImageOp]) -> str:
 
 def decoder_version() -> dict[str, str | None]:
     """Return what the levels of a decoded picture depend on, besides the file: code and codecs."""
-    modules = (image, operations, jpeg_scans, rgb)
-    code = "\0".join(map(inspect.getsource, modules)).encode()
+    code = "\0".join(map(inspect.getsource, DECODER)).encode()
     codecs = {name: features.version(name) for name in ("jpg", "zlib", "webp", "libtiff")}
     return {"code": hashlib.sha256(code).hexdigest(), "pillow": pillow_version, **codecs}
 

@@ -38,7 +38,7 @@ def print_inspection(inspection: Inspection) -> None:
     console.print(table)
     _print_examples(
         console,
-        f"{len(inspection.problems)} files cannot be read as images",
+        f"{len(inspection.problems)} files cannot be used as images",
         [f"{header.file}: {header.problem}" for header in inspection.problems],
     )
     across = set(inspection.conflicts)
