@@ -177,7 +177,7 @@ def test_the_verb_prints_a_table_and_writes_a_json(
         "鳥 と 空",
         "[bold]b",
         "20 · 25 · 30",
-        "1 files cannot be read",
+        "1 files cannot be used",
         "empty (0 bytes)",
     ):
         assert text in printed
