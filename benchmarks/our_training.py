@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.usual_training import BATCH, DECAY, RATE
-from training.process import keep_freed_memory, wait_passively
+from training.process import collect_less_often, keep_freed_memory, wait_passively
 
 
 class Clock:
@@ -39,6 +39,7 @@ class Clock:
 
 def main(folder: Path, stages: list[str]) -> None:
     """Train, and print JSON: accuracy on the validation images, seconds of each step."""
+    collect_less_often()
     wait_passively()
     keep_freed_memory()
     from training.data.source import DataSource

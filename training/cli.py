@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from model_loader import ModelUnavailableError
 from training.errors import InterruptedRunError, TrainingError
-from training.process import wait_passively
+from training.process import collect_less_often, wait_passively
 from training.progress import console
 from training.verbs import cost, data, models, predict, preview, report, runs, versions, webcam
 
@@ -56,6 +56,7 @@ app.command()(webcam.webcam)
 
 def main() -> None:
     """Run the command line; a user's mistake is one line on standard error and exit code 2."""
+    collect_less_often()
     wait_passively()
     try:
         app()

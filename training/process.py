@@ -1,4 +1,4 @@
-"""How a training process treats memory and cores: two settings, each with its way back.
+"""How a training process treats memory and cores.
 
 `keep_freed_memory`: glibc hands every large buffer back to the kernel after each operation and
 asks for it again at the next: 500,000 page faults for a forward of 32 images. Measured with two
@@ -12,11 +12,15 @@ kept, medians of 3 processes each in turn:
 another process wants that core, each wait lasts a time slice. Measured with two threads on two
 cores that many other processes wanted too (load 16): a training step of MobileNetV2, batches of 16,
 took 166 ms an image (one process), 1,419 and 1,582 with ``ACTIVE``, 1,704 with nothing set.
+
+`collect_less_often`: Python looks for garbage after every 700 new objects, and importing torch and
+Lightning makes a million that stay: 3.7 → 3.1 s. ``inspect`` of 10,000 images 0.97 → 0.92 s.
 """
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import sys
 
@@ -24,6 +28,7 @@ SWITCH = "TRAINING_ALLOCATOR"
 """Set to ``system`` in the environment, it leaves the allocator alone."""
 
 _WAIT = "OMP_WAIT_POLICY"
+_OBJECTS = 50_000
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -2, -3, -4
 _SETTINGS = (
     (_M_MMAP_THRESHOLD, 1 << 30),
@@ -54,3 +59,8 @@ def wait_passively() -> None:
     ``OMP_WAIT_POLICY=ACTIVE`` in the environment keeps them awake.
     """
     os.environ.setdefault(_WAIT, "PASSIVE")
+
+
+def collect_less_often() -> None:
+    """Let Python look for garbage less often, in this process; call it before large imports."""
+    gc.set_threshold(_OBJECTS, *gc.get_threshold()[1:])

@@ -54,10 +54,12 @@ def test_threads_wait_asleep_unless_they_are_told_otherwise(
 
 def test_the_command_line_sets_this_before_torch_is_imported() -> None:
     code = (
-        "import os, sys; sys.argv = ['training', '--help']; os.environ.pop('OMP_WAIT_POLICY', '')\n"
+        "import gc, os, sys\n"
+        "sys.argv = ['training', '--help']; os.environ.pop('OMP_WAIT_POLICY', '')\n"
         "from training.cli import main\n"
         "try: main()\n"
-        "except SystemExit: print('torch' in sys.modules, os.environ['OMP_WAIT_POLICY'])"
+        "except SystemExit: print('torch' in sys.modules, os.environ['OMP_WAIT_POLICY'],\n"
+        "                         gc.get_threshold()[0])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "False PASSIVE"
+    assert done.stdout.splitlines()[-1] == "False PASSIVE 50000"

@@ -21,7 +21,7 @@ _ON_ITS_SIDE = range(5, 9)
 _TOO_LARGE = f"too many pixels (at most {MAX_PIXELS / 1e6:.0f} million are taken)"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there may be a million
 class Header:
     """One image file as its header describes it.
 
