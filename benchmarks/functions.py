@@ -9,10 +9,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from benchmarks.int8_model import publish_int8_model
 from benchmarks.measure import ROOT, pinned
 from benchmarks.rows import Options
 from deploy.build_zip import SOURCES
@@ -26,7 +27,7 @@ from tests.e2e.install_tools import (
     runtime_client,
 )
 from tests.e2e.rie import Emulator, run_function
-from tests.e2e.seaweedfs import BUCKET, run_seaweedfs
+from tests.e2e.seaweedfs import BUCKET, SeaweedFS, run_seaweedfs
 
 MODEL = ROOT / "models" / "flying-objects"
 """What every function serves."""
@@ -110,6 +111,13 @@ def onnx_zip(options: Options, runtime: str = RUNTIME, python: str = PYTHON) -> 
     return Function(runtime, (python, "-S"), package, "handler", settings)
 
 
+def int8_zip(options: Options) -> Function:
+    """Return the same, with an int8 version in S3."""
+    function = onnx_zip(options)
+    settings = {**function.settings, "MODEL_URI": _serve_int8_model(options)}
+    return replace(function, settings=settings)
+
+
 def _torchscript_image(options: Options, served: dict[str, str]) -> Function:
     """Return the image's function: the checkout's code and the virtual environment's torch."""
     code = _staged(options.work / "torchscript", SOURCES)
@@ -159,17 +167,36 @@ def _deployed_environment() -> dict[str, str]:
 @cache
 def _serve_model(work: Path, closing: ExitStack) -> dict[str, str]:
     """Put the model into an S3 that runs until the last row; return what leads a function there."""
-    install_tools()
-    folder = work / "s3"
-    folder.mkdir()
-    s3 = closing.enter_context(run_seaweedfs(folder))
-    for file in MODEL.rglob("*"):
-        if file.is_file():
-            key = f"models/{file.relative_to(MODEL.parent).as_posix()}"
-            s3.client().put_object(Bucket=BUCKET, Key=key, Body=file.read_bytes())
+    s3 = _run_s3(work, closing)
+    _upload(s3, MODEL, f"models/{MODEL.name}")
     return {
         **s3.settings,
         "AWS_REGION": s3.settings["AWS_DEFAULT_REGION"],
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": MEMORY,
         "MODEL_URI": f"s3://{BUCKET}/models/{MODEL.name}",
     }
+
+
+def _serve_int8_model(options: Options) -> str:
+    """Put the model's int8 version into the same S3; return its address."""
+    (version,) = (MODEL / "versions").iterdir()
+    store = options.work / "int8"
+    if not store.is_dir():
+        publish_int8_model(version, store, options)
+        _upload(_run_s3(options.work, options.closing), store, "int8")
+    return f"s3://{BUCKET}/int8/{MODEL.name}"
+
+
+@cache
+def _run_s3(work: Path, closing: ExitStack) -> SeaweedFS:
+    install_tools()
+    folder = work / "s3"
+    folder.mkdir()
+    return closing.enter_context(run_seaweedfs(folder))
+
+
+def _upload(s3: SeaweedFS, folder: Path, prefix: str) -> None:
+    for file in folder.rglob("*"):
+        if file.is_file():
+            key = f"{prefix}/{file.relative_to(folder).as_posix()}"
+            s3.client().put_object(Bucket=BUCKET, Key=key, Body=file.read_bytes())

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from benchmarks.driven import Process, drive
-from benchmarks.functions import baseline_and_ours
+from benchmarks.functions import baseline_and_ours, int8_zip
 from benchmarks.measure import alternate, slug, times_better, vcpus
 from benchmarks.pictures import pictures
 from benchmarks.rows import Goal, Options, Row, Series
@@ -16,6 +16,9 @@ CALLS = 40
 """Of each picture in each process."""
 
 GOALS = {"12mp": Goal(5), "12mp-progressive": Goal(5), "0.2mp": Goal(2.5)}
+INT8_GOALS = {**GOALS, "0.2mp": Goal(4)}
+
+_INT8 = "ONNX, int8"
 
 
 def median(times: list[float]) -> float:
@@ -33,7 +36,7 @@ PERCENTILES: dict[str, Callable[[list[float]], float]] = {"p50": median, "p99": 
 
 def rows(options: Options) -> Iterator[Row]:
     """Measure both flavours against the baseline, on one processor, as it ships, and on two."""
-    functions = baseline_and_ours(options)
+    functions = {**baseline_and_ours(options), _INT8: int8_zip(options)}
     asked = pictures(options)
     calls = 2 if options.smoke else CALLS
     for cpus in (1,) if options.smoke else (1, 2):
@@ -45,14 +48,15 @@ def rows(options: Options) -> Iterator[Row]:
         for index, picture in enumerate(asked):
             for percentile, of in PERCENTILES.items() if cpus == 1 else [("p50", median)]:
                 usual, *busy = _series("baseline", processes["baseline"], index, of)
-                for name in ("ONNX", "TorchScript"):
+                for name in ("ONNX", _INT8, "TorchScript"):
                     ours, *ours_busy = _series(name, processes[name], index, of)
+                    goals = INT8_GOALS if name == _INT8 else GOALS
                     yield Row(
                         name=slug(f"warm-{picture.name}-{percentile}", name, cpus),
                         figure=f"Warm, {picture.title}, {percentile}, {name}, {vcpus(cpus)}",
                         result=times_better(usual, ours),
                         unit="×",
-                        goal=GOALS[picture.name] if cpus == 1 else None,
+                        goal=goals[picture.name] if cpus == 1 else None,
                         series=[usual, ours, *busy, *ours_busy],
                         notes=[f"{calls} calls in each process"],
                     )
