@@ -8,7 +8,7 @@ from importlib import import_module
 from benchmarks.rows import Options, Row
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "serving": ("cold", "warm", "overhead", "memory", "agreement", "dollars", "scaling"),
+    "serving": ("cold", "warm", "overhead", "memory", "agreement", "dollars", "floor", "scaling"),
     "training": ("fine_tuning", "looking"),
 }
 """Module names by group, in the order of the results; dollars follow what they are made of."""
