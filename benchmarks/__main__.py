@@ -99,6 +99,7 @@ def measure(modules: list[str], args: argparse.Namespace) -> None:
                 new.append(row)
                 options.earlier[row.name] = row
                 now = datetime.now(UTC).strftime("%Y-%m-%d")
+                records.pop(row.name, None)  # what is measured again stands where it was measured
                 records[row.name] = Record(row, now, command, machine)
                 if not args.smoke:
                     write_records(args.output, records.values())

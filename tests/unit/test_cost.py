@@ -64,7 +64,7 @@ def test_a_bill_is_the_one_reckoned_by_hand(prices: PriceList) -> None:
     assert paid["Lambda requests"] == pytest.approx(0.20)
     assert paid["Lambda GB-seconds"] == pytest.approx(15_000 * 1769 / 1024 * 0.0000166667)
     assert paid["API Gateway (REST)"] == pytest.approx(3.50)
-    assert paid["S3 storage"] == pytest.approx((1 + 36e6 / GIB) * 0.023)
+    assert paid["S3 storage"] == pytest.approx((1 + 41e6 / GIB) * 0.023)
     assert paid["S3 GET"] == pytest.approx(43_800 / 1000 * 0.0004)  # every minute of 730 hours
     assert paid["data out"] == pytest.approx(1e9 / GIB * 0.09)
     assert paid["CloudWatch logs"] == pytest.approx(1.5e9 / GIB * 0.50)
@@ -126,9 +126,9 @@ def test_cold_starts_are_billed_and_read_the_model() -> None:
         use(ZIP, "lambda_x86_64", 10, 0, month(cold=share)).amounts for share in (0.0, 0.02)
     )
     more = cold["lambda_x86_64"] - warm["lambda_x86_64"]
-    assert more == pytest.approx(20_000 * 0.6 * 1769 / 1024)
+    assert more == pytest.approx(20_000 * 0.3 * 1769 / 1024)
     assert cold["s3_get"] - warm["s3_get"] == pytest.approx(20_000 * 3)
-    longer = use(ZIP, "lambda_x86_64", 10, 0, Month(1_000_000, MEMORY, 0.02, start=1200))
+    longer = use(ZIP, "lambda_x86_64", 10, 0, Month(1_000_000, MEMORY, 0.02, start=600))
     assert longer.amounts["lambda_x86_64"] - warm["lambda_x86_64"] == pytest.approx(2 * more)
 
 
