@@ -27,7 +27,8 @@ class Whole:
     Attributes:
         wall: Seconds from its start to its end.
         cpu: Seconds of processor time, that of its children included.
-        memory: The most memory of its own (anonymous pages: no files that it maps), 10^6 bytes.
+        memory: The most memory of its own (anonymous pages: no files that it maps) that it or a
+            child of it had, 10^6 bytes. (``ru_maxrss`` would count what this process has, too.)
         output: What it printed.
     """
 
@@ -71,10 +72,10 @@ def run_whole(command: Sequence[str | Path], env: Mapping[str, str] | None = Non
 
 
 class _Peak:
-    """Watches the memory of a process from a thread of its own."""
+    """Watches the memory of a process and its children from a thread of its own."""
 
     def __init__(self, process: int) -> None:
-        self._status = Path(f"/proc/{process}/status")
+        self._process = process
         self._most = 0
         self._ended = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
@@ -88,8 +89,22 @@ class _Peak:
 
     def _watch(self) -> None:
         while not self._ended.wait(_EVERY):
-            try:
-                found = re.search(r"^RssAnon:\s+(\d+)", self._status.read_text(), re.MULTILINE)
-            except OSError:
-                return
-            self._most = max(self._most, int(found[1]) if found else 0)
+            self._most = max(self._most, *map(_own_kilobytes, self._processes()))
+
+    def _processes(self) -> list[int]:
+        """Return the process, and its children as far as they are alive."""
+        try:
+            children = Path(f"/proc/{self._process}/task/{self._process}/children").read_text()
+        except OSError:
+            children = ""
+        return [self._process, *map(int, children.split())]
+
+
+def _own_kilobytes(process: int) -> int:
+    """Return the anonymous memory of a process, in KiB; 0 if it has ended."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"^RssAnon:\s+(\d+)", status, re.MULTILINE)
+    return int(found[1]) if found else 0

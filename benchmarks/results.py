@@ -64,8 +64,8 @@ def write_records(folder: Path, records: Iterable[Record]) -> None:
     """
     kept = list(records)
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps([record.to_json() for record in kept], indent=1, ensure_ascii=False)
-    (folder / KEPT).write_text(text + "\n")
+    lines = (json.dumps(record.to_json(), ensure_ascii=False) for record in kept)
+    (folder / KEPT).write_text("[\n" + ",\n".join(lines) + "\n]\n")
     path = folder / TOLD
     if not path.is_file():
         path.write_text(f"# Results\n\n{BEGIN}\n{END}\n")

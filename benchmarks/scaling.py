@@ -5,18 +5,17 @@ from __future__ import annotations
 import csv
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from benchmarks.functions import MODEL
-from benchmarks.measure import ROOT, alternate, times_better
+from benchmarks.measure import alternate, times_better
 from benchmarks.pictures import drawings
+from benchmarks.processes import run_whole
 from benchmarks.rows import Goal, Options, Row, Series, WrongAnswerError
 
 FASTER = Goal(1.7)
@@ -36,7 +35,7 @@ class Prediction:
 
     Attributes:
         images_per_second: From the process' start to its end.
-        peak: The most memory of the largest of its processes, in 10^6 bytes.
+        peak: The most memory that the largest of its processes had of its own, 10^6 bytes.
     """
 
     images_per_second: float
@@ -77,7 +76,7 @@ def rows(options: Options) -> Iterator[Row]:
         unit="",
         goal=FLAT,
         series=peaks,
-        notes=["of the largest process"],
+        notes=["of the largest process, without the files that it maps"],
     )
 
 
@@ -94,19 +93,13 @@ def _predict(images: Path, processes: int, options: Options) -> Prediction:
         MODEL,
     ]
     command += ["--processes", str(processes), "--csv", answers]
-    with (folder / "log").open("wb") as log:
-        begin = time.perf_counter()
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - begin
-    if status:
-        raise RuntimeError(f"predict failed:\n{(folder / 'log').read_text()[-4000:]}")
+    whole = run_whole(command)
     with answers.open(newline="") as file:
         answered = sum(1 for _ in csv.DictReader(file))
     if answered != _count(images):
         raise WrongAnswerError(f"predict answered {answered} of {_count(images)} images.")
     shutil.rmtree(folder)
-    return Prediction(answered / seconds, usage.ru_maxrss * 1024 / 1e6)
+    return Prediction(answered / whole.wall, whole.memory)
 
 
 def _folder(options: Options, count: int) -> Path:
