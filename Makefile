@@ -38,7 +38,7 @@ test-image: $(BIN)/ready ## Build the container image and run it: minutes, Linux
 	@$(BIN)/python -m tests.e2e.install_tools
 	@BASE_IMAGE=$(BASE_IMAGE) $(BIN)/python -m pytest -m image $(ARGS)
 
-bench: $(BIN)/ready ## Measure every figure against its baseline: an hour, Linux (ARGS="--data PHOTOS …")
+bench: $(BIN)/ready ## Measure every figure against its baseline: two hours, Linux (ARGS="--data PHOTOS …")
 	@$(BIN)/python -m tests.e2e.install_tools
 	@$(BIN)/python -m benchmarks $(ARGS)
 

@@ -39,7 +39,7 @@ def rows(options: Options) -> Iterator[Row]:
         kind = "photographs" if options.data else "drawings"
         yield Row(
             name=f"agreement-label-{name.lower()}",
-            figure=f"The label of PyTorch, op by op, on the whole picture: {name}",
+            figure=f"Same label as PyTorch, op by op, on the picture decoded whole, {name}",
             result=same,
             unit="%",
             goal=GOALS["label"] if options.data else None,
@@ -47,7 +47,7 @@ def rows(options: Options) -> Iterator[Row]:
         )
         yield Row(
             name=f"agreement-probability-{name.lower()}",
-            figure=f"The largest difference of a picture's probabilities, on average: {name}",
+            figure=f"Largest difference of its probabilities, mean of the pictures, {name}",
             result=float(differences.mean()),
             unit="",
             goal=GOALS["probability"] if options.data else None,
