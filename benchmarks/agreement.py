@@ -43,7 +43,10 @@ def rows(options: Options) -> Iterator[Row]:
             result=same,
             unit="%",
             goal=GOALS["label"] if options.data else None,
-            series=[Series("pictures", kind, (len(files),))],
+            series=[
+                Series("of", kind, (len(files),)),
+                Series("decoded smaller", "of them", (int(is_smaller.sum()),)),
+            ],
         )
         yield Row(
             name=f"agreement-probability-{name.lower()}",
@@ -52,11 +55,19 @@ def rows(options: Options) -> Iterator[Row]:
             unit="",
             goal=GOALS["probability"] if options.data else None,
             series=[
-                Series("pictures", kind, (len(files),)),
-                Series("worst picture", "", (float(differences.max()),)),
-                *_smaller(differences[is_smaller], kind),
+                Series("of", kind, (len(files),)),
+                Series("worst", "", (float(differences.max()),)),
             ],
         )
+        if is_smaller.any():
+            yield Row(
+                name=f"agreement-smaller-{name.lower()}",
+                figure=f"The same of the pictures that are decoded smaller, {name}",
+                result=float(differences[is_smaller].mean()),
+                unit="",
+                goal=GOALS["probability"] if options.data else None,
+                series=[Series("of", kind, (int(is_smaller.sum()),))],
+            )
 
 
 def _files(options: Options) -> list[Path]:
@@ -69,16 +80,6 @@ def _files(options: Options) -> list[Path]:
 def _is_decoded_smaller(model: Model, data: bytes) -> bool:
     width, height = model.metadata.transform.decode(data).size
     return width * height < count_pixels(data)
-
-
-def _smaller(differences: NDArray[np.float64], kind: str) -> list[Series]:
-    """Return how many pictures are large enough to be decoded smaller, and what that changes."""
-    if not len(differences):
-        return []
-    return [
-        Series("of them decoded smaller", kind, (len(differences),)),
-        Series("mean of these", "", (float(differences.mean()),)),
-    ]
 
 
 def _scores(model: Model, data: bytes) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from benchmarks.rows import Options, Row
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "serving": ("cold", "warm", "overhead", "memory", "agreement", "dollars", "floor", "scaling"),
-    "training": ("fine_tuning", "looking"),
+    "training": ("fine_tuning", "looking", "many"),
 }
 """Module names by group, in the order of the results; dollars follow what they are made of."""
 

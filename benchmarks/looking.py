@@ -1,9 +1,11 @@
-"""`inspect` and `clean` against a loop that opens every image with Pillow; memory on many."""
+"""`inspect` and `clean` against a loop that opens every image with Pillow."""
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -11,40 +13,57 @@ from benchmarks.labelled import labelled_folder, many
 from benchmarks.measure import alternate, times_better
 from benchmarks.pictures import pictures
 from benchmarks.processes import Whole, run_whole
-from benchmarks.rows import Goal, Options, Row, Series
+from benchmarks.rows import Goal, Options, Row, Series, WrongAnswerError
 from training.data.walk import class_folders, walk_files
 
 FASTER = Goal(5)
-FLAT = Goal(1.1, at_most=True)
 
-_FEW, _MANY = 100, 10_000
-_SMOKE_MANY = 120
+_MANY, _SMOKE_MANY = 10_000, 120
 _LARGE = 60
-_MEMORY_RUNS = 3
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A verb, and the loop that it is measured against.
+
+    Attributes:
+        name: Of the row.
+        verb: Ours.
+        loop: Of `benchmarks.usual_look`.
+        against: What the loop does, in words.
+    """
+
+    name: str
+    verb: str
+    loop: str
+    against: str
+
+
+_CASES = (
+    _Case("inspect-headers", "inspect", "headers", "a loop that opens them for their headers"),
+    _Case("inspect", "inspect", "inspect", "a loop that opens and decodes them"),
+    _Case("clean", "clean", "clean", "a loop with imagehash and CleanVision"),
+)
 
 
 def rows(options: Options) -> Iterator[Row]:
-    """Measure the throughput of small and large images, then the memory."""
+    """Measure the throughput of small and large images."""
     small = labelled_folder(options)
-    most = _SMOKE_MANY if options.smoke else _MANY
-    yield from _throughput("inspect", "inspect", many(small, most, options), options)
-    yield from _throughput("clean", "clean", small, options)
-    for verb in () if options.smoke else ("inspect", "clean"):
-        yield from _throughput(verb, f"{verb}-12mp", _large(options), options)
-    for verb in ("inspect", "clean"):
-        ours = {count: partial(_ours, verb, many(small, count, options)) for count in (_FEW, most)}
-        yield _memory(verb, ours, options)
-    if not options.smoke:
-        training = {count: partial(_train, many(small, count, options)) for count in (_FEW, most)}
-        yield _memory("train", training, options)
+    most = many(small, _SMOKE_MANY if options.smoke else _MANY, options)
+    for case in _CASES:
+        folder = small if case.verb == "clean" else most
+        yield from _throughput(case, "small images", "", folder, options)
+    for case in () if options.smoke else _CASES:
+        yield from _throughput(case, "12 megapixels", "-12mp", _large(options), options)
 
 
-def _throughput(verb: str, name: str, folder: Path, options: Options) -> Iterator[Row]:
+def _throughput(
+    case: _Case, what: str, suffix: str, folder: Path, options: Options
+) -> Iterator[Row]:
     images = sum(1 for each in class_folders(folder) for _ in walk_files(each))
-    what = "12 megapixels" if name != verb else "some 0.1 megapixels"
     sides = {
-        "baseline": partial(_usual, verb, folder),
-        "ours": partial(_ours, verb, folder),
+        "baseline": partial(_run, "benchmarks.usual_look", case.loop, folder, images),
+        "ours": partial(_run, "training", case.verb, folder, images),
     }
     measured = alternate(sides, options.runs)
     for kind, goal in (("wall", FASTER), ("cpu", None)):
@@ -53,50 +72,24 @@ def _throughput(verb: str, name: str, folder: Path, options: Options) -> Iterato
             for side, wholes in measured.items()
         }
         yield Row(
-            name=f"{name}-{kind}",
-            figure=f"`{verb}` on {images:,} images of {what}, "
+            name=f"{case.name}{suffix}-{kind}",
+            figure=f"`{case.verb}` on {images:,} files ({what}) against {case.against}, "
             + ("wall time" if kind == "wall" else "processor time"),
             result=times_better(series["baseline"], series["ours"], more_is_better=True),
             unit="×",
             goal=goal,
             series=[*series.values()],
             notes=[
-                "whole processes, imports included; the loop decodes each image once and takes "
-                "its numbers from imagehash and CleanVision"
+                "whole processes, imports included; more files than photographs are links to them"
             ],
         )
 
 
-def _memory(verb: str, ours: Mapping[int, Callable[[], Whole]], options: Options) -> Row:
-    measured = alternate(
-        {f"{count:,} images": run for count, run in ours.items()}, min(options.runs, _MEMORY_RUNS)
-    )
-    peaks = [
-        Series(name, "MB", tuple(whole.memory for whole in wholes))
-        for name, wholes in measured.items()
-    ]
-    few, most = ours
-    return Row(
-        name=f"{verb}-memory",
-        figure=f"Peak memory of `{verb}`, {most:,} images against {few}",
-        result=peaks[1].median / peaks[0].median,
-        unit="",
-        goal=FLAT,
-        series=peaks,
-        notes=["a process' own memory, without the files that it maps"],
-    )
-
-
-def _usual(verb: str, folder: Path) -> Whole:
-    return run_whole([sys.executable, "-m", "benchmarks.usual_look", verb, folder])
-
-
-def _ours(verb: str, folder: Path) -> Whole:
-    return run_whole([sys.executable, "-m", "training", verb, folder])
-
-
-def _train(folder: Path) -> Whole:
-    return run_whole([sys.executable, "-m", "benchmarks.our_training", folder, "head:1"])
+def _run(module: str, verb: str, folder: Path, images: int) -> Whole:
+    whole = run_whole([sys.executable, "-m", module, verb, folder])
+    if not {str(images), f"{images:,}"} & {*re.findall(r"[\d,]+", whole.output)}:
+        raise WrongAnswerError(f"{module} {verb} did not look at {images} images:\n{whole.output}")
+    return whole
 
 
 def _large(options: Options) -> Path:

@@ -83,14 +83,6 @@ def pinned(cpus: int | None) -> list[str]:
     return ["taskset", "--cpu-list", ",".join(map(str, allowed))]
 
 
-def peak_megabytes(process: int | str = "self") -> float:
-    """Return the most memory (resident, 10^6 bytes) that a process has had so far."""
-    for line in Path(f"/proc/{process}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024 / 1e6
-    raise RuntimeError(f"/proc/{process}/status tells no peak of its memory.")
-
-
 def slug(figure: str, side: str, cpus: int) -> str:
     """Return a row's name, such as "cold-onnx" or "cold-onnx-2-vcpus"."""
     words = re.sub(r"[^a-z0-9.]+", "-", f"{figure} {side}".lower())

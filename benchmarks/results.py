@@ -27,13 +27,22 @@ HEADLINES = frozenset(
         "warm-0.2mp-p50-torchscript",
         "memory-onnx",
         "memory-torchscript",
+        "overhead-12mp-onnx",
+        "overhead-0.2mp-onnx",
         "agreement-label-onnx",
+        "agreement-smaller-onnx",
         "dollars-12mp-onnx",
         "dollars-0.2mp-onnx",
+        "dollars-12mp-torchscript",
+        "dollars-0.2mp-torchscript",
         "scaling-processes",
+        "scaling-memory",
+        "inspect-memory",
+        "clean-memory",
         "frozen-backbone-wall",
         "staged-run-wall",
         "full-step",
+        "inspect-headers-wall",
         "inspect-wall",
         "inspect-12mp-wall",
         "clean-wall",
@@ -119,19 +128,23 @@ def markdown(records: list[Record]) -> str:
 
 def in_short(records: Iterable[Record]) -> str:
     """Return the table of what people ask for first."""
-    lines = ["| | usually → here | | goal |", "|---|---|---|---|"]
+    lines = ["| | usually → here | | goal | n |", "|---|---|---|---|---|"]
     for row in (record.row for record in records):
         if row.name not in HEADLINES:
             continue
         sides = [one for one in row.series if ":" not in one.label]
         goal = f"{bound(row)}, {verdict(row)}"
-        lines.append(f"| {row.figure} | {_compared(sides)} | **{result(row)}** | {goal} |")
+        cells = [row.figure, _compared(sides), f"**{result(row)}**", goal, str(runs(row))]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def result(row: Row) -> str:
-    """Return a row's result with its unit."""
-    return f"{number(row.result)}{' ' if row.unit else ''}{row.unit}"
+    """Return a row's result with its unit, in so many digits that it can be told from its goal."""
+    told = number(row.result)
+    if row.goal and told == number(row.goal.bound) and row.result != row.goal.bound:
+        told = f"{row.result:.4g}"
+    return f"{told}{' ' if row.unit else ''}{row.unit}"
 
 
 def bound(row: Row) -> str:

@@ -151,7 +151,7 @@ def _open(data: bytes) -> Image.Image:
     except UnsupportedImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise TooLargeError(_too_many_pixels("far more")) from error
+        raise TooLargeError(_too_many_pixels("far more pixels than are taken")) from error
     except Exception as error:
         raise UndecodableImageError(
             f"The file begins like a {format_of(data)} image, but its header is damaged or cut "
@@ -161,13 +161,13 @@ def _open(data: bytes) -> Image.Image:
 
 def _check_pixels(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
-        found = f"{width} × {height} = {width * height / 1e6:,.0f} million"
+        found = f"{width} × {height} = {width * height / 1e6:,.0f} million pixels"
         raise TooLargeError(_too_many_pixels(found))
 
 
 def _too_many_pixels(found: str) -> str:
     return (
-        f"The image has {found} pixels; at most {MAX_PIXELS / 1e6:.0f} million are taken. "
+        f"The image has {found}; at most {MAX_PIXELS / 1e6:.0f} million are taken. "
         "Scale it down before sending it."
     )
 

@@ -59,8 +59,9 @@ def answer_all(model: Model, uploads: Sequence[Upload]) -> dict[str, Any]:
                     f"With this file the request has more than {MAX_PIXELS / 1e6:.0f} million "
                     "pixels. Send it in another request."
                 )
+            if pixels <= MAX_PIXELS:  # a damaged one may take as long as a whole one
+                left -= pixels
             answers.append(answer(model, upload))
-            left -= pixels
         except InputError as error:
             answers.append({"file": upload.field, "filename": upload.filename, **problem_of(error)})
     return {"predictions": answers}

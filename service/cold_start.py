@@ -28,7 +28,7 @@ def begin() -> None:
 
 def end() -> None:
     """Collect garbage again, give free memory back; ``import werkzeug.serving`` gets the server."""
-    if sys.modules[_SERVER] is _placeholder:
+    if sys.modules.get(_SERVER) is _placeholder:
         del sys.modules[_SERVER]
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # glibc has it
         trim(0)

@@ -9,6 +9,10 @@ import zlib
 import numpy as np
 from PIL import Image
 
+GIF_BOMB = b"GIF89a\1\0\1\0\0\0\0,\0\0\0\0" + struct.pack("<HH", 60_000, 60_000) + b"\0\2\0;"
+WEBP_BOMB = b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + 2 * b"\xff\x3f\0"
+"""A few bytes whose headers promise 3,600 and 268 million pixels."""
+
 
 def encode(image: Image.Image, format: str, **options: object) -> bytes:
     """Return an image as a file's bytes."""

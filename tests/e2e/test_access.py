@@ -286,6 +286,7 @@ def test_the_functions_environment_holds_settings_and_no_secret(service: Service
         "MODEL",
         "INCOMING",
         "METRICS",
+        "OPENBLAS",
         "SNAPSHOT",
     }
     assert not [name for name in variables if "SECRET" in name or "KEY" in name]

@@ -17,7 +17,7 @@ from model_loader import (
     UnsupportedImageError,
     decode_image,
 )
-from tests.images import encode, halves, noise, png_that_claims
+from tests.images import GIF_BOMB, WEBP_BOMB, encode, halves, noise, png_that_claims
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
@@ -195,10 +195,6 @@ def test_damaged_bytes_give_a_picture_or_an_error_of_ours() -> None:
                 outcomes.add(type(error).__name__)
     assert outcomes >= {"RGB", "UndecodableImageError"}
     assert outcomes <= {"RGB", "UndecodableImageError", "UnsupportedImageError", "TooLargeError"}
-
-
-GIF_BOMB = b"GIF89a\1\0\1\0\0\0\0,\0\0\0\0" + struct.pack("<HH", 60_000, 60_000) + b"\0\2\0;"
-WEBP_BOMB = b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + 2 * b"\xff\x3f\0"
 
 
 @pytest.mark.parametrize("data", [GIF_BOMB, WEBP_BOMB], ids=["GIF", "WebP"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.images import encode, noise, png_that_claims
+from tests.images import GIF_BOMB, WEBP_BOMB, encode, noise, png_that_claims
 from training.data.inspect import Inspection, Spread, inspect_table
 from training.data.plots import draw_plots
 from training.data.table import read_folder
@@ -96,8 +96,10 @@ def test_files_of_one_size_but_other_bytes_are_no_duplicates(tmp_path: Path) -> 
         (b"no image at all", "not an image that can be read"),
         (encode(noise(50, 50), "JPEG")[:30], "damaged header"),
         (png_that_claims(60_000, 60_000), "too many pixels (at most 50 million"),
+        (GIF_BOMB, "too many pixels (at most 50 million"),
+        (WEBP_BOMB, "too many pixels (at most 50 million"),
     ],
-    ids=["empty", "text", "cut", "huge"],
+    ids=["empty", "text", "cut", "huge", "huge GIF", "huge WebP"],
 )
 def test_a_bad_file_is_counted_and_named(tmp_path: Path, content: bytes, problem: str) -> None:
     put(tmp_path, "a/1.jpg", content)

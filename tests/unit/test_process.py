@@ -62,4 +62,4 @@ def test_the_command_line_sets_this_before_torch_is_imported() -> None:
         "                         gc.get_threshold()[0])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "False PASSIVE 50000"
+    assert done.stdout.splitlines()[-1] == "False PASSIVE 10000"

@@ -81,7 +81,7 @@ def read_header(root: Path, row: LabelledImage) -> Header:
                 )
     except UnsupportedImageError:
         problem = "not an image that can be read"
-    except Image.DecompressionBombError:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         problem = _TOO_LARGE
     except FileNotFoundError:
         problem = "disappeared while it was looked at"
