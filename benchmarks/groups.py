@@ -8,7 +8,17 @@ from importlib import import_module
 from benchmarks.rows import Options, Row
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "serving": ("cold", "warm", "overhead", "memory", "agreement", "dollars", "floor", "scaling"),
+    "serving": (
+        "cold",
+        "warm",
+        "overhead",
+        "memory",
+        "agreement",
+        "dollars",
+        "floor",
+        "scaling",
+        "predict_memory",
+    ),
     "training": ("fine_tuning", "looking", "many"),
 }
 """Module names by group, in the order of the results; dollars follow what they are made of."""

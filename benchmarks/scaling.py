@@ -1,4 +1,4 @@
-"""`python -m training predict` on a folder: with one process and two, small and large."""
+"""`python -m training predict` on a folder: with one process and with two."""
 
 from __future__ import annotations
 
@@ -19,14 +19,11 @@ from benchmarks.processes import run_whole
 from benchmarks.rows import Goal, Options, Row, Series, WrongAnswerError
 
 FASTER = Goal(1.7)
-FLAT = Goal(1.1, at_most=True)
 
 _IMAGES = 3000
 """Enough for the imports of each process to weigh little."""
 
-_FEW, _MANY = 100, 10_000
 _DRAWINGS = 40
-_MEMORY_RUNS = 3
 
 
 @dataclass(frozen=True)
@@ -43,10 +40,10 @@ class Prediction:
 
 
 def rows(options: Options) -> Iterator[Row]:
-    """Measure the throughput, then the memory."""
-    images = _folder(options, 8 if options.smoke else _IMAGES)
+    """Measure the throughput."""
+    images = folder_of(options, 8 if options.smoke else _IMAGES)
     one, two = "1 process", "2 processes"
-    sides = {one: partial(_predict, images, 1, options), two: partial(_predict, images, 2, options)}
+    sides = {one: partial(predict, images, 1, options), two: partial(predict, images, 2, options)}
     measured = alternate(sides, options.runs)
     speeds = {
         name: Series(name, "images/s", tuple(run.images_per_second for run in runs))
@@ -61,26 +58,10 @@ def rows(options: Options) -> Iterator[Row]:
         series=[*speeds.values()],
         notes=[f"{len(os.sched_getaffinity(0))} processors"],
     )
-    if options.smoke:
-        return
-    folders = {f"{count:,} images": _folder(options, count) for count in (_FEW, _MANY)}
-    by_count = alternate(
-        {name: partial(_predict, folder, 2, options) for name, folder in folders.items()},
-        min(options.runs, _MEMORY_RUNS),
-    )
-    peaks = [Series(name, "MB", tuple(run.peak for run in runs)) for name, runs in by_count.items()]
-    yield Row(
-        name="scaling-memory",
-        figure=f"Peak memory of `predict`, {_MANY:,} images against {_FEW}",
-        result=peaks[1].median / peaks[0].median,
-        unit="",
-        goal=FLAT,
-        series=peaks,
-        notes=["of the largest process, without the files that it maps"],
-    )
 
 
-def _predict(images: Path, processes: int, options: Options) -> Prediction:
+def predict(images: Path, processes: int, options: Options) -> Prediction:
+    """Run it, and see that every image has an answer."""
     folder = Path(tempfile.mkdtemp(dir=options.work))
     answers = folder / "answers.csv"
     command: list[str | Path] = [
@@ -102,7 +83,7 @@ def _predict(images: Path, processes: int, options: Options) -> Prediction:
     return Prediction(answered / whole.wall, whole.memory)
 
 
-def _folder(options: Options, count: int) -> Path:
+def folder_of(options: Options, count: int) -> Path:
     """Return a folder of so many images: names of a few drawings' files."""
     folder = options.work / f"images-{count}"
     if not folder.is_dir():
