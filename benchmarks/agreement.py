@@ -62,7 +62,7 @@ def rows(options: Options) -> Iterator[Row]:
         if is_smaller.any():
             yield Row(
                 name=f"agreement-smaller-{name.lower()}",
-                figure=f"The same of the pictures that are decoded smaller, {name}",
+                figure=f"Difference of probabilities, mean of those decoded smaller, {name}",
                 result=float(differences[is_smaller].mean()),
                 unit="",
                 goal=GOALS["probability"] if options.data else None,
