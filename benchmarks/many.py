@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from benchmarks.rows import Goal, Options, Row, Series
 FLAT = Goal(1.1, at_most=True)
 
 _COUNTS, _SMOKE_COUNTS = (100, 10_000), (100, 120)
-_RUNS = 3
+RUNS = 3
 
 
 def rows(options: Options) -> Iterator[Row]:
@@ -29,24 +29,29 @@ def rows(options: Options) -> Iterator[Row]:
     for name, (what, module, stages) in commands.items():
         if options.smoke and name == "train":
             continue
-        sides = {
-            f"{count:,} images": partial(_run, module, _folder(count, options), stages)
-            for count in counts
+        sides = {count: partial(_run, module, _folder(count, options), stages) for count in counts}
+        peaks = {
+            count: [whole.memory for whole in wholes]
+            for count, wholes in alternate(sides, min(options.runs, RUNS)).items()
         }
-        measured = alternate(sides, min(options.runs, _RUNS))
-        few, most = (
-            Series(side, "MB", tuple(whole.memory for whole in wholes))
-            for side, wholes in measured.items()
-        )
-        yield Row(
-            name=f"{name}-memory",
-            figure=f"Peak memory of {what}, {counts[1]:,} images against {counts[0]}",
-            result=most.median / few.median,
-            unit="",
-            goal=FLAT,
-            series=[few, most],
-            notes=["a process' own memory, without the files that it maps"],
-        )
+        notes = ["a process' own memory, without the files that it maps"]
+        yield memory_row(f"{name}-memory", what, peaks, notes)
+
+
+def memory_row(name: str, what: str, peaks: Mapping[int, Sequence[float]], notes: list[str]) -> Row:
+    """Return the row that compares the memory (10^6 bytes) on few images with that on many."""
+    (fewer, few), (more, most) = (
+        (count, Series(f"{count:,} images", "MB", tuple(values))) for count, values in peaks.items()
+    )
+    return Row(
+        name=name,
+        figure=f"Peak memory of {what}, {more:,} images against {fewer}",
+        result=most.median / few.median,
+        unit="",
+        goal=FLAT,
+        series=[few, most],
+        notes=notes,
+    )
 
 
 def _folder(count: int, options: Options) -> Path:

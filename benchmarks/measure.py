@@ -16,18 +16,21 @@ from typing import Any, TypeVar
 from benchmarks.rows import Series
 
 Measured = TypeVar("Measured")
+Side = TypeVar("Side")
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def alternate(sides: Mapping[str, Callable[[], Measured]], runs: int) -> dict[str, list[Measured]]:
+def alternate(
+    sides: Mapping[Side, Callable[[], Measured]], runs: int
+) -> dict[Side, list[Measured]]:
     """Run each side once, then each again: A B A B.
 
     Args:
         sides: What measures a side once, in a new process.
         runs: How often each side is measured.
     """
-    measured: dict[str, list[Measured]] = {name: [] for name in sides}
+    measured: dict[Side, list[Measured]] = {name: [] for name in sides}
     for _ in range(runs):
         for name, measure in sides.items():
             measured[name].append(measure())
