@@ -10,7 +10,7 @@ BIN := .venv/bin
 NODE_READY := node_modules/.package-lock.json
 REQUIREMENTS := constraints.txt $(wildcard requirements*.txt)
 
-.PHONY: help setup demo serve image test test-image bench bench-smoke lint clean
+.PHONY: help setup demo serve image test test-image fuzz bench bench-smoke lint clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ test: setup ## Run every test, the end-to-end ones included
 test-image: $(BIN)/ready ## Build the container image and run it: minutes, Linux, podman (BASE_IMAGE=…)
 	@$(BIN)/python -m tests.e2e.install_tools
 	@BASE_IMAGE=$(BASE_IMAGE) $(BIN)/python -m pytest -m image $(ARGS)
+
+fuzz: $(BIN)/ready ## Try many random inputs on what reads other people's bytes and text: an hour
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -m fuzz --timeout 0 $(ARGS)
 
 bench: $(BIN)/ready ## Measure every figure against its baseline: two hours, Linux (ARGS="--data PHOTOS …")
 	@$(BIN)/python -m tests.e2e.install_tools
