@@ -26,7 +26,7 @@ from model_loader.errors import (
     UploadNotFoundError,
     UploadsUnavailableError,
 )
-from model_loader.image import MAX_PIXELS, EncodedImage, count_pixels, decode_image
+from model_loader.image import MAX_PIXELS, EncodedImage, decode_image
 from model_loader.limits import MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES
 from model_loader.metadata import FileInfo, Metadata, SelfTest
 from model_loader.model import Model, load_model
@@ -65,7 +65,6 @@ __all__ = [
     "UnsupportedImageError",
     "UploadNotFoundError",
     "UploadsUnavailableError",
-    "count_pixels",
     "decode_image",
     "load_model",
 ]

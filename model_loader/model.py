@@ -79,18 +79,20 @@ class Model:
             scores=dict(zip(labels, probabilities.tolist(), strict=True)),
         )
 
-    def classify(self, data: bytes, clock: Callable[[], float] = time.perf_counter) -> Prediction:
+    def classify(
+        self, image: bytes | EncodedImage, clock: Callable[[], float] = time.perf_counter
+    ) -> Prediction:
         """Answer one image file.
 
         Args:
-            data: A whole file.
+            image: A whole file, or one whose header has been read.
             clock: What the timings of the answer are read from, in seconds.
 
         Raises:
             InputError: The bytes cannot be decoded; see ``EncodedImage``.
         """
         begin = clock()
-        encoded = EncodedImage.read(data)
+        encoded = image if isinstance(image, EncodedImage) else EncodedImage.read(image)
         transform = self.metadata.transform
         picture = encoded.decode(scale_for(transform.image_ops, encoded))
         decoded = clock()

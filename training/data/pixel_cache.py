@@ -19,14 +19,16 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import IO, Protocol
 
 import numpy as np
 from PIL import __version__ as pillow_version
 from PIL import features
 
-from model_loader import formats, image, jpeg_scans, operations, rgb
+from model_loader import image, operations
 from model_loader.operations import ImageOp
 from training.data.cache_room import make_room, touch
 from training.data.locks import alone, hold
@@ -39,7 +41,10 @@ _UNFINISHED = ".unfinished-"
 _STALE = 24 * 3600
 """Seconds after which an unfinished folder is what a killed run left."""
 
-DECODER = (formats, image, jpeg_scans, operations, rgb)
+DECODER = (
+    operations,
+    *(import_module(f"{image.__name__}.{part.name}") for part in iter_modules(image.__path__)),
+)
 """The modules whose code makes a picture of a file."""
 
 
