@@ -33,7 +33,7 @@ from training.models.classifier import backbone, build_model
 from training.models.weights import find_weights
 from training.progress import console
 from training.recipe import Recipe, Stage, load_recipe
-from training.run import Run, new_run, read_data
+from training.run import Run, new_run, read_data, take
 
 _NOT_BEGUN = "Interrupted before training began: no epoch is kept to go on from. Train again."
 
@@ -96,6 +96,7 @@ def train(
             images.check_test()
         first = images.material(recipe, recipe.stages[0])
         if hardware.rank == 0:
+            run = take(run, save is not None)
             _begin(run, recipe, images, weights)
         materials = _materials(images, recipe, first)
     made = Progress(labels)
@@ -239,7 +240,6 @@ def _begin(run: Run, recipe: Recipe, images: Images, weights: str) -> None:
         "cache": NONE if images.cache is None else str(images.cache.resolve()),
     }
     try:
-        run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         run.recipe.write_text(recipe.to_yaml(), encoding="utf-8")
         text = json.dumps(data, indent=2, ensure_ascii=False)
         run.data.write_text(text, encoding="utf-8", errors="surrogateescape")
