@@ -27,6 +27,7 @@ from training.fitting.fit import Fitting
 from training.fitting.hardware import Hardware
 from training.fitting.lr_find import RangeTest
 from training.fitting.stops import resumable, resume_command
+from training.fitting.thaw import check_stages
 from training.fitting.tracker import check_tracker, tracking
 from training.material import Images, read_images, read_split_images
 from training.models.classifier import backbone, build_model
@@ -83,6 +84,8 @@ def train(
     check_tracker(tracker)
     check_cache(cache)
     hardware = hardware or Hardware()
+    hardware.check(recipe)
+    check_stages(recipe)
     if hardware.world > 1 and save is None:
         raise TrainingError("Several processes need one folder to write to: give --save DIR.")
     run = Run(save) if save and hardware.rank else new_run(recipe.name, save)
@@ -126,6 +129,7 @@ def resume(
     run = Run(folder)
     made = read_progress(run)
     recipe, data = load_recipe(str(run.recipe)), read_data(run)
+    hardware.check(recipe)
     with interruptible(f"Interrupted before training went on. {resume_command(run)}"):
         images = read_split_images(data.root, made.labels, read_split(run.split))
         if images.fingerprint() != data.fingerprint:
@@ -159,6 +163,7 @@ def find_rate(
     """
     if stage >= len(recipe.stages):
         raise TrainingError(f"The recipe {recipe.name} has {len(recipe.stages)} stages.")
+    check_stages(recipe)
     check_cache(cache)
     images = replace(read_images(source, recipe), cache=choose_cache(cache))
     torch.manual_seed(recipe.seed)

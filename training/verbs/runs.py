@@ -110,12 +110,14 @@ def train(
     from training.fitting.hardware import Hardware
     from training.process import keep_freed_memory
     from training.recipe import load_recipe
+
+    keep_freed_memory()
+    hardware = Hardware.from_environment(accelerator, precision)
+    # Lightning, which these import, fails on an environment that was not checked.
     from training.train import resume as resume_training
     from training.train import train as run_training
     from training.verbs.evaluation_tables import print_evaluation
 
-    keep_freed_memory()
-    hardware = Hardware.from_environment(accelerator, precision)
     if resume is not None:
         paths = {"--data": data, "--groups": groups, "--split": split, "--save": save}
         others = {"--set": overrides, "--seed": seed, "--preview": preview}
