@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -94,7 +95,8 @@ class Fitting:
             return
         feed = self._feed(trainee, stage, number)
         if not resumes:
-            made.learning_rates.append(self._rate(trainee, stage, feed, number))
+            rate = partial(self._rate, trainee, stage, feed, number)
+            made.learning_rates.append(self._host.told(f"rate-{number}", rate))
         order = EpochOrder(
             feed.counts[0], self._seed(number), self._hardware.rank, self._hardware.world
         )
