@@ -145,7 +145,11 @@ def go_on(
     return model, made
 
 
-STAGES = ("thaw: head, epochs: 2", "thaw: 1, epochs: 2, views: 0", "thaw: all, epochs: 2")
+STAGES = (
+    "thaw: head, epochs: 2, views: 1",
+    "thaw: 1, epochs: 2, views: 0",
+    "thaw: all, epochs: 2",
+)
 
 
 def die(folder: Path, asked: int, changes: Sequence[str] = ()) -> None:

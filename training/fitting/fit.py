@@ -79,7 +79,7 @@ class Fitting:
 
     def find_rate(self, number: int) -> RangeTest:
         """Run the range test of one stage, and leave everything as it was."""
-        stage = self._recipe.stages[number]
+        stage = self._recipe.stages[number].model_copy(update={"epochs": 1})  # and so one view
         trainee = Trainee(self._model, stage.thaw, stage.keep_statistics)
         return self._range_test(trainee, stage, self._feed(trainee, stage, number), number)
 
