@@ -51,6 +51,11 @@ class Run:
         return self.folder / "steps.csv"
 
     @property
+    def validation_steps(self) -> Path:
+        """Loss of each batch of the validation images, after each epoch."""
+        return self.folder / "steps-validation.csv"
+
+    @property
     def checkpoint(self) -> Path:
         """The weights of the best epoch."""
         return self.folder / "checkpoints" / "best.pt"

@@ -228,7 +228,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(tmp_path: 
     with pytest.raises(TrainingError, match=r"loss became nan in stage head, epoch 0, at .* rate"):
         fit(
             tmp_path,
-            recipe("thaw: head, epochs: 1"),
+            recipe("thaw: head, epochs: 1, views: 0"),
             replace(images, training=poisoned, plain=poisoned),
         )
     assert Run(tmp_path).last.read_bytes() == kept
