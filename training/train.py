@@ -24,7 +24,7 @@ from training.evaluation.runs import finish_run, has_own_images
 from training.export import Provenance, calibrate_version, export_version
 from training.fitting.checkpoint import Progress, read_progress
 from training.fitting.feed import Material
-from training.fitting.fit import Fitting
+from training.fitting.fit import Fitting, check_sizes
 from training.fitting.hardware import Hardware
 from training.fitting.host import Host
 from training.fitting.lr_find import RangeTest
@@ -100,6 +100,7 @@ def train(
         if hardware.rank == 0:
             images.check_test()
         first = images.material(recipe, recipe.stages[0])
+        check_sizes(first, hardware)
         _check_same(hardware, recipe, images, Progress(labels))
         if hardware.rank == 0:
             run = take(run, save is not None)

@@ -138,8 +138,7 @@ class Fitting:
 
     def _feed(self, trainee: Trainee, stage: Stage, number: int) -> Feed:
         material = self._material(stage)
-        if material.sizes is not None and self._hardware.world > 1:
-            raise TrainingError("Images of different sizes are trained on by one process only.")
+        check_sizes(material, self._hardware)
         self._labels = material.labels
         return make_feed(
             trainee,
@@ -195,6 +194,16 @@ class Fitting:
     def _average(self, trainee: Trainee) -> Average | None:
         decay = self._recipe.weight_averaging
         return None if decay is None else Average(trainee, decay)
+
+
+def check_sizes(material: Material, hardware: Hardware) -> None:
+    """Check that the processes can share the images.
+
+    Raises:
+        TrainingError: There are several processes, and images of several sizes.
+    """
+    if material.sizes is not None and hardware.world > 1:
+        raise TrainingError("Images of different sizes are trained on by one process only.")
 
 
 def _load(module: nn.Module, run: Run, prefix: str) -> None:

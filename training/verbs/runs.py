@@ -85,7 +85,9 @@ def train(
         Path | None, typer.Option(help="Go on with this run's folder; give nothing else.")
     ] = None,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu, mps …")] = "auto",
-    precision: Annotated[str, typer.Option(help="32-true, bf16-mixed, 16-mixed …")] = "32-true",
+    precision: Annotated[
+        str, typer.Option(help="32-true, bf16-mixed, or 16-mixed on a GPU.")
+    ] = "32-true",
     tracker: Annotated[
         str, typer.Option(help="Where to log as well: none, tensorboard or wandb.")
     ] = "none",
