@@ -12,7 +12,6 @@ from pathlib import Path
 import torch
 
 from model_loader import Metadata, ModelUnavailableError
-from model_loader.store import sha256
 from training.best import load_best
 from training.data.cache_folder import NONE, check_cache, choose_cache
 from training.data.source import DataSource
@@ -24,14 +23,13 @@ from training.evaluation.runs import finish_run, has_own_images
 from training.export import Provenance, calibrate_version, export_version
 from training.fitting.checkpoint import Progress, read_progress
 from training.fitting.feed import Material
-from training.fitting.fit import Fitting, check_sizes
+from training.fitting.fit import Fitting
 from training.fitting.hardware import Hardware
-from training.fitting.host import Host
 from training.fitting.lr_find import RangeTest
 from training.fitting.stops import resumable, resume_command
 from training.fitting.thaw import check_stages
 from training.fitting.tracker import check_tracker, tracking
-from training.material import Images, read_images, read_split_images
+from training.material import Images, check_processes, read_images, read_split_images
 from training.models.classifier import backbone, build_model
 from training.models.weights import find_weights
 from training.progress import console
@@ -100,8 +98,7 @@ def train(
         if hardware.rank == 0:
             images.check_test()
         first = images.material(recipe, recipe.stages[0])
-        check_sizes(first, hardware)
-        _check_same(hardware, recipe, images, Progress(labels))
+        check_processes(hardware, recipe, images, first, Progress(labels))
         if hardware.rank == 0:
             run = take(run, save is not None)
             _begin(run, recipe, images, weights)
@@ -148,7 +145,7 @@ def resume(
         images = replace(images, cache=choose_cache(cache or data.cache, folder))
         model = build_model(recipe.model, len(made.labels))
         first = images.material(recipe, recipe.stages[made.stage])
-        _check_same(hardware, recipe, images, made)
+        check_processes(hardware, recipe, images, first, made)
         materials = _materials(images, recipe, first, made.stage)
     with resumable(run, made):
         with tracking(tracker, run, recipe, hardware.rank, made.steps) as trackers:
@@ -218,24 +215,6 @@ def export_run(run: Run, precision: float | None = None, int8: bool | None = Non
     if int8 and not (comparison and comparison.is_kept):
         raise TrainingError(f"Version {finished.metadata.version} is float32, not int8.")
     return finished.metadata
-
-
-def _check_same(hardware: Hardware, recipe: Recipe, images: Images, made: Progress) -> None:
-    """Make sure that all processes train the same, from the same epoch on the same images.
-
-    Raises:
-        TrainingError: One could not read what another one could, or was given something else.
-    """
-    fitted = {row.file for row in (*images.split.train, *images.split.validation)}
-    skipped = sorted({image.file for image in images.skips.images} & fitted)
-    host = Host(hardware)
-    compared = {
-        "images": (images.split, images.fingerprint(), skipped),
-        "recipe": recipe.to_yaml(),
-        "epochs": made,
-    }
-    for name, value in compared.items():
-        host.check_same(name, sha256(repr(value).encode(errors="surrogateescape")))
 
 
 def _materials(

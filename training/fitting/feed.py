@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from training.errors import TrainingError
 from training.fitting.features import CachedFeatures, compute_features, first_images
 from training.fitting.frozen import Runner, frozen_runner
 from training.fitting.hardware import Hardware
@@ -109,6 +110,16 @@ class Feed:
             collate_fn=collate,
             drop_last=drop_last,
         )
+
+
+def check_sizes(material: Material, processes: int) -> None:
+    """Check that this many processes can share the images.
+
+    Raises:
+        TrainingError: There are several, and the images are of several sizes.
+    """
+    if material.sizes is not None and processes > 1:
+        raise TrainingError("Images of different sizes are trained on by one process only.")
 
 
 def make_feed(

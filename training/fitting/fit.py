@@ -13,7 +13,7 @@ from torch import nn
 from training.errors import TrainingError
 from training.fitting.averaging import Average
 from training.fitting.checkpoint import Progress, Recorder
-from training.fitting.feed import Feed, Material, make_feed
+from training.fitting.feed import Feed, Material, check_sizes, make_feed
 from training.fitting.hardware import Hardware, quiet
 from training.fitting.host import Host
 from training.fitting.loss import Loss, balancing_weights, make_loss
@@ -138,7 +138,7 @@ class Fitting:
 
     def _feed(self, trainee: Trainee, stage: Stage, number: int) -> Feed:
         material = self._material(stage)
-        check_sizes(material, self._hardware)
+        check_sizes(material, self._hardware.world)
         self._labels = material.labels
         return make_feed(
             trainee,
@@ -194,16 +194,6 @@ class Fitting:
     def _average(self, trainee: Trainee) -> Average | None:
         decay = self._recipe.weight_averaging
         return None if decay is None else Average(trainee, decay)
-
-
-def check_sizes(material: Material, hardware: Hardware) -> None:
-    """Check that the processes can share the images.
-
-    Raises:
-        TrainingError: There are several processes, and images of several sizes.
-    """
-    if material.sizes is not None and hardware.world > 1:
-        raise TrainingError("Images of different sizes are trained on by one process only.")
 
 
 def _load(module: nn.Module, run: Run, prefix: str) -> None:
