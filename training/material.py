@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from model_loader.store import sha256
 from training.data.contents import Content, Skips, fingerprint, read_contents
 from training.data.pixels import check_images, load_pixels
 from training.data.source import DataSource
@@ -13,7 +14,9 @@ from training.data.split import Split, read_split, split_table
 from training.data.table import ImageTable, read_folder, with_groups
 from training.data.tiny_imagenet import is_tiny_imagenet, read_tiny_imagenet
 from training.data.workers import item_seconds, worker_count
-from training.fitting.feed import Material
+from training.fitting.feed import Material, check_sizes
+from training.fitting.hardware import Hardware
+from training.fitting.host import Host
 from training.recipe import Recipe, Stage
 
 
@@ -129,3 +132,32 @@ def read_split_images(root: Path, labels: tuple[str, ...], split: Split) -> Imag
     readable = Split(*(tuple(row for row in part if row.file in contents) for part in parts))
     kept = tuple(row for row in rows if row.file in contents)
     return Images(ImageTable(root, labels, kept), readable, contents, skips)
+
+
+def check_processes(
+    hardware: Hardware, recipe: Recipe, images: Images, first: Material, made: object
+) -> None:
+    """Make sure that all processes train the same, from the same point on the same images.
+
+    Args:
+        hardware: The processes.
+        recipe: What this one trains by.
+        images: What it could read.
+        first: Of the stage that it begins with.
+        made: How far the run has come, as this process read it.
+
+    Raises:
+        TrainingError: One could not read what another one could, or was given something else; or
+            they cannot share images of several sizes.
+    """
+    check_sizes(first, hardware.world)
+    fitted = {row.file for row in (*images.split.train, *images.split.validation)}
+    skipped = sorted({image.file for image in images.skips.images} & fitted)
+    compared = {
+        "images": (images.split, images.fingerprint(), skipped),
+        "recipe": recipe.to_yaml(),
+        "epochs": made,
+    }
+    host = Host(hardware)
+    for name, value in compared.items():
+        host.check_same(name, sha256(repr(value).encode(errors="surrogateescape")))

@@ -75,8 +75,10 @@ class Stage(_Strict):
             thawed layers: better where images are few, or the weights were converted.
         augment: Whether the recipe's augmentation counts in this stage.
         size: In place of the recipe's, for training at a lower resolution first.
-        views: How many augmented views of an image are computed ahead while layers are frozen; 0
-            computes them anew in each epoch. Without augmentation any number but 0 stands for 1.
+        views: How many augmented views of an image are computed ahead while layers are frozen, for
+            the first epochs; then the plain image takes a turn, and the views come again. None is
+            one for each epoch, up to eight; 0 computes them anew in each epoch. Without
+            augmentation any number but 0 stands for 1.
     """
 
     thaw: Literal["head", "all"] | int
@@ -87,7 +89,7 @@ class Stage(_Strict):
     keep_statistics: bool = False
     augment: bool = True
     size: int | None = Field(default=None, ge=32, le=1792)
-    views: int = Field(default=1, ge=0)
+    views: int | None = Field(default=None, ge=0)
 
     @field_validator("thaw", mode="before")
     @classmethod

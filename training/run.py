@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Mapping
@@ -50,6 +51,11 @@ class Run:
         return self.folder / "steps.csv"
 
     @property
+    def validation_steps(self) -> Path:
+        """Loss of each batch of the validation images, after each epoch."""
+        return self.folder / "steps-validation.csv"
+
+    @property
     def checkpoint(self) -> Path:
         """The weights of the best epoch."""
         return self.folder / "checkpoints" / "best.pt"
@@ -89,14 +95,14 @@ class Run:
 
 
 def new_run(recipe: str, save: Path | None = None) -> Run:
-    """Name the folder of a new run; it is not made yet.
+    """Name the folder of a new run; it is not made yet: see ``take``.
 
     Args:
         recipe: The recipe's name.
         save: The folder to use; None for ``runs/<recipe>/<UTC time>``.
 
     Raises:
-        TrainingError: The folder exists and is not empty, or it cannot be made.
+        TrainingError: The folder to use is not empty, or it cannot be made.
     """
     folder = save or Path("runs") / recipe / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     try:
@@ -105,9 +111,40 @@ def new_run(recipe: str, save: Path | None = None) -> Run:
         raise TrainingError(f"{folder} cannot be a folder: {error.strerror}.") from error
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise TrainingError(f"{folder} cannot be made: {existing} is no folder to write to.")
-    if folder == existing and any(folder.iterdir()):
-        raise TrainingError(f"{folder} exists already. Give --save a new or empty folder.")
+    if save is not None and save == existing and any(save.iterdir()):
+        raise _taken(save)
     return Run(folder)
+
+
+def take(run: Run, is_given: bool) -> Run:
+    """Make a run's folder for one run alone, whoever else asks for it at the same moment.
+
+    Args:
+        run: What ``new_run`` named.
+        is_given: Whether the user chose the folder. Otherwise the run gets another one where this
+            one is taken: the same name with -2, -3 … behind it.
+
+    Raises:
+        TrainingError: The folder that the user chose is taken, or it cannot be made.
+    """
+    for number in itertools.count(1):
+        name = run.folder.name if number == 1 else f"{run.folder.name}-{number}"
+        taken = Run(run.folder.with_name(name))
+        try:
+            # Making a folder succeeds once; that of the run itself may be there, empty.
+            taken.checkpoint.parent.mkdir(parents=True)
+        except FileExistsError as error:
+            if is_given:
+                raise _taken(run.folder) from error
+        except OSError as error:
+            raise TrainingError(f"The run {run.folder} cannot be written: {error}.") from error
+        else:
+            break
+    return taken
+
+
+def _taken(folder: Path) -> TrainingError:
+    return TrainingError(f"{folder} exists already. Give --save a new or empty folder.")
 
 
 @dataclass(frozen=True)

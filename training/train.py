@@ -27,13 +27,14 @@ from training.fitting.fit import Fitting
 from training.fitting.hardware import Hardware
 from training.fitting.lr_find import RangeTest
 from training.fitting.stops import resumable, resume_command
+from training.fitting.thaw import check_stages
 from training.fitting.tracker import check_tracker, tracking
-from training.material import Images, read_images, read_split_images
+from training.material import Images, check_processes, read_images, read_split_images
 from training.models.classifier import backbone, build_model
 from training.models.weights import find_weights
 from training.progress import console
 from training.recipe import Recipe, Stage, load_recipe
-from training.run import Run, new_run, read_data
+from training.run import Run, new_run, read_data, take
 
 _NOT_BEGUN = "Interrupted before training began: no epoch is kept to go on from. Train again."
 
@@ -83,6 +84,8 @@ def train(
     check_tracker(tracker)
     check_cache(cache)
     hardware = hardware or Hardware()
+    hardware.check(recipe)
+    check_stages(recipe)
     if hardware.world > 1 and save is None:
         raise TrainingError("Several processes need one folder to write to: give --save DIR.")
     run = Run(save) if save and hardware.rank else new_run(recipe.name, save)
@@ -95,7 +98,9 @@ def train(
         if hardware.rank == 0:
             images.check_test()
         first = images.material(recipe, recipe.stages[0])
+        check_processes(hardware, recipe, images, first, Progress(labels))
         if hardware.rank == 0:
+            run = take(run, save is not None)
             _begin(run, recipe, images, weights)
         materials = _materials(images, recipe, first)
     made = Progress(labels)
@@ -125,6 +130,7 @@ def resume(
     run = Run(folder)
     made = read_progress(run)
     recipe, data = load_recipe(str(run.recipe)), read_data(run)
+    hardware.check(recipe)
     with interruptible(f"Interrupted before training went on. {resume_command(run)}"):
         images = read_split_images(data.root, made.labels, read_split(run.split))
         if images.fingerprint() != data.fingerprint:
@@ -139,6 +145,7 @@ def resume(
         images = replace(images, cache=choose_cache(cache or data.cache, folder))
         model = build_model(recipe.model, len(made.labels))
         first = images.material(recipe, recipe.stages[made.stage])
+        check_processes(hardware, recipe, images, first, made)
         materials = _materials(images, recipe, first, made.stage)
     with resumable(run, made):
         with tracking(tracker, run, recipe, hardware.rank, made.steps) as trackers:
@@ -158,6 +165,7 @@ def find_rate(
     """
     if stage >= len(recipe.stages):
         raise TrainingError(f"The recipe {recipe.name} has {len(recipe.stages)} stages.")
+    check_stages(recipe)
     check_cache(cache)
     images = replace(read_images(source, recipe), cache=choose_cache(cache))
     torch.manual_seed(recipe.seed)
@@ -239,7 +247,6 @@ def _begin(run: Run, recipe: Recipe, images: Images, weights: str) -> None:
         "cache": NONE if images.cache is None else str(images.cache.resolve()),
     }
     try:
-        run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         run.recipe.write_text(recipe.to_yaml(), encoding="utf-8")
         text = json.dumps(data, indent=2, ensure_ascii=False)
         run.data.write_text(text, encoding="utf-8", errors="surrogateescape")

@@ -11,7 +11,8 @@ from torch.nn.functional import dropout
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from training.errors import TrainingError
-from training.models.classifier import Classifier
+from training.models.classifier import Classifier, blueprint
+from training.recipe import Recipe
 
 Thaw = Literal["head", "all"] | int
 """The last layer; all layers; or the last so many blocks and what follows them."""
@@ -103,6 +104,22 @@ class Trainee(nn.Module):
                     if isinstance(layer, _BatchNorm):
                         layer.eval()
         return self
+
+
+def check_stages(recipe: Recipe) -> None:
+    """Check that the recipe's model has the blocks that its stages thaw, before anything is read.
+
+    Raises:
+        TrainingError: It has fewer, or there is no such model.
+    """
+    model = blueprint(recipe.model)
+    for number, stage in enumerate(recipe.stages):
+        try:
+            first_block(model, stage.thaw)
+        except TrainingError as error:
+            raise TrainingError(
+                f"stages.{number}.thaw of the recipe {recipe.name}: {error}"
+            ) from None
 
 
 def first_block(model: Classifier, thaw: Thaw) -> int | None:

@@ -41,12 +41,14 @@ class History:
         epochs: Each column of ``history.csv``, [E].
         classes: By part and figure, [E, classes] in index order.
         steps: Each column of ``steps.csv``; empty for a run that did not keep it.
+        validation_steps: Each column of ``steps-validation.csv``; likewise.
         ranges: Of each stage with a range test: rates, and smoothed losses.
     """
 
     epochs: Mapping[str, Values]
     classes: Mapping[tuple[str, str], Values]
     steps: Mapping[str, Values]
+    validation_steps: Mapping[str, Values]
     ranges: Mapping[int, tuple[Values, Values]]
 
     @property
@@ -71,13 +73,14 @@ class History:
         rates = self.steps["learning_rate"][self.steps["stage"] == stage]
         return float(rates.max()) if len(rates) else None
 
-    def step_times(self) -> Values:
-        """Return when each step was made, in epochs: those of epoch e lie in e … e + 1."""
-        times = self.steps["epoch"].copy()
-        for epoch in np.unique(times):
-            where = np.flatnonzero(self.steps["epoch"] == epoch)
-            times[where] += (np.arange(len(where)) + 0.5) / len(where)
-        return times
+
+def batch_times(steps: Mapping[str, Values]) -> Values:
+    """Return where each batch of a table stands, in epochs: those of epoch e lie in e … e + 1."""
+    times = steps["epoch"].copy()
+    for epoch in np.unique(times):
+        where = np.flatnonzero(steps["epoch"] == epoch)
+        times[where] += (np.arange(len(where)) + 0.5) / len(where)
+    return times
 
 
 def read_history(run: Run, labels: Sequence[str]) -> History:
@@ -92,6 +95,7 @@ def read_history(run: Run, labels: Sequence[str]) -> History:
             epochs,
             _classes(run.history.with_stem(f"{run.history.stem}-classes"), labels),
             _columns(run.steps) if run.steps.exists() else {},
+            _columns(run.validation_steps) if run.validation_steps.exists() else {},
             dict(_ranges(run, len(np.unique(epochs["stage"])))),
         )
     except (OSError, ValueError, KeyError, csv.Error) as error:

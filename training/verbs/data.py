@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -28,6 +29,10 @@ def sample_data(
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise TrainingError(f"{folder} exists already. Give a new or empty folder.")
+    try:
+        (folder / CLASSES[0]).mkdir(parents=True)  # which of two that begin at once succeeds
+    except FileExistsError as error:
+        raise TrainingError(f"{folder} exists already. Give a new or empty folder.") from error
     with progress("Drawing", per_class * len(CLASSES)) as advance:
         draw_sample_data(folder, per_class, seed, on_image=lambda: advance(""))
     say(f"{per_class * len(CLASSES)} images of {len(CLASSES)} classes in {folder}")
@@ -180,10 +185,12 @@ def split(
         made = split_table(read_folder(folder, groups), validation, test, seed)
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = to.with_name(f".{to.name}.unfinished")
-        write_split(made, unfinished)
-        read_split(unfinished, folder)
-        unfinished.rename(to)
+        with tempfile.TemporaryDirectory(prefix=f".{to.name}.", dir=to.parent) as temporary:
+            unfinished = Path(temporary) / to.name
+            write_split(made, unfinished)
+            read_split(unfinished, folder)
+            to.open("xb").close()  # fails where another process was faster
+            unfinished.replace(to)
     except OSError as error:
         raise TrainingError(f"{to} cannot be written: {error}.") from error
     print_split(made)

@@ -85,7 +85,9 @@ def train(
         Path | None, typer.Option(help="Go on with this run's folder; give nothing else.")
     ] = None,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu, mps …")] = "auto",
-    precision: Annotated[str, typer.Option(help="32-true, bf16-mixed, 16-mixed …")] = "32-true",
+    precision: Annotated[
+        str, typer.Option(help="32-true, bf16-mixed, or 16-mixed on a GPU.")
+    ] = "32-true",
     tracker: Annotated[
         str, typer.Option(help="Where to log as well: none, tensorboard or wandb.")
     ] = "none",
@@ -110,12 +112,14 @@ def train(
     from training.fitting.hardware import Hardware
     from training.process import keep_freed_memory
     from training.recipe import load_recipe
+
+    keep_freed_memory()
+    hardware = Hardware.from_environment(accelerator, precision)
+    # Lightning, which these import, fails on an environment that was not checked.
     from training.train import resume as resume_training
     from training.train import train as run_training
     from training.verbs.evaluation_tables import print_evaluation
 
-    keep_freed_memory()
-    hardware = Hardware.from_environment(accelerator, precision)
     if resume is not None:
         paths = {"--data": data, "--groups": groups, "--split": split, "--save": save}
         others = {"--set": overrides, "--seed": seed, "--preview": preview}

@@ -143,11 +143,13 @@ class Recorder:
         """
         if self._path.suffix.lower() != ".mp4":
             raise TrainingError(f"--output {self._path} must end in .mp4, which is what it writes.")
-        if self._path.exists():
-            raise TrainingError(f"{self._path} exists already. Give --output another name.")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.write_bytes(b"")
+            self._path.open("xb").close()
+        except FileExistsError as error:
+            raise TrainingError(
+                f"{self._path} exists already. Give --output another name."
+            ) from error
         except OSError as error:
             raise TrainingError(f"{self._path} cannot be written: {error.strerror}.") from error
         return self
