@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from training.data.source import DataSource, SplitData, read_source
 from training.data.split import PARTS, read_split
 from training.data.tiny_imagenet import (
     is_tiny_imagenet,
     read_names,
-    read_tiny_imagenet,
     sort_validation,
 )
 from training.errors import TrainingError
@@ -51,6 +51,10 @@ def root(tmp_path: Path) -> Path:
     words = {"n00001740": "entity", **WORDS}
     (root / "words.txt").write_text("".join(f"{wnid}\t{text}\n" for wnid, text in words.items()))
     return root
+
+
+def read_split_folder(root: Path, seed: int = 0) -> SplitData:
+    return read_source(DataSource(root), 0.15, 0.15, seed)
 
 
 def validation(root: Path) -> dict[str, str]:
@@ -165,7 +169,8 @@ def test_a_class_without_a_name_is_named(root: Path) -> None:
 
 def test_train_is_for_training_and_the_held_images_are_halved(root: Path) -> None:
     sort_validation(root)
-    table, split = read_tiny_imagenet(root)
+    found = read_split_folder(root)
+    table, split = found.table, found.split
     assert table.labels == tuple(sorted(read_names(root).values()))
     assert Counter(row.label for row in split.train) == dict.fromkeys(table.labels, 4)
     for part in (split.validation, split.test):
@@ -181,13 +186,13 @@ def test_train_is_for_training_and_the_held_images_are_halved(root: Path) -> Non
 
 def test_the_seed_decides_the_halves(root: Path) -> None:
     sort_validation(root)
-    assert read_tiny_imagenet(root, 1) == read_tiny_imagenet(root, 1)
-    assert read_tiny_imagenet(root, 1)[1] != read_tiny_imagenet(root, 2)[1]
+    assert read_split_folder(root, 1).split == read_split_folder(root, 1).split
+    assert read_split_folder(root, 1).split != read_split_folder(root, 2).split
 
 
 def test_images_not_sorted_yet_are_said_to_be(root: Path) -> None:
     with pytest.raises(TrainingError, match=r"Sort them .* `python -m training tiny-imagenet"):
-        read_tiny_imagenet(root)
+        read_split_folder(root)
 
 
 def test_another_folder_is_not_taken_for_it(root: Path, tmp_path: Path) -> None:
@@ -204,6 +209,6 @@ def test_the_verbs_sort_and_split_it(
     assert "30 images moved, 0 were in place; 5 classes" in capsys.readouterr().err
     verbs.split(root, tmp_path / "split.csv")
     assert "cardigan" in capsys.readouterr().out
-    assert read_split(tmp_path / "split.csv", root) == read_tiny_imagenet(root)[1]
+    assert read_split(tmp_path / "split.csv", root) == read_split_folder(root).split
     with pytest.raises(TrainingError, match="comes with its own split"):
         verbs.split(root, tmp_path / "other.csv", groups=tmp_path / "groups.csv")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from training.data.table import SUFFIXES, is_image_name
+from training.data.suffixes import SUFFIXES, is_image_name
 from training.data.walk import walk_files
 from training.errors import TrainingError
 from training.predict.questions import Frame, ImageFile, Question, Unreadable, printable
