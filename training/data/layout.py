@@ -8,6 +8,7 @@ is neither, and refused.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -24,7 +25,7 @@ from training.data.parts import (
 )
 from training.data.suffixes import is_image_name
 from training.data.tiny_imagenet import is_tiny_imagenet, tiny_class_folders
-from training.data.walk import LeftOut, Reason, class_folders, loose_files, walk_files
+from training.data.walk import LeftOut, Reason, class_folders, loose_files, walk_images
 from training.errors import TrainingError
 
 _DEEPEST = 3
@@ -63,7 +64,7 @@ def find_class_folders(root: Path, left_out: LeftOut) -> tuple[ClassFolder, ...]
     Raises:
         TrainingError: There is no such folder, or it is split in a way that cannot be used.
     """
-    if not root.is_dir():
+    if not os.path.isdir(root):  # noqa: PTH112
         raise TrainingError(f"There is no folder {root}. Give --data a folder of class folders.")
     if is_tiny_imagenet(root):
         folders = tiny_class_folders(root)
@@ -83,7 +84,7 @@ def find_class_folders(root: Path, left_out: LeftOut) -> tuple[ClassFolder, ...]
 
 def has_images(folder: Path) -> bool:
     """Return whether a folder holds a file with an image's name, at any depth."""
-    return any(map(is_image_name, walk_files(folder)))
+    return any(True for _ in walk_images(folder))
 
 
 def _given_parts(root: Path, left_out: LeftOut) -> Sequence[_PartFolder]:
@@ -209,7 +210,7 @@ def _count(
         _count_loose(root, where, reason, left_out)
     for path in (*unlabelled, *(given.path for given in parts if not given.classes)):
         below = path.relative_to(root).as_posix()
-        for name in filter(is_image_name, walk_files(path)):
+        for name in walk_images(path):
             left_out.add(Reason.UNLABELLED, f"{below}/{name}")
 
 

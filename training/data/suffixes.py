@@ -18,8 +18,3 @@ SUFFIXES = tuple(sorted(suffix for own in EXTENSIONS.values() for suffix in own)
 def is_image_name(name: str) -> bool:
     """Return whether a file's name ends as those of images do."""
     return name.lower().endswith(SUFFIXES)
-
-
-def any_name(_: str) -> bool:
-    """Return True: the file is taken, whatever its name ends in."""
-    return True

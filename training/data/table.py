@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from model_loader.formats import SIGNATURE_BYTES, format_of
 from training.data.layout import find_class_folders
 from training.data.parts import PARTS, Part
-from training.data.suffixes import any_name, is_image_name
 from training.data.tiny_imagenet import check_tiny_imagenet, is_tiny_imagenet
-from training.data.walk import LeftOut, Reason, class_folders, walk_files
+from training.data.walk import LeftOut, class_folders, walk_files, walk_images
 from training.errors import TrainingError
+
+Walk = Callable[[Path, LeftOut, str], Iterator[str]]
+"""Yields the files below a folder; see ``walk.walk_files``."""
 
 
 @dataclass(frozen=True, slots=True)  # there may be a million
@@ -81,17 +82,17 @@ def read_folder(root: Path) -> ImageTable:
         TrainingError: There is no such folder, fewer than two classes, or a class without images,
             or the folder is split in a way that cannot be used.
     """
-    table = list_folder(root, is_image_name)
+    table = list_folder(root, walk_images)
     _check_classes(table)
     return table
 
 
-def list_folder(root: Path, is_taken: Callable[[str], bool] = any_name) -> ImageTable:
+def list_folder(root: Path, walk: Walk = walk_files) -> ImageTable:
     """Return the files in a folder's class folders, without a check of the classes.
 
     Args:
         root: The folder.
-        is_taken: Says by its name whether a file is a row; others are counted as left out.
+        walk: ``walk_files`` for every file, ``walk_images`` for those named as images.
 
     Raises:
         TrainingError: There is no such folder, or it is split in a way that cannot be used.
@@ -101,11 +102,8 @@ def list_folder(root: Path, is_taken: Callable[[str], bool] = any_name) -> Image
     rows = []
     parts: dict[str, Part] = {}
     for folder in folders:
-        for name in walk_files(root / folder.path, left_out, f"{folder.path}/"):
+        for name in walk(root / folder.path, left_out, f"{folder.path}/"):
             file = f"{folder.path}/{name}"
-            if not is_taken(name):
-                left_out.add(_why_not(root / file), file)
-                continue
             rows.append(LabelledImage(file, folder.label))
             if folder.part:
                 parts[file] = folder.part
@@ -113,16 +111,6 @@ def list_folder(root: Path, is_taken: Callable[[str], bool] = any_name) -> Image
         rows.sort(key=lambda row: (row.label, row.file))
     labels = dict.fromkeys(sorted(folder.label for folder in folders))
     return ImageTable(root, tuple(labels), tuple(rows), parts, left_out)
-
-
-def _why_not(path: Path) -> Reason:
-    """Say whether a file without an image's suffix is an image by its content."""
-    try:
-        with path.open("rb", buffering=0) as file:
-            is_image = format_of(file.read(SIGNATURE_BYTES)) is not None
-    except OSError:
-        is_image = False
-    return Reason.MISNAMED if is_image else Reason.OTHER
 
 
 def _check_classes(table: ImageTable) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from model_loader.formats import SIGNATURE_BYTES, format_of
+from training.data.suffixes import is_image_name
 from training.errors import TrainingError
+
+_Identity = tuple[int, int]
 
 
 class Reason(Enum):
@@ -82,11 +87,11 @@ def class_folders(root: Path, left_out: LeftOut | None = None, below: str = "") 
             entries = sorted(scanned, key=lambda entry: entry.name)
     except OSError as error:
         raise TrainingError(f"The folder {root} cannot be read: {error.strerror}.") from error
-    above = _above(root) | {os.path.realpath(root)}
+    above = {*_above(root), _identity(root)}
     folders = []
     for entry in entries:
         if _is_folder(entry, below, ignored):
-            if entry.is_symlink() and os.path.realpath(entry.path) in above:
+            if entry.is_symlink() and _identity(entry.path) in above:
                 ignored.add(Reason.AGAIN, below + entry.name)
             else:
                 folders.append(root / entry.name)
@@ -101,6 +106,19 @@ def loose_files(root: Path) -> list[str]:
             for entry in scanned
             if not entry.name.startswith(".") and os.path.isfile(entry.path)  # noqa: PTH113
         )
+
+
+def is_special(path: Path) -> bool:
+    """Return whether a path outside ``/dev`` is a pipe, a socket or a device.
+
+    The shell puts the pipes of its own (``<(command)``) below ``/dev``; somebody writes into them.
+    """
+    kinds = stat.S_ISFIFO, stat.S_ISSOCK, stat.S_ISCHR, stat.S_ISBLK
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return path.parts[:2] != ("/", "dev") and any(kind(mode) for kind in kinds)
 
 
 def walk_files(folder: Path, left_out: LeftOut | None = None, below: str = "") -> Iterator[str]:
@@ -129,22 +147,51 @@ def walk_files(folder: Path, left_out: LeftOut | None = None, below: str = "") -
             yield step[0]
 
 
-def _above(folder: Path) -> set[str]:
-    """Return the real paths of the folders that a folder lies in, whether by name or by link."""
-    by_name = {os.path.realpath(parent) for parent in folder.absolute().parents}
-    return by_name | {str(parent) for parent in Path(os.path.realpath(folder)).parents}
+def walk_images(folder: Path, left_out: LeftOut | None = None, below: str = "") -> Iterator[str]:
+    """Yield those files of ``walk_files`` that are named as images, and count the others."""
+    for name in walk_files(folder, left_out, below):
+        if is_image_name(name):
+            yield name
+        elif left_out is not None:
+            left_out.add(_why_not(folder / name), below + name)
+
+
+def _why_not(path: Path) -> Reason:
+    """Say whether a file without an image's suffix is an image by its content."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            is_image = format_of(file.read(SIGNATURE_BYTES)) is not None
+    except OSError:
+        is_image = False
+    return Reason.MISNAMED if is_image else Reason.OTHER
+
+
+def _above(folder: Path) -> set[_Identity]:
+    """Return the folders that a folder lies in, whether by name or by link."""
+    parents = {*folder.absolute().parents, *Path(os.path.realpath(folder)).parents}
+    return {found for parent in parents if (found := _identity(parent))}
+
+
+def _identity(folder: str | Path) -> _Identity | None:
+    """Return what tells a folder from all others; None where it cannot be asked."""
+    try:
+        found = os.stat(folder)  # noqa: PTH116
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _scan(
-    folder: str, prefix: str, seen: set[str], left_out: LeftOut, below: str
+    folder: str, prefix: str, seen: set[_Identity], left_out: LeftOut, below: str
 ) -> Iterator[tuple[str, str]]:
     """Yield a folder's entries by name: the path to yield, and for a folder the path to scan."""
-    here = os.path.realpath(folder)
+    here = _identity(folder)
     name = below + prefix.rstrip("/")
     if here in seen:
         left_out.add(Reason.AGAIN, name)
         return
-    seen.add(here)
+    if here:
+        seen.add(here)
     try:
         with os.scandir(folder) as scanned:
             entries = sorted(scanned, key=lambda entry: entry.name)
