@@ -76,7 +76,8 @@ def sort_validation(root: Path, on_image: Callable[[], None] = lambda: None) -> 
     missing = []
     for name, wnid in annotations.items():
         source, target = images / name, images / wnid / name
-        places = (target, *(root / "val" / wnid / below / name for below in ("", "images")))
+        folders = (images / wnid, root / "val" / wnid)
+        places = [folder / below / name for folder in folders for below in ("", "images")]
         if there := next(filter(os.path.isfile, places), None):
             if os.path.isfile(source):  # noqa: PTH113
                 raise TrainingError(
