@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from training.data.source import DataSource, SplitData, read_source
 from training.data.split import PARTS
 from training.data.table import read_folder
+from training.data.walk import Reason
 from training.errors import TrainingError
 
 CLASSES = ("cat", "dog")
@@ -158,11 +162,11 @@ def test_a_class_called_train_may_have_folders_of_its_own(tmp_path: Path) -> Non
         ),
         (
             (
-                "pets_train/cat",
-                "pets_train/dog",
-                "pets_train/emu",
-                "pets_test/cat",
-                "pets_test/dog",
+                "a train/cat",
+                "a train/dog",
+                "a train/emu",
+                "a test/cat",
+                "a test/dog",
             ),
             "disagree: the class 'emu' is in a train",
         ),
@@ -211,3 +215,48 @@ def test_links_to_parts_and_classes_are_followed(tmp_path: Path) -> None:
     (tmp_path / "data" / "train").symlink_to(tmp_path / "store" / "a")
     (tmp_path / "data" / "test").symlink_to(tmp_path / "store" / "b")
     assert folders_of(read(tmp_path / "data")) == [{"train"}, {"train"}, {"test"}]
+
+
+folder_names = st.sampled_from(
+    ["train", "Test", "val", "images", "cat", "dog", "Cat", "a train", "a test", "pred", "labels"]
+)
+paths = st.lists(
+    st.tuples(
+        st.lists(folder_names, max_size=4),
+        st.sampled_from(["1.jpg", "2.PNG", "3.jfif", "notes.txt", "no suffix"]),
+    ),
+    max_size=14,
+)
+
+
+@pytest.mark.fuzz
+@example(
+    [
+        ([], "1.jpg"),
+        *(([*"ab", part, label], "1.jpg") for part in ("train", "test") for label in CLASSES),
+    ]
+)
+@given(paths)
+def test_of_any_folder_each_image_is_a_row_or_counted(
+    tmp_path_factory: pytest.TempPathFactory, paths: list[tuple[list[str], str]]
+) -> None:
+    root = tmp_path_factory.mktemp("any")
+    files = {"/".join([*folders, name]) for folders, name in paths}
+    for file in files:
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_text(file)
+    try:
+        table = read_folder(root)
+    except TrainingError:
+        return
+    finally:
+        shutil.rmtree(root)
+    rows = [row.file for row in table.rows]
+    assert len(rows) == len(set(rows))
+    assert {*rows} <= files
+    images = sum(file.endswith((".jpg", ".PNG", ".jfif")) for file in files)
+    counts = table.left_out.counts
+    left = counts.get(Reason.OUTSIDE, 0) + counts.get(Reason.UNLABELLED, 0)
+    assert len(rows) + left == images
+    assert {row.label for row in table.rows} == {*table.labels}
+    assert not table.parts or {*table.parts} == {*rows}

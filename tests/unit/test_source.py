@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -211,3 +213,20 @@ def test_a_given_split_is_written_as_a_csv(
     assert [len(split.part(name)) for name in PARTS] == [18, 6, 24]
     assert {row.file.split("/")[0] for row in split.test} == {"Test"}
     assert read(root, tmp_path / "s.csv").split == split
+
+
+def test_a_model_is_measured_on_the_last_part_of_a_split_folder(
+    version: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = json.loads((version / "model.json").read_text())["labels"]
+    for number, label in enumerate(labels):
+        for part, images in (("train", 3), ("valid", 2), ("test", 1)):
+            for image in range(images):
+                put(tmp_path / "data", f"{part}/{label}/{image}.png", 10 * number + image)
+    for part, images in (("test", 1), ("validation", 2)):
+        assert run("evaluate", version, "--data", tmp_path / "data", "--json") == 0
+        output = capsys.readouterr()
+        assert f"its {images * len(labels)} {part} images are evaluated" in output.err
+        assert json.loads(output.out)["n"] == images * len(labels)
+        if part == "test":
+            shutil.rmtree(tmp_path / "data" / "test")

@@ -131,3 +131,20 @@ def test_all_images_in_one_group_are_said_to_be() -> None:
     rows = tuple(LabelledImage(f"{i}.jpg", "ab"[i % 2], "clip") for i in range(50))
     with pytest.raises(TrainingError, match="All 50 images are in one group, 'clip'"):
         split_table(ImageTable(Path(), ("a", "b"), rows), 0.15, 0.15, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("images", "complaint"),
+    [
+        (1, "'b' has too few images .1. for training, validation and test"),
+        (2, "'b' has too few images .2. for training, validation and test"),
+        (30, "'b' is missing from the validation part: its 30 images are exact copies of one or"),
+    ],
+)
+def test_a_class_of_copies_is_told_from_one_of_few_groups(images: int, complaint: str) -> None:
+    rows = [
+        LabelledImage(f"{c}/{i}.jpg", c) for c, n in (("a", 50), ("b", images)) for i in range(n)
+    ]
+    equal = [[row.file for row in rows if row.label == "b"], ["a/0.jpg", "a/1.jpg"]]
+    with pytest.raises(TrainingError, match=complaint):
+        split_table(ImageTable(Path(), ("a", "b"), tuple(rows)), 0.15, 0.15, 0, equal)

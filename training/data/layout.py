@@ -74,7 +74,7 @@ def find_class_folders(root: Path, left_out: LeftOut) -> tuple[ClassFolder, ...]
     parts = _given_parts(root, left_out)
     if parts:
         return tuple(
-            ClassFolder(folder.relative_to(root).as_posix(), folder.name, given.part)
+            ClassFolder(_below(root, folder), folder.name, given.part)
             for given in parts
             for folder in given.classes
         )
@@ -90,9 +90,13 @@ def has_images(folder: Path) -> bool:
 def _given_parts(root: Path, left_out: LeftOut) -> Sequence[_PartFolder]:
     """Return the parts of a folder that is split already; none where it is not."""
     folder = root
+    above: list[Path] = []
     for _ in range(_DEEPEST):
         if parts := _parts_in(root, folder, left_out):
+            for upper in above:
+                _count_beside(root, upper, Reason.OUTSIDE, left_out)
             return parts
+        above.append(folder)
         holding = list(islice(filter(has_images, class_folders(folder)), 2))
         if len(holding) != 1:
             break
@@ -200,23 +204,29 @@ def _count(
     left_out: LeftOut,
 ) -> None:
     """Count the images of a split folder that are in no class folder."""
-    inner = [given.inner for given in parts if given.classes]
-    for where, reason in (
-        (folder, Reason.OUTSIDE),
-        *((path, Reason.UNLABELLED) for path in inner),
-    ):
-        below = "" if where == root else f"{where.relative_to(root).as_posix()}/"
-        class_folders(where, left_out, below)
-        _count_loose(root, where, reason, left_out)
+    _count_beside(root, folder, Reason.OUTSIDE, left_out)
+    for given in parts:
+        if given.classes:
+            _count_beside(root, given.inner, Reason.UNLABELLED, left_out)
     for path in (*unlabelled, *(given.path for given in parts if not given.classes)):
-        below = path.relative_to(root).as_posix()
+        below = _below(root, path)
         for name in walk_images(path):
             left_out.add(Reason.UNLABELLED, f"{below}/{name}")
 
 
+def _count_beside(root: Path, folder: Path, reason: Reason, left_out: LeftOut) -> None:
+    """Count what lies directly in a folder, beside the folders that are read."""
+    class_folders(folder, left_out, "" if folder == root else f"{_below(root, folder)}/")
+    _count_loose(root, folder, reason, left_out)
+
+
 def _count_loose(root: Path, folder: Path, reason: Reason, left_out: LeftOut) -> None:
     for name in filter(is_image_name, loose_files(folder)):
-        left_out.add(reason, (folder / name).relative_to(root).as_posix())
+        left_out.add(reason, _below(root, folder / name))
+
+
+def _below(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix()
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -187,9 +187,17 @@ def check_every_class(split: Split, table: ImageTable) -> None:
                 "be split. The column 'group' must tell apart what may be in different parts."
             )
         label = min(missing)
+        count = table.counts()[label]
+        if groups == {None} and count < len(PARTS):
+            raise _too_few(Counter({label: count}), 1 / len(PARTS))
+        if groups == {None}:
+            raise TrainingError(
+                f"The class {label!r} is missing from the {name} part: its {count} images are "
+                "exact copies of one or two, and copies stay in one part. Add other images of it."
+            )
         own = {row.group or row.file for row in table.rows if row.label == label}
         raise TrainingError(
             f"The class {label!r} is missing from the {name} part: it has "
-            f"{table.counts()[label]} images in {len(own)} groups. Add images or groups of "
+            f"{count} images in {len(own)} groups. Add images or groups of "
             "it, or try another --seed."
         )

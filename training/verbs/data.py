@@ -12,7 +12,13 @@ import typer
 from training.errors import TrainingError
 from training.verbs.output import say
 
-Folder = Annotated[Path, typer.Argument(help="A folder that holds one folder for each class.")]
+Folder = Annotated[
+    Path,
+    typer.Argument(
+        help="A folder that holds one folder for each class, or is split into such folders "
+        "(train/, val/, test/) already."
+    ),
+]
 
 
 def sample_data(
