@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from model_loader.formats import FORMATS
+from model_loader.image.formats import FORMATS
 from tests.command_line import mistake, run
 from tests.images import encode, noise
 from tests.unit.test_training_cli import SMALL

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from model_loader.formats import SIGNATURE_BYTES, format_of
+from model_loader.image.formats import format_of
 from training.data.suffixes import is_image_name
 from training.errors import TrainingError
 
+_BEGINNING = 12  # bytes of a file that tell its format
 _Identity = tuple[int, int]
 
 
@@ -160,7 +161,7 @@ def _why_not(path: Path) -> Reason:
     """Say whether a file without an image's suffix is an image by its content."""
     try:
         with path.open("rb", buffering=0) as file:
-            is_image = format_of(file.read(SIGNATURE_BYTES)) is not None
+            is_image = format_of(file.read(_BEGINNING)) is not None
     except OSError:
         is_image = False
     return Reason.MISNAMED if is_image else Reason.OTHER
