@@ -240,4 +240,4 @@ def test_test_images_that_training_has_seen_are_in_a_box_with_the_accuracy_witho
     assert f"Without them the accuracy is {100 * right / left:.1f} %" in seen
     assert f"n = {left})" in seen
     assert f"1 of {len(story.split.validation)} validation images" in seen
-    assert "Near copies, such as a smaller version of a picture, are not counted here." in seen
+    assert "Near copies, such as a smaller version of an image, are not counted here." in seen

@@ -19,7 +19,6 @@ from training.data.table import LabelledImage, read_folder
 from training.data.tiny_imagenet import read_annotations, read_names
 from training.errors import TrainingError
 
-CLASSES = ("vögel", "дронs")
 Change = Callable[[str], bytes]
 
 

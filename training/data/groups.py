@@ -15,7 +15,7 @@ from training.errors import TrainingError
 
 @dataclass(frozen=True)
 class Group:
-    """What the CSV says of one image.
+    """One row of a CSV of groups.
 
     Attributes:
         name: Its group; None where the image stands alone.
