@@ -14,8 +14,8 @@ from model_loader.metadata import checked_labels
 from training.data.contents import SkippedImage
 from training.errors import TrainingError
 
-_LOCAL = ("root", "weights", "cache")
-"""What of ``data.json`` names places on this machine, and no exported version tells."""
+_SHOWN = ("labels", "images", "train", "validation", "test", "fingerprint")
+"""What of ``data.json`` an exported version tells everyone: no file's name and no place."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,10 @@ def read_data(run: Run) -> RunData:
             skipped=tuple(SkippedImage(**image) for image in data["skipped"]),
             weights=str(data.get("weights", "imagenet")),
             cache=data.get("cache"),
-            shown={key: value for key, value in data.items() if key not in _LOCAL},
+            shown={
+                **{key: data[key] for key in _SHOWN if key in data},
+                "skipped": len(data["skipped"]),
+            },
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"{run.data} cannot be read: {error!r}. Train again.") from error

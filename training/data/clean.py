@@ -12,6 +12,7 @@ import numpy as np
 from training.data.clusters import find_clusters, outlying
 from training.data.copies import copies
 from training.data.examine import EXTENSIONS, Examined, examine_files
+from training.data.labels import labels_of
 from training.data.looks import odd_sizes, sharpness
 from training.data.rules import Finding, Rules
 from training.data.split import PARTS, Split
@@ -48,13 +49,15 @@ def list_files(root: Path) -> list[LabelledImage]:
     """Return every file in ``root``'s class folders, whatever its name ends in.
 
     Raises:
-        TrainingError: There is no such folder, or no class folder in it.
+        TrainingError: There is no such folder, or no class folder in it that will do.
     """
     if not root.is_dir():
         raise TrainingError(f"There is no folder {root}. Give a folder of class folders.")
+    folders = class_folders(root)
+    labels = labels_of((folder.name for folder in folders), str(root))
     rows = [
-        LabelledImage(f"{folder.name}/{name}", folder.name)
-        for folder in class_folders(root)
+        LabelledImage(f"{folder.name}/{name}", labels[folder.name])
+        for folder in folders
         for name in walk_files(folder)
     ]
     if not rows:

@@ -21,6 +21,7 @@ from training.data.decoding import read_image
 from training.data.strategies import Strategy
 from training.data.table import LabelledImage
 from training.errors import TrainingError
+from training.terminal import short
 
 VERSIONS = 6
 """Augmented versions of each image."""
@@ -32,6 +33,7 @@ MOST_CLASSES = 12
 """Classes that are shown; the first ones."""
 
 _CELL, _GAP, _MARGIN, _LINE = 176, 6, 18, 22
+_LONGEST = 60  # characters of a class name
 _PAPER, _INK, _FAINT, _MAT = (255, 255, 255), (32, 32, 36), (120, 120, 128), (238, 238, 241)
 
 
@@ -86,7 +88,7 @@ def write_preview(
         seen = ("at test time", "augmented") if look.augmentation else ("training and test",)
         sheet.title(look.title, ("original", *seen))
         for label, of_label in groupby(of_look, lambda line: line.label):
-            sheet.heading(label)
+            sheet.heading(short(label, _LONGEST))
             for line in of_label:
                 sheet.line(line.pictures)
     try:
