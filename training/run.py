@@ -13,6 +13,7 @@ from typing import Any, Literal
 from model_loader.metadata import checked_labels
 from training.data.contents import SkippedImage
 from training.errors import TrainingError
+from training.terminal import is_unicode
 
 _SHOWN = ("labels", "images", "train", "validation", "test", "fingerprint")
 """What of ``data.json`` an exported version tells everyone: no file's name and no place."""
@@ -20,9 +21,21 @@ _SHOWN = ("labels", "images", "train", "validation", "test", "fingerprint")
 
 @dataclass(frozen=True)
 class Run:
-    """The places in a run's folder; nothing is written outside it."""
+    """The places in a run's folder; nothing is written outside it.
+
+    Raises:
+        TrainingError: The folder's path is not UTF-8.
+    """
 
     folder: Path
+
+    def __post_init__(self) -> None:
+        """Refuse a path that PyTorch and ONNX Runtime cannot open."""
+        if not is_unicode(str(self.folder)):
+            raise TrainingError(
+                f"{self.folder}: the path of a run or a model must be UTF-8. Rename the folder, or "
+                "give another."
+            )
 
     @property
     def recipe(self) -> Path:

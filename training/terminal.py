@@ -21,6 +21,8 @@ HIDDEN = re.compile(
 """Characters that command a terminal, reorder a line, cannot be seen, or are no Unicode: a byte of
 a file's name that is not UTF-8 is a surrogate. Joiners (U+200C, U+200D) are part of scripts."""
 
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
 # What our own sentences and tables are set in, for a terminal without it.
 _SUBSTITUTES = {"…": "...", "–": "-", "·": "/", "×": "x", "→": "->", "“": '"', "”": '"', "’": "'"}
 _ERRORS = "training.terminal"
@@ -48,6 +50,11 @@ def visible(text: str, encoding: str = "utf-8") -> str:
     A line break becomes ``\n``, a byte that is not UTF-8 ``\udce9``.
     """
     return HIDDEN.sub(_escaped, text).encode(encoding, _ERRORS).decode(encoding)
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a name is text; one that is not UTF-8 holds surrogates in place of its bytes."""
+    return not _SURROGATES.search(text)
 
 
 def short(text: str, longest: int) -> str:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from training.errors import TrainingError
-from training.terminal import HIDDEN, visible
+from training.terminal import HIDDEN, is_unicode, visible
 
 
 def label_of(name: str, where: str) -> str:
@@ -23,13 +23,11 @@ def label_of(name: str, where: str) -> str:
         TrainingError: It cannot be shown to everyone as a published model's class: it is no UTF-8,
             is empty, begins or ends with a space, or holds characters that cannot be seen.
     """
-    try:
-        name.encode()
-    except UnicodeEncodeError as error:
+    if not is_unicode(name):
         raise TrainingError(
             f"{where}: the class name '{visible(name)}' is not UTF-8. Rename it; names of images "
             "may stay as they are."
-        ) from error
+        )
     if HIDDEN.search(name):
         raise TrainingError(
             f"{where}: the class name '{visible(name)}' holds characters that cannot be seen, "

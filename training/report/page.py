@@ -135,10 +135,8 @@ def _environment() -> Environment:
 
 
 def _visible(value: object) -> object:
-    """Return a value as the page shows it: text of people's with what is hidden escaped."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return visible_lines(value)
-    return value
+    """Return a value as the page shows it, names and paths with what is hidden escaped."""
+    return value if isinstance(value, Markup) else visible_lines(str(value))
 
 
 def _minutes(seconds: float) -> str:
