@@ -163,8 +163,8 @@ class Endpoint:
 
 def sent_name(name: str) -> str:
     """Return what a service is told of a question's name: no folder, and no more than it takes."""
-    last = visible(PurePath(name).name)
-    return last.replace('"', "%22")[-_LONGEST_NAME:]  # which is how a form writes a quote
+    last = visible(PurePath(name).name)[-_LONGEST_NAME:]
+    return last.replace("\\", r"\\")  # a form's backslash escapes what follows
 
 
 def base_address(address: str) -> str:

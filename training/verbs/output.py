@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import typer
 from rich.table import Table
 
 from training.progress import console
@@ -20,7 +19,7 @@ def say(sentence: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print a result as JSON; what is no Unicode in a file's name is escaped."""
-    typer.echo(json_text(value))
+    print(json_text(value))
 
 
 def print_table(table: Table) -> None:
