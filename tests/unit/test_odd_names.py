@@ -112,6 +112,7 @@ def test_no_output_fails_for_its_encoding_or_commands_a_terminal(
         json.loads(out)
     if name in ("inspect", "split", "evaluate"):
         assert "[bold]x[y]" in out
+        assert "data [raw]" in out or name != "inspect"
         assert ("Möwe" if encoding == "utf-8" else r"\u05e9") in out
 
 
@@ -203,6 +204,19 @@ def test_the_runs_own_files_name_every_image_as_it_is_called(trained: Path, data
         assert {row.file for row in answers.rows} <= there
         assert set(answers.labels) == set(CLASSES)
     assert len(read_history(found, read_data(found).labels).classes) == 6
+
+
+def test_the_folder_is_inspected_into_json_that_names_every_file(
+    data: Path, tmp_path: Path
+) -> None:
+    assert run("inspect", data, "--output", tmp_path) == 0
+    found = json.loads((tmp_path / "inspect.json").read_text(encoding="utf-8"))
+    assert list(found["problems"]) == [DAMAGED]
+    assert found["folder"] == str(data)
+
+
+def test_a_run_with_a_damaged_image_of_such_a_name_is_exported_again(trained: Path) -> None:
+    assert run("export", trained) == 0
 
 
 def test_files_for_people_are_utf8_without_commands(trained: Path) -> None:
