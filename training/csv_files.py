@@ -43,7 +43,7 @@ def new_csv(path: Path, columns: Row) -> Iterator[Callable[[Row], None]]:
         write = csv.writer(file).writerow
 
         def add(row: Row) -> None:
-            write([_guarded(cell) for cell in row])
+            write([guarded(cell) for cell in row])
 
         add(columns)
         yield add
@@ -63,12 +63,14 @@ class _PlainRows:
         return self
 
     def __next__(self) -> list[str]:
-        return [_plain(cell) for cell in next(self._rows)]
+        return [plain(cell) for cell in next(self._rows)]
 
 
-def _guarded(cell: object) -> object:
+def guarded(cell: object) -> object:
+    """Return a cell as it is written: a text that would be a formula has an apostrophe in front."""
     return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
 
 
-def _plain(cell: str) -> str:
+def plain(cell: str) -> str:
+    """Return a cell that was read as it was before ``guarded``."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

@@ -103,6 +103,7 @@ def test_a_word_of_tiny_imagenet_is_held_to_the_same(
         read_names(tmp_path)
 
 
+@pytest.mark.fuzz
 @given(st.text(st.characters(exclude_categories=())))
 def test_what_is_taken_for_a_class_name_can_be_printed_and_stays_the_same(name: str) -> None:
     try:

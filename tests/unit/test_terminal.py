@@ -80,6 +80,7 @@ def test_styles_stand_beside_text_that_is_printed_as_it_is() -> None:
     assert said.getvalue() == "\x1b[31mError:\x1b[0m [red]x[/] 12 'y'\n"
 
 
+@pytest.mark.fuzz
 @given(ANY_TEXT, st.sampled_from(["utf-8", "ascii", "latin-1", "cp437", "utf-16"]))
 def test_any_text_is_visible_in_any_encoding(text: str, encoding: str) -> None:
     shown = visible(text, encoding)
@@ -98,6 +99,7 @@ def test_streams_take_any_text_from_then_on(encoding: str, monkeypatch: pytest.M
     assert written.getvalue().decode(encoding) == rf"caf\udce9 {ending}" + "\n"
 
 
+@pytest.mark.fuzz
 @given(ANY_TEXT)
 def test_json_is_what_was_given_whatever_the_encoding(text: str) -> None:
     for encoding in ("utf-8", "ascii", "latin-1"):
