@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,15 @@ import numpy as np
 from training.data.clusters import find_clusters, outlying
 from training.data.copies import copies
 from training.data.examine import EXTENSIONS, Examined, examine_files
+from training.data.labels import labels_of
 from training.data.looks import odd_sizes, sharpness
 from training.data.rules import Finding, Rules
 from training.data.split import PARTS, Split
 from training.data.table import LabelledImage
 from training.data.walk import class_folders, walk_files
 from training.errors import TrainingError
+
+_LONGEST_NAME = 255  # bytes
 
 
 @dataclass(frozen=True)
@@ -48,13 +52,15 @@ def list_files(root: Path) -> list[LabelledImage]:
     """Return every file in ``root``'s class folders, whatever its name ends in.
 
     Raises:
-        TrainingError: There is no such folder, or no class folder in it.
+        TrainingError: There is no such folder, or no class folder in it that will do.
     """
     if not root.is_dir():
         raise TrainingError(f"There is no folder {root}. Give a folder of class folders.")
+    folders = class_folders(root)
+    labels = labels_of((folder.name for folder in folders), str(root))
     rows = [
-        LabelledImage(f"{folder.name}/{name}", folder.name)
-        for folder in class_folders(root)
+        LabelledImage(f"{folder.name}/{name}", labels[folder.name])
+        for folder in folders
         for name in walk_files(folder)
     ]
     if not rows:
@@ -171,6 +177,14 @@ def _parts(split: Split | None) -> dict[str, str]:
     return {row.file: name for name in PARTS for row in split.part(name)}
 
 
+def _joined(stem: str, end: str) -> str:
+    """Return a path, its last part cut so that file systems take it."""
+    folder, _, name = stem.rpartition("/")
+    while len(os.fsencode(name + end)) > _LONGEST_NAME:
+        name = name[:-1]
+    return f"{folder}/{name}{end}"
+
+
 def _names(images: Iterable[Examined], fix: bool) -> dict[str, str]:
     """Return the path each image gets: its own, or, to fix it, one that ends rightly."""
     names: dict[str, str] = {}
@@ -184,10 +198,10 @@ def _names(images: Iterable[Examined], fix: bool) -> dict[str, str]:
     for image in wrong:
         stem = image.file.removesuffix(Path(image.file).suffix)
         suffix = EXTENSIONS[image.format][0]
-        name, number = stem + suffix, 1
+        name, number = _joined(stem, suffix), 1
         while name.lower() in taken:
             number += 1
-            name = f"{stem}-{number}{suffix}"
+            name = _joined(stem, f"-{number}{suffix}")
         taken.add(name.lower())
         names[image.file] = name
     return names

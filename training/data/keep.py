@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 from collections import Counter
@@ -10,7 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from training.csv_files import new_csv
 from training.data.clean import Cleaning
+from training.data.labels import label_of
 from training.data.rules import Finding
 from training.data.split import PARTS, Split, write_split
 from training.errors import TrainingError
@@ -54,8 +55,12 @@ def check_classes(cleaning: Cleaning) -> None:
 
 
 def _empty_classes(cleaning: Cleaning) -> set[str]:
-    kept = {name.split("/")[0] for name in cleaning.kept.values()}
+    kept = {_label(name) for name in cleaning.kept.values()}
     return set(cleaning.labels) - kept
+
+
+def _label(file: str) -> str:
+    return label_of(file.split("/")[0], file)
 
 
 def keep(
@@ -109,8 +114,7 @@ def _place(cleaning: Cleaning, folder: Path, copy: bool) -> tuple[dict[str, str]
                 kept[file] = name
             else:
                 reason = "disappeared before it could be kept"
-                label = file.split("/")[0]
-                vanished.append(Finding(file, label, "unreadable", "drop", reason))
+                vanished.append(Finding(file, _label(file), "unreadable", "drop", reason))
             advance("")
     return kept, vanished
 
@@ -133,10 +137,9 @@ def _link_or_copy(source: Path, target: Path, copy: bool) -> bool:
 
 
 def _write_report(findings: Sequence[Finding], path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file)
-        writer.writerow(("file", "label", "rule", "action", "reason"))
-        writer.writerows((f.file, f.label, f.rule, f.action, f.reason) for f in findings)
+    with new_csv(path, ("file", "label", "rule", "action", "reason")) as add:
+        for finding in findings:
+            add((finding.file, finding.label, finding.rule, finding.action, finding.reason))
 
 
 def _kept_split(split: Split, kept: dict[str, str]) -> Split:

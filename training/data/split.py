@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from training.csv_files import new_csv, open_csv
+from training.data.labels import label_of
 from training.data.table import ImageTable, LabelledImage
 from training.errors import TrainingError
+from training.terminal import few
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
@@ -71,13 +74,10 @@ def split_table(table: ImageTable, validation: float, test: float, seed: int) ->
 
 def write_split(split: Split, path: Path) -> None:
     """Write a split as CSV with the columns file, label, group, part, source."""
-    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file)
-        writer.writerow((*_COLUMNS, _SOURCE))
+    with new_csv(path, (*_COLUMNS, _SOURCE)) as add:
         for name in PARTS:
-            writer.writerows(
-                (row.file, row.label, row.group, name, row.source) for row in split.part(name)
-            )
+            for row in split.part(name):
+                add((row.file, row.label, row.group, name, row.source))
 
 
 def read_split(path: Path, root: Path | None = None) -> Split:
@@ -99,8 +99,9 @@ def read_split(path: Path, root: Path | None = None) -> Split:
                 f"{path}, line {number}: there is no part {row['part']!r}. An image is in one of "
                 f"{', '.join(PARTS)}."
             )
+        label = label_of(row["label"], f"{path}, line {number}")
         parts[row["part"]].append(
-            LabelledImage(row["file"], row["label"], row["group"] or None, row.get(_SOURCE) or "")
+            LabelledImage(row["file"], label, row["group"] or None, row.get(_SOURCE) or "")
         )
     split = Split(*(tuple(parts[name]) for name in PARTS))
     _check_once(split, path)
@@ -115,12 +116,11 @@ def _read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the number of each line of the CSV, and its cells."""
     empty = True
     try:
-        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            reader = csv.DictReader(file)
+        with open_csv(path) as reader:
             columns = list(reader.fieldnames or ())
             if columns and not set(_COLUMNS) <= set(columns):
                 raise TrainingError(
-                    f"{path} is no split: it has the columns {', '.join(columns)}; it needs "
+                    f"{path} is no split: it has the columns {few(columns)}; it needs "
                     f"{', '.join(_COLUMNS)}. Make one with `python -m training split`."
                 )
             for row in reader:

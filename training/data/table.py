@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from training.csv_files import open_csv
+from training.data.labels import labels_of
 from training.data.walk import class_folders, walk_files
 from training.errors import TrainingError
+from training.terminal import few
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 """Names that end otherwise are no images (notes, tables, ``Thumbs.db``)."""
@@ -74,13 +77,14 @@ def read_folder(root: Path, groups: Path | None = None) -> ImageTable:
     if not root.is_dir():
         raise TrainingError(f"There is no folder {root}. Give --data a folder of class folders.")
     folders = class_folders(root)
+    named = labels_of((folder.name for folder in folders), str(root))
     rows = [
-        LabelledImage(f"{folder.name}/{name}", folder.name)
-        for folder in folders
+        LabelledImage(f"{folder.name}/{name}", named[folder.name])
+        for folder in sorted(folders, key=lambda folder: named[folder.name])
         for name in walk_files(folder)
         if is_image_name(name)
     ]
-    labels = tuple(folder.name for folder in folders)
+    labels = tuple(sorted(named.values()))
     _check_classes(root, labels, rows)
     table = ImageTable(root, labels, tuple(rows))
     return table if groups is None else with_groups(table, groups)
@@ -132,11 +136,10 @@ def _check_classes(root: Path, labels: tuple[str, ...], rows: list[LabelledImage
 def _read_groups(path: Path) -> dict[str, tuple[str | None, str]]:
     """Return the group and the source of each file."""
     try:
-        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            reader = csv.DictReader(file)
+        with open_csv(path) as reader:
             if not {"file", "group"} <= set(reader.fieldnames or ()):
                 raise TrainingError(
-                    f"{path} has the columns {', '.join(reader.fieldnames or ()) or '(none)'}; "
+                    f"{path} has the columns {few(reader.fieldnames or ()) or '(none)'}; "
                     "it needs 'file' and 'group'."
                 )
             return {row["file"]: (row["group"] or None, row.get("source") or "") for row in reader}

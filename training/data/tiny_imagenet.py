@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.data.labels import label_of
 from training.data.split import Split
 from training.data.table import ImageTable, LabelledImage, is_image_name
 from training.data.walk import walk_files
@@ -125,7 +126,7 @@ def read_names(root: Path) -> dict[str, str]:
     Upper and lower case count as the same, for labels become names of files.
 
     Raises:
-        TrainingError: ``words.txt`` is missing, or has no line for a wnid.
+        TrainingError: ``words.txt`` is missing, or has no name for a wnid that will do.
     """
     wnids = read_wnids(root)
     words: dict[str, str] = {}
@@ -143,7 +144,7 @@ def read_names(root: Path) -> dict[str, str]:
         names[wnid] = words[wnid]
     for wnid in _shared(names):
         names[wnid] += f" ({wnid})"
-    return names
+    return {wnid: label_of(name, f"{root / 'words.txt'}, {wnid}") for wnid, name in names.items()}
 
 
 def _shared(names: dict[str, str]) -> list[str]:
