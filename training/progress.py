@@ -6,8 +6,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,7 +16,9 @@ from rich.progress import (
 )
 from rich.table import Column
 
-console = Console(stderr=True)
+from training.terminal import Terminal
+
+console = Terminal(stderr=True)
 """Where progress and messages go; standard output is left to results."""
 
 Advance = Callable[[str], None]
@@ -30,7 +30,7 @@ _LINES = 4
 def tell(sentence: str) -> None:
     """Print a message; of several processes that torchrun started, the first one does."""
     if _is_first():
-        console.print(escape(sentence), soft_wrap=True, highlight=False)
+        console.print(sentence, soft_wrap=True)
 
 
 def _is_first() -> bool:
@@ -79,6 +79,6 @@ def _lines(title: str, steps: int, done: int) -> Iterator[Advance]:
         done += 1
         if done == steps or done * _LINES // steps > (done - 1) * _LINES // steps:
             line = f"{title}: {done}/{steps} {note}".rstrip()
-            console.print(line, highlight=False, soft_wrap=True)
+            console.print(line, soft_wrap=True)
 
     yield advance

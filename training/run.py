@@ -14,16 +14,29 @@ from typing import Any, Literal
 from model_loader.metadata import checked_labels
 from training.data.contents import SkippedImage
 from training.errors import TrainingError
+from training.terminal import is_unicode
 
-_LOCAL = ("root", "weights", "cache")
-"""What of ``data.json`` names places on this machine, and no exported version tells."""
+_SHOWN = ("labels", "images", "train", "validation", "test", "fingerprint")
+"""What of ``data.json`` an exported version tells everyone: no file's name and no place."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """The places in a run's folder; nothing is written outside it."""
+    """The places in a run's folder; nothing is written outside it.
+
+    Raises:
+        TrainingError: The folder's path is not UTF-8.
+    """
 
     folder: Path
+
+    def __post_init__(self) -> None:
+        """Refuse a path that PyTorch and ONNX Runtime cannot open."""
+        if not is_unicode(str(self.folder)):
+            raise TrainingError(
+                f"{self.folder}: the path of a run or a model must be UTF-8. Rename the folder, or "
+                "give another."
+            )
 
     @property
     def recipe(self) -> Path:
@@ -185,7 +198,10 @@ def read_data(run: Run) -> RunData:
             skipped=tuple(SkippedImage(**image) for image in data["skipped"]),
             weights=str(data.get("weights", "imagenet")),
             cache=data.get("cache"),
-            shown={key: value for key, value in data.items() if key not in _LOCAL},
+            shown={
+                **{key: data[key] for key in _SHOWN if key in data},
+                "skipped": len(data["skipped"]),
+            },
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"{run.data} cannot be read: {error!r}. Train again.") from error

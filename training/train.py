@@ -249,7 +249,7 @@ def _begin(run: Run, recipe: Recipe, images: Images, weights: str) -> None:
     try:
         run.recipe.write_text(recipe.to_yaml(), encoding="utf-8")
         text = json.dumps(data, indent=2, ensure_ascii=False)
-        run.data.write_text(text, encoding="utf-8", errors="surrogateescape")
+        run.data.write_text(text, encoding="utf-8", errors="backslashreplace")
         write_split(split, run.split)
     except OSError as error:
         raise TrainingError(f"The run {run.folder} cannot be written: {error}.") from error

@@ -17,6 +17,7 @@ from model_loader.store import Store, Tagged, open_store, sha256
 from training.errors import TrainingError
 from training.publish import CURRENT, current_version, make_current
 from training.store import Destination, open_destination
+from training.terminal import few
 
 if TYPE_CHECKING:
     from training.evaluation.figures import Evaluation
@@ -228,7 +229,7 @@ def _before(published: list[Published], address: str) -> Published:
         if not one.problem:
             return one
     newer = [one.version for one in published[:current] if not one.problem]
-    others = f" Newer ones can: {', '.join(newer)}. Name one." if newer else ""
+    others = f" Newer ones can: {few(newer)}. Name one." if newer else ""
     raise TrainingError(
         f"There is none to go back to: no version of {address} that is older than "
         f"{published[current].version} can be served.{others}"
@@ -240,7 +241,7 @@ def _named(published: list[Published], version: str, address: str) -> Published:
         if one.version == version:
             return one
     raise TrainingError(
-        f"{address} has no version {version}; it has {', '.join(one.version for one in published)}."
+        f"{address} has no version {version}; it has {few(one.version for one in published)}."
     )
 
 

@@ -13,7 +13,6 @@ import requests
 import torch
 from moto.server import ThreadedMotoServer
 from PIL import Image
-from rich.console import Console
 from werkzeug.test import Client
 
 from handler import create_app
@@ -26,6 +25,7 @@ from training.data import contents as contents_module
 from training.data import decoding
 from training.models.classifier import Classifier, build_model
 from training.publish import publish
+from training.terminal import Terminal
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -90,7 +90,7 @@ def photo() -> bytes:
 def lines(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What is said on standard error."""
     said = io.StringIO()
-    console = Console(file=said, width=300)
+    console = Terminal(file=said, width=300)
     for module in (contents_module, decoding):
         monkeypatch.setattr(module, "console", console)
     return said

@@ -95,6 +95,17 @@ def test_a_wrong_extension_can_be_put_right(root: Path, tmp_path: Path) -> None:
     assert left.kept["birds/0.jpeg.png"] == "birds/0.jpeg.png"
 
 
+def test_a_name_of_full_length_is_put_right_within_what_file_systems_take(
+    root: Path, tmp_path: Path
+) -> None:
+    for letter, count in (("n", 251), ("ö", 125)):
+        put(root, f"birds/{letter * count}.png", encode(scene(count), "WEBP"))
+    cleaning = run(root, fix_extensions=True)
+    keep(cleaning, tmp_path / "out")
+    kept = {name for name in cleaning.kept.values() if name.endswith(".webp")}
+    assert kept == {f"birds/{'n' * 250}.webp", f"birds/{'ö' * 125}.webp"}
+
+
 def test_cleanvision_itself_gives_the_same_verdicts(root: Path) -> None:
     put(root, "birds/dark.png", scene(52).point(lambda level: level // 6))
     put(root, "birds/blurry.png", BLURRED)

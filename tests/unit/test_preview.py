@@ -180,3 +180,12 @@ def test_a_run_that_is_resumed_has_no_preview(
 ) -> None:
     options = ("--resume", tmp_path, "--preview", tmp_path / "x.png")
     assert "--preview is for a new run" in mistake(capsys, "train", *options)
+
+
+def test_a_class_name_is_written_in_letters_not_in_boxes(data: Path, tmp_path: Path) -> None:
+    sheets = []
+    for label in ("Möwe", "Måwe", "Mёwe", "שלום"):
+        next(path for path in data.iterdir() if path.name != "drone").rename(data / label)
+        write_preview(read_folder(data).rows[:8], data, [look(None)], tmp_path / "p.png", 0)
+        sheets.append((tmp_path / "p.png").read_bytes())
+    assert len(set(sheets)) == 4

@@ -129,6 +129,15 @@ def test_few_classes_have_a_curve_each_and_many_the_worst() -> None:
     assert names(MANY)[int(last.argmin())] in legends[1]
 
 
+def test_no_class_name_is_a_formula_or_missing_from_a_legend() -> None:
+    odd = ("_private", "$a$ $\\foo$", "x\x1b[31m", "é" * 60)
+    with style():
+        figure = draw_curves(history(4), odd)["classes"]
+        FigureCanvasAgg(figure).draw()
+    shown = [text.get_text().strip().replace(r"\$", "$") for text in figure.legends[0].get_texts()]
+    assert shown == ["_private", "$a$ $\\foo$", r"x\u001b[31m", "é" * 23 + "…"]
+
+
 def test_the_chosen_rate_is_marked_on_its_range_test() -> None:
     made = history(4)
     with style():

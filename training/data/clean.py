@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from training.data.split import PARTS, Part, Split
 from training.data.suffixes import EXTENSIONS
 from training.data.table import ImageTable, LabelledImage, list_folder
 from training.errors import TrainingError
+
+_LONGEST_NAME = 255  # bytes
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def list_files(root: Path) -> ImageTable:
     """Return every file in ``root``'s class folders, whatever its name ends in.
 
     Raises:
-        TrainingError: There is no such folder, or no class folder in it.
+        TrainingError: There is no such folder, or no class folder in it that will do.
     """
     table = list_folder(root)
     if not table.rows:
@@ -173,6 +176,14 @@ def parts_of(split: Split) -> dict[str, Part]:
     return {row.file: name for name in PARTS for row in split.part(name)}
 
 
+def _joined(stem: str, end: str) -> str:
+    """Return a path, its last part cut so that file systems take it."""
+    folder, _, name = stem.rpartition("/")
+    while len(os.fsencode(name + end)) > _LONGEST_NAME:
+        name = name[:-1]
+    return f"{folder}/{name}{end}"
+
+
 def _names(images: Iterable[Examined], fix: bool) -> dict[str, str]:
     """Return the path each image gets: its own, or, to fix it, one that ends rightly."""
     names: dict[str, str] = {}
@@ -186,10 +197,10 @@ def _names(images: Iterable[Examined], fix: bool) -> dict[str, str]:
     for image in wrong:
         stem = image.file.removesuffix(Path(image.file).suffix)
         suffix = EXTENSIONS[image.format][0]
-        name, number = stem + suffix, 1
+        name, number = _joined(stem, suffix), 1
         while name.lower() in taken:
             number += 1
-            name = f"{stem}-{number}{suffix}"
+            name = _joined(stem, f"-{number}{suffix}")
         taken.add(name.lower())
         names[image.file] = name
     return names

@@ -11,6 +11,7 @@ from training.data.table import LabelledImage
 from training.data.texts import Spellings, read_csv
 from training.data.walk import LeftOut, Reason
 from training.errors import TrainingError
+from training.terminal import few
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,7 @@ def _read_groups(path: Path) -> dict[str, Group]:
         raise TrainingError(f"The groups in {path} cannot be read: {error}.") from error
     if not {"file", "group"} <= set(table.columns):
         raise TrainingError(
-            f"{path} has the columns {', '.join(table.columns) or '(none)'}; it needs 'file' and "
-            "'group'."
+            f"{path} has the columns {few(table.columns) or '(none)'}; it needs 'file' and 'group'."
         )
     groups: dict[str, Group] = {}
     for row in table.rows:

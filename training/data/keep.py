@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 from collections import Counter
@@ -10,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from training.csv_files import new_csv
 from training.data.clean import Cleaning
 from training.data.rules import Finding
 from training.data.split import PARTS, Split, write_split
@@ -143,10 +143,9 @@ def _link_or_copy(source: Path, target: Path, copy: bool) -> bool:
 
 
 def _write_report(findings: Sequence[Finding], path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file)
-        writer.writerow(("file", "label", "rule", "action", "reason"))
-        writer.writerows((f.file, f.label, f.rule, f.action, f.reason) for f in findings)
+    with new_csv(path, ("file", "label", "rule", "action", "reason")) as add:
+        for finding in findings:
+            add((finding.file, finding.label, finding.rule, finding.action, finding.reason))
 
 
 def _kept_split(split: Split, kept: dict[str, str]) -> Split:

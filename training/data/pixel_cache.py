@@ -191,12 +191,8 @@ class Folder:
             yield
 
     def _waits(self) -> None:
-        console.print(
-            f"Waiting for another process that decodes into {self.path}",
-            soft_wrap=True,
-            highlight=False,
-            markup=False,
-        )
+        said = f"Waiting for another process that decodes into {self.path}"
+        console.print(said, soft_wrap=True)
 
     def writer(self) -> Writer:
         """Return what takes new pictures."""

@@ -8,11 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.csv_files import new_csv
+from training.data.labels import label_of
 from training.data.parts import PARTS as PARTS
 from training.data.parts import Part as Part
 from training.data.table import LabelledImage
 from training.data.texts import CsvRow, read_csv
 from training.errors import TrainingError
+from training.terminal import few
 
 _COLUMNS = ("file", "label", "group", "part")
 _SOURCE = "source"
@@ -41,13 +44,10 @@ class Split:
 
 def write_split(split: Split, path: Path) -> None:
     """Write a split as CSV with the columns file, label, group, part, source."""
-    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file)
-        writer.writerow((*_COLUMNS, _SOURCE))
+    with new_csv(path, (*_COLUMNS, _SOURCE)) as add:
         for name in PARTS:
-            writer.writerows(
-                (row.file, row.label, row.group, name, row.source) for row in split.part(name)
-            )
+            for row in split.part(name):
+                add((row.file, row.label, row.group, name, row.source))
 
 
 def read_split(path: Path, root: Path | None = None, spell: Callable[[str], str] = str) -> Split:
@@ -74,7 +74,7 @@ def read_split(path: Path, root: Path | None = None, spell: Callable[[str], str]
         parts[cells["part"]].append(
             LabelledImage(
                 spell(cells["file"]),
-                spell(cells["label"]),
+                label_of(spell(cells["label"]), f"{path}, line {row.line}"),
                 cells["group"] or None,
                 cells.get(_SOURCE) or "",
             )
@@ -96,7 +96,7 @@ def _read_rows(path: Path) -> Sequence[CsvRow]:
         raise TrainingError(f"The split in {path} cannot be read: {error}.") from error
     if table.columns and not set(_COLUMNS) <= set(table.columns):
         raise TrainingError(
-            f"{path} is no split: it has the columns {', '.join(table.columns)}; it needs "
+            f"{path} is no split: it has the columns {few(table.columns)}; it needs "
             f"{', '.join(_COLUMNS)}. Make one with `python -m training split`."
         )
     if not table.rows:

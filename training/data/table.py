@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from training.data.labels import labels_of
 from training.data.layout import find_class_folders
 from training.data.parts import PARTS, Part
 from training.data.tiny_imagenet import check_tiny_imagenet, is_tiny_imagenet
@@ -95,22 +96,22 @@ def list_folder(root: Path, walk: Walk = walk_files) -> ImageTable:
         walk: ``walk_files`` for every file, ``walk_images`` for those named as images.
 
     Raises:
-        TrainingError: There is no such folder, or it is split in a way that cannot be used.
+        TrainingError: There is no such folder, it is split in a way that cannot be used, or a name
+            of a class will not do.
     """
     left_out = LeftOut()
     folders = find_class_folders(root, left_out)
+    labels = labels_of((folder.label for folder in folders), str(root))
     rows = []
     parts: dict[str, Part] = {}
     for folder in folders:
         for name in walk(root / folder.path, left_out, f"{folder.path}/"):
             file = f"{folder.path}/{name}"
-            rows.append(LabelledImage(file, folder.label))
+            rows.append(LabelledImage(file, labels[folder.label]))
             if folder.part:
                 parts[file] = folder.part
-    if parts:
-        rows.sort(key=lambda row: (row.label, row.file))
-    labels = dict.fromkeys(sorted(folder.label for folder in folders))
-    return ImageTable(root, tuple(labels), tuple(rows), parts, left_out)
+    rows.sort(key=lambda row: (row.label, row.file) if parts else (row.label,))
+    return ImageTable(root, tuple(sorted(labels.values())), tuple(rows), parts, left_out)
 
 
 def _check_classes(table: ImageTable) -> None:

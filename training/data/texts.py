@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from training.csv_files import plain
+
 _UTF_16 = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
 _DELIMITERS = ",;\t"
 
@@ -61,7 +63,7 @@ def read_csv(path: Path, needed: Collection[str]) -> CsvTable:
     """Read a CSV in UTF-8 or UTF-16, separated by commas, semicolons or tabs.
 
     Bytes that are no UTF-8 stay in the cells as surrogates, as they do in names of files;
-    ``Spellings`` finds what they mean.
+    ``Spellings`` finds what they mean. An apostrophe that guards a formula is taken away.
 
     Args:
         path: The file.
@@ -84,7 +86,9 @@ def read_csv(path: Path, needed: Collection[str]) -> CsvTable:
         if not columns:
             columns = tuple(cell.strip().casefold() for cell in cells)
         else:
-            rows.append(CsvRow(reader.line_num, dict(zip(columns, cells, strict=False))))
+            rows.append(
+                CsvRow(reader.line_num, dict(zip(columns, map(plain, cells), strict=False)))
+            )
     return CsvTable(columns, tuple(rows))
 
 

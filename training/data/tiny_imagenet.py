@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.data.labels import label_of
 from training.data.parts import ClassFolder
 from training.data.texts import read_lines
 from training.errors import TrainingError
@@ -147,7 +148,7 @@ def read_names(root: Path) -> dict[str, str]:
     Upper and lower case count as the same, for labels become names of files.
 
     Raises:
-        TrainingError: ``words.txt`` is missing, or has no line for a wnid.
+        TrainingError: ``words.txt`` is missing, or has no name for a wnid that will do.
     """
     wnids = read_wnids(root)
     words: dict[str, str] = {}
@@ -165,7 +166,7 @@ def read_names(root: Path) -> dict[str, str]:
         names[wnid] = words[wnid]
     for wnid in _shared(names):
         names[wnid] += f" ({wnid})"
-    return names
+    return {wnid: label_of(name, f"{root / 'words.txt'}, {wnid}") for wnid, name in names.items()}
 
 
 def _shared(names: dict[str, str]) -> list[str]:

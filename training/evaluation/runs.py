@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
+from rich.text import Text
 
 from model_loader import Metadata, Model, load_model
 from training.data.contents import Skips, fingerprint, read_contents
@@ -127,11 +127,8 @@ def evaluate_run(
     rows = split.test if groups is None else rows_with_groups(split.test, groups)
     if not has_own_images(run, root):
         said = f"The images in {root} are not those that {folder} was trained with"
-        console.print(
-            f"[yellow]Note[/] {escape(said)} (their fingerprint differs).",
-            soft_wrap=True,
-            highlight=False,
-        )
+        said += " (their fingerprint differs)."
+        console.print(Text("Note", "yellow"), said, soft_wrap=True)
     tested = answer_images(model, root, rows, known=kept.skipped)
     held = None
     if validation:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from training.csv_files import new_csv
 from training.models.torchvision_import import torchvision  # noqa: F401  torchmetrics imports it
 
 from torchmetrics import MeanMetric  # isort: skip
@@ -145,10 +145,9 @@ def _scalars(epoch: Epoch) -> dict[str, float]:
 
 def _write(path: Path, columns: list[str], rows: Any) -> None:
     temporary = path.with_name(f".{path.name}.partial")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(rows)
+    with new_csv(temporary, columns) as add:
+        for row in rows:
+            add(row)
     temporary.replace(path)
 
 

@@ -163,10 +163,7 @@ class Fitting:
                 f"The range test of stage {number + 1} found no rate at which the loss falls "
                 f"(see {self._run.range_test(number)}). Give the stage a learning_rate."
             )
-        console.print(
-            f"Stage {number + 1}: learning rate {found.suggestion:.2g} by the range test",
-            highlight=False,
-        )
+        console.print(f"Stage {number + 1}: learning rate {found.suggestion:.2g} by the range test")
         return found.suggestion
 
     def _range_test(self, trainee: Trainee, stage: Stage, feed: Feed, number: int) -> RangeTest:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from training.csv_files import open_csv
 from training.errors import TrainingError
 from training.run import Run
 
@@ -122,8 +123,8 @@ def _columns(path: Path) -> dict[str, Values]:
 def _classes(path: Path, labels: Sequence[str]) -> dict[tuple[str, str], Values]:
     places = {label: number for number, label in enumerate(labels)}
     found: dict[tuple[str, str], list[list[float]]] = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
+    with open_csv(path) as reader:
+        for row in reader:
             for figure in FIGURES:
                 epochs = found.setdefault((row["part"], figure), [])
                 while len(epochs) <= int(row["epoch"]):

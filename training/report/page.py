@@ -26,6 +26,7 @@ from training.report.measures import draw_measures
 from training.report.pictures import Thumbnail, choose_samples, thumbnail
 from training.report.story import Story, read_story
 from training.report.svg import to_image, to_svg
+from training.terminal import visible_lines
 
 _SMALL = 104
 """Pixels of the sheets' pictures."""
@@ -80,8 +81,7 @@ def write_report(folder: Path, root: Path | None = None) -> Path:
             most_classes=MOST_CLASSES,
         )
         partial = story.run.report.with_suffix(".partial")
-        # A file's name may be no Unicode.
-        partial.write_text(text, encoding="utf-8", errors="replace")
+        partial.write_text(text, encoding="utf-8")
         partial.replace(story.run.report)
     except OSError as error:
         raise TrainingError(f"The report of {folder} cannot be written: {error}.") from error
@@ -128,12 +128,18 @@ def _environment() -> Environment:
         loader=PackageLoader("training.report", ""),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["percent"] = lambda share: f"{share:.1%}".replace("%", " %")
     environment.filters["minutes"] = _minutes
     return environment
+
+
+def _visible(value: object) -> object:
+    """Return a value as the page shows it, names and paths with what is hidden escaped."""
+    return value if isinstance(value, Markup) else visible_lines(str(value))
 
 
 def _minutes(seconds: float) -> str:

@@ -64,7 +64,7 @@ def inspect(
         (output / "inspect.json").write_text(
             json.dumps(inspection.to_json(), indent=2, ensure_ascii=False) + "\n",
             encoding="utf-8",
-            errors="surrogateescape",
+            errors="backslashreplace",  # which is JSON's escape of what is no Unicode
         )
         drawn = draw_plots(inspection, output)
     except OSError as error:

@@ -67,7 +67,7 @@ def _print_layers(name: str, classes: int, shape: tuple[int, int, int, int], as_
     if as_json:
         print_json(asdict(table))
     else:
-        typer.echo(str(table))
+        print(table)
 
 
 def _describe(name: str, classes: int) -> dict[str, Any]:

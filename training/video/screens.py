@@ -111,9 +111,9 @@ class Window:
             self._snapshots.mkdir(parents=True, exist_ok=True)
             picture.save(path)
         except OSError as error:
-            console.print(f"[red]The snapshot {path} cannot be written:[/] {error.strerror}.")
+            console.print(f"The snapshot {path} cannot be written: {error.strerror}.", style="red")
         else:
-            console.print(f"Snapshot {path}", highlight=False, soft_wrap=True)
+            console.print(f"Snapshot {path}", soft_wrap=True)
 
 
 class Recorder:
