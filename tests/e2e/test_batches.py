@@ -261,7 +261,9 @@ def test_a_dead_letter_is_tried_again_by_sending_the_function_what_it_holds(jobs
     jobs.failures()
 
 
-@pytest.mark.parametrize("folder", ["batch", "bulk", "results", "bulk-results", "models/flying-objects"])
+@pytest.mark.parametrize(
+    "folder", ["batch", "bulk", "results", "bulk-results", "models/flying-objects"]
+)
 def test_the_functions_role_reads_images_answers_and_its_model(
     probe: RoleProbe, jobs: Jobs, folder: str
 ) -> None:
