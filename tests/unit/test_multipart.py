@@ -173,9 +173,9 @@ def parts(draw: st.DrawFn) -> tuple[bytes, bytes, Part]:
     name, content = draw(names), draw(st.binary(max_size=200))
     filename = draw(st.none() | names)
     content_type = draw(st.sampled_from(["", "image/png", "text/plain"]))
-    headers = f"Content-Disposition: form-data; name*=UTF-8''{quote(name)}"
+    headers = f"Content-Disposition: form-data; name*=UTF-8''{quote(name, safe='')}"
     if filename is not None:
-        headers += f"; filename*=UTF-8''{quote(filename)}"
+        headers += f"; filename*=UTF-8''{quote(filename, safe='')}"
     if content_type:
         headers = f"content-type: {content_type}; a=b\n{headers}"
     return headers.encode(), content, Part(name, filename, content_type, content)
