@@ -143,8 +143,8 @@ class S3Store:
             self._fail(key, error)
 
     def _fail(self, key: str, error: Exception) -> NoReturn:
-        """Say what went wrong; what is no error of S3's is raised as it is."""
-        from obstore.exceptions import BaseError, PermissionDeniedError
+        """Say what went wrong, whatever it is: obstore and boto3's credentials share no base."""
+        from obstore.exceptions import PermissionDeniedError
 
         code = _code(error)
         if code == "NoSuchBucket":
@@ -159,8 +159,6 @@ class S3Store:
                 f"Reading {self.uri}/{key} is not allowed, or there is no such object. Publish a "
                 "model there, and give the function's role s3:GetObject on that prefix."
             ) from error
-        if not isinstance(error, BaseError):
-            raise error
         raise ModelUnavailableError(
             f"{self.uri}/{key} cannot be read: {_reason(error)}. "
             "Check the network, AWS_ENDPOINT_URL and the credentials."
