@@ -160,17 +160,22 @@ class S3Store:
         found = self._client.get(key)
         tag = found.meta["e_tag"]
         if not tag:
-            from model_loader.s3_answers import NOT_S3
-
-            raise ModelUnavailableError(f"{self.uri}/{key} cannot be read: {NOT_S3}.")
+            raise self._not_s3(key)
         self.tags[key] = tag
         return found
+
+    def _not_s3(self, key: str) -> ModelUnavailableError:
+        from model_loader.s3_answers import NOT_S3
+
+        return ModelUnavailableError(f"{self.uri}/{key} cannot be read: {NOT_S3}.")
 
     def _fail(self, key: str, error: Exception) -> NoReturn:
         """Say what went wrong; what is no error of S3's is raised as it is."""
         from obstore.exceptions import BaseError, PermissionDeniedError
 
         code = _code(error)
+        if "<html" in str(error).lower():
+            raise self._not_s3(key) from error
         if code == "NoSuchBucket":
             raise ModelNotFoundError(
                 f"The bucket of {self.uri} does not exist. Correct the model's address, or create "
@@ -286,14 +291,16 @@ def _reason(error: Exception) -> str:
 
 
 def _meaning(code: str, reason: str) -> str:
-    from model_loader.s3_answers import MEANINGS, REDIRECTS
+    """Return what an error of obstore's means, and what to do, without the last stop."""
+    from model_loader.s3_answers import MEANINGS, REDIRECTS, SILENCE
 
-    if code in MEANINGS and code:
-        return MEANINGS[code]
-    if "without LOCATION" in reason:  # as from the wrong region
+    if code:
+        known = MEANINGS.get(code)
+        return known or f"{reason} ({code}). Check the address and the credentials"
+    if "without LOCATION" in reason:  # as where the bucket is in another region
         return MEANINGS["PermanentRedirect"]
     if "redirect" in reason:
         return REDIRECTS
-    if not code:
-        return f"{reason}. Check the network, AWS_ENDPOINT_URL and the credentials"
-    return f"{reason} ({code}). Check the address and the credentials"
+    if "Content-Range" in reason:  # it asks for the rest of an answer that broke off
+        return SILENCE
+    return f"{reason}. Check the network, AWS_ENDPOINT_URL and the credentials"

@@ -29,8 +29,8 @@ NOT_S3 = (
     "in between"
 )
 REDIRECTS = (
-    "it is redirected again and again. Check AWS_ENDPOINT_URL and AWS_REGION, and whether a proxy "
-    "stands in between"
+    "it is redirected instead of answered. Check AWS_REGION, which must be the bucket's, and "
+    "AWS_ENDPOINT_URL, and whether a proxy stands in between"
 )
 SILENCE = "it does not answer, or stopped in the middle. Check the network and AWS_ENDPOINT_URL"
 
@@ -49,9 +49,8 @@ _MEANINGS = {
         "TemporaryRedirect",
         "AuthorizationHeaderMalformed",
         "IllegalLocationConstraintException",
-        "301",
-        "307",
     ),
+    REDIRECTS: ("301", "302", "303", "307", "308"),
     _BUCKET: ("NoSuchBucket",),
     _DENIED: ("AccessDenied", "AllAccessDisabled", "AccountProblem", "403"),
     _BUSY: ("InternalError", "ServiceUnavailable", "SlowDown", "RequestTimeout", "500", "502")
