@@ -104,8 +104,16 @@ module.exports = class FlyingObjectsPlugin {
       Value: JSON.stringify(this.told),
     };
     if (!['deploy', 'deploy function'].includes(this.command())) return;
-    const reason = omission(await this.stack(), this.told, params.default);
+    const stack = await this.stack();
+    const reason = omission(stack, this.told, params.default);
     if (reason) throw this.error(reason);
+    const before = stack && JSON.stringify(toldBefore(stack));
+    if (this.command() === 'deploy function' && before !== JSON.stringify(this.told)) {
+      throw this.error(
+        `"deploy function" changes the code alone, and the stack was deployed with ${before}: give ` +
+          'the same parameters, or deploy the whole stack.'
+      );
+    }
   }
 
   /** What was packaged before is deployed as it was packaged. */

@@ -12,18 +12,17 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
-import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 from urllib.parse import urlsplit
 
+from model_loader.cache import begin, find, make_room, own_folder
 from model_loader.errors import ModelNotFoundError, ModelUnavailableError
 from model_loader.metadata import FileInfo
-from model_loader.store import check, info_of, not_published
+from model_loader.store import check, not_published
 
 if TYPE_CHECKING:
     from obstore import Bytes, GetResult
@@ -58,7 +57,7 @@ class S3Store:
         """
         self.uri = f"s3://{bucket}/{prefix}"
         self.tags: dict[str, str] = {}
-        self._given_cache = cache
+        self._cache = cache
         self._client = _connect(bucket, prefix)
 
     @classmethod
@@ -101,8 +100,8 @@ class S3Store:
         """
         name = f"{info.sha256}{Path(key).suffix}"
         try:
-            cache = self._cache()
-            file = _find(cache / name, info) or self._download(key, info, cache / name)
+            cache = self._cache or own_folder()
+            file = find(cache / name, info) or self._download(key, info, cache / name)
         except OSError as error:
             raise ModelUnavailableError(
                 f"{self.uri}/{key} cannot be kept in {error.filename or tempfile.gettempdir()}: "
@@ -112,29 +111,9 @@ class S3Store:
         with file:
             yield cache / name
 
-    def _cache(self) -> Path:
-        """Return the folder for files, which nobody else can write to.
-
-        Raises:
-            OSError: It cannot be made.
-            ModelUnavailableError: Somebody else made it.
-        """
-        if self._given_cache is not None:
-            return self._given_cache
-        folder = Path(tempfile.gettempdir()) / f"model_loader-{os.getuid()}"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
-        is_own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
-        if not is_own or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise ModelUnavailableError(
-                f"{folder} is not this user's own: somebody else made it, or may write to it. "
-                "Remove it, or set TMPDIR to another folder."
-            )
-        return folder
-
     def _download(self, key: str, info: FileInfo, path: Path) -> BinaryIO:
-        _make_room(path.parent, info.size)
-        file, temporary = _begin(path.parent)
+        make_room(path.parent, info.size)
+        file, temporary = begin(path.parent)
         digest, size = hashlib.sha256(), 0
         try:
             for chunk in self._chunks(key):
@@ -193,56 +172,6 @@ class S3Store:
         raise ModelUnavailableError(
             f"{self.uri}/{key} cannot be read: {_meaning(code, _reason(error))}."
         ) from error
-
-
-def _begin(folder: Path) -> tuple[BinaryIO, Path]:
-    """Make a temporary file, and lock it before anybody takes it for an abandoned one."""
-    while True:
-        handle, name = tempfile.mkstemp(dir=folder, prefix=".partial-")
-        file = os.fdopen(handle, "wb")
-        _hold(file)
-        if os.fstat(handle).st_nlink:
-            return file, Path(name)
-        file.close()
-
-
-def _find(path: Path, info: FileInfo) -> BinaryIO | None:
-    """Open and lock a file of the cache; None where it is not there, or not what it must be."""
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        return None
-    _hold(file)
-    if info_of(file) == info and os.fstat(file.fileno()).st_nlink:
-        return file
-    file.close()
-    return None
-
-
-def _make_room(folder: Path, size: int) -> None:
-    """Remove the oldest files while there is no room: a swap of versions leaves one behind.
-
-    What another process downloads or is about to load is locked, and stays.
-    """
-    import fcntl
-
-    ages: dict[Path, float] = {}
-    for path in folder.iterdir():
-        with suppress(FileNotFoundError):  # another process was faster
-            ages[path] = path.stat().st_mtime
-    for path in sorted(ages, key=ages.__getitem__):
-        if shutil.disk_usage(folder).free >= size:
-            return
-        with suppress(OSError), path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink()
-
-
-def _hold(file: BinaryIO) -> None:
-    import fcntl
-
-    with suppress(OSError):  # no locks here, as on some network shares
-        fcntl.flock(file, fcntl.LOCK_SH)
 
 
 def _connect(bucket: str, prefix: str) -> Client:

@@ -187,6 +187,12 @@ def test_a_deployment_that_leaves_out_what_the_stage_was_told_is_refused(
     check_refusal(service.curl(f"{service.url}/model"), 401, "no key")
 
 
+def test_a_function_alone_is_not_deployed_with_other_parameters(service: Service) -> None:
+    told = ("auth=key", f"quota={QUOTA}", f"rate={RATE}", f"burst={BURST}")
+    with pytest.raises(RuntimeError, match='"deploy function" changes the code alone'):
+        service.osls("deploy function --function classifier", *told, f"sha256={'0' * 64}")
+
+
 def test_a_package_is_not_deployed_with_other_parameters_than_it_was_made_with(
     service: Service, tmp_path: Path
 ) -> None:

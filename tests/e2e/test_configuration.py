@@ -307,7 +307,7 @@ def test_an_alarm_is_quiet_without_data_and_writes_to_whom_it_is_told(
 @pytest.mark.parametrize(
     ("params", "complaint"),
     [
-        (["snapstart=true"], "needs --param engine=onnx"),
+        ([], "needs --param engine=onnx"),
         (["engine=onnx", "runtime=python3.11"], "python3.12 or newer"),
         (["engine=onnx", "provisioned=2"], "exclude each other"),
     ],

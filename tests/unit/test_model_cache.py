@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 FETCH_AND_DELETE = """
 import sys
 from types import SimpleNamespace
-import model_loader.s3 as s3
+import model_loader.cache
+from model_loader.s3 import S3Store
 from model_loader.store import FileInfo, file_info
 
-s3.shutil = SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=0))  # always make room
-store = s3.S3Store.from_uri("s3://a-bucket/models/m")
+full = SimpleNamespace(free=0)
+model_loader.cache.shutil = SimpleNamespace(disk_usage=lambda _: full)
+store = S3Store.from_uri("s3://a-bucket/models/m")
 infos = [(f"{i}.bin", FileInfo(sha256, int(size))) for i, (sha256, size) in
          enumerate(zip(sys.argv[2::2], sys.argv[3::2]))]
 print("ready", flush=True)
@@ -84,7 +86,7 @@ def test_what_is_used_or_downloaded_stays_and_what_a_killed_process_left_goes(
         put(s3, tmp_path, f"{i}.bin", 1000)
     first, second = (file_info(tmp_path / f"{i}.bin") for i in range(2))
     full = SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=0))
-    monkeypatch.setattr("model_loader.s3.shutil", full)
+    monkeypatch.setattr("model_loader.cache.shutil", full)
     one, other = (S3Store.from_uri(f"s3://{BUCKET}/models/m") for _ in range(2))
     with one.fetch("0.bin", first) as used:
         (used.parent / ".partial-left").write_bytes(b"half")

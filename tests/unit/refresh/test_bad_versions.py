@@ -129,7 +129,7 @@ def test_a_full_disk_gives_up_the_oldest_download(
     usage = SimpleNamespace(
         disk_usage=lambda _: SimpleNamespace(free=0 if old.exists() else needed)
     )
-    monkeypatch.setattr("model_loader.s3.shutil", usage)
+    monkeypatch.setattr("model_loader.cache.shutil", usage)
     versions.publish_second()
     clock.wait()
     assert served(model) == versions.second
