@@ -10,7 +10,8 @@ import os
 import shutil
 import stat
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -62,6 +63,21 @@ def find(path: Path, info: FileInfo) -> BinaryIO | None:
     return None
 
 
+def keep(file: BinaryIO, temporary: Path, path: Path, info: FileInfo) -> BinaryIO:
+    """Give a whole temporary file its name; return it, or the one that another process kept there.
+
+    A file that is whole is never replaced: somebody may be about to load it.
+    """
+    with _alone(path.parent):
+        other = find(path, info)
+        if other is None:
+            temporary.replace(path)
+            return file
+    file.close()
+    temporary.unlink()
+    return other
+
+
 def make_room(folder: Path, size: int) -> None:
     """Remove the oldest files while there is no room: a swap of versions leaves one behind.
 
@@ -76,9 +92,23 @@ def make_room(folder: Path, size: int) -> None:
     for path in sorted(ages, key=ages.__getitem__):
         if shutil.disk_usage(folder).free >= size:
             return
-        with suppress(OSError), path.open("rb") as file:
+        with suppress(OSError), _alone(folder), path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one process at a time change which file a name of the folder stands for."""
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _hold(file: BinaryIO) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 from urllib.parse import urlsplit
 
-from model_loader.cache import begin, find, make_room, own_folder
+from model_loader.cache import begin, find, keep, make_room, own_folder
 from model_loader.errors import ModelNotFoundError, ModelUnavailableError
 from model_loader.metadata import FileInfo
 from model_loader.store import check, not_published
@@ -122,12 +122,11 @@ class S3Store:
                 file.write(chunk)
             file.flush()
             check(FileInfo(digest.hexdigest(), size), info, f"{self.uri}/{key}")
-            temporary.replace(path)
+            return keep(file, temporary, path, info)
         except BaseException:
             file.close()
             temporary.unlink(missing_ok=True)
             raise
-        return file
 
     def _chunks(self, key: str) -> Iterator[Bytes]:
         try:
