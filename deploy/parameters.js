@@ -43,6 +43,8 @@ function readParameters(serverless, stage) {
 }
 
 function readFile(folder) {
+  const other = fs.readdirSync(folder).find((name) => /^stages?\.ya?ml$/i.test(name) && name !== FILE);
+  if (other) throw new Error(`${other} is not read: call it ${FILE}.`);
   const file = path.join(folder, FILE);
   if (!fs.existsSync(file)) return undefined;
   let stages;
@@ -102,7 +104,8 @@ function toldBefore(stack) {
 
 /** Return why a stack must not be deployed with `told`; undefined where it may. */
 function omission(stack, told, defaults) {
-  if (!stack?.Outputs?.length) return undefined; // a first deployment, or one after it failed
+  const isDeployed = stack?.Outputs?.some(({ OutputKey }) => OutputKey === 'ServiceEndpoint');
+  if (!isDeployed) return undefined; // nothing is, or the first deployment failed
   const before = toldBefore(stack);
   if (!before) {
     if ('auth' in told) return undefined;

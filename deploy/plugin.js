@@ -107,8 +107,9 @@ module.exports = class FlyingObjectsPlugin {
     const stack = await this.stack();
     const reason = omission(stack, this.told, params.default);
     if (reason) throw this.error(reason);
-    const before = stack && JSON.stringify(toldBefore(stack));
-    if (this.command() === 'deploy function' && before !== JSON.stringify(this.told)) {
+    if (!stack || this.command() !== 'deploy function') return;
+    const before = JSON.stringify(toldBefore(stack));
+    if (before !== JSON.stringify(this.told)) {
       throw this.error(
         `"deploy function" changes the code alone, and the stack was deployed with ${before}: give ` +
           'the same parameters, or deploy the whole stack.'

@@ -51,6 +51,23 @@ def make_client() -> S3Client:
 
 
 @contextmanager
+def waiting(where: str) -> Iterator[None]:
+    """Say what is waited for, and for how long, where the block takes longer than a few seconds."""
+    line = (
+        f"Waiting for {where}; given up where nothing comes for {READ_SECONDS:g} s, "
+        f"{ATTEMPTS} times."
+    )
+    options = {"soft_wrap": True, "highlight": False, "markup": False}
+    timer = threading.Timer(SAY_AFTER_SECONDS, console.print, (line,), options)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
 def reaching(where: str) -> Iterator[None]:
     """Say when a call of the client takes long, and turn whatever it raises into a sentence.
 
@@ -60,21 +77,12 @@ def reaching(where: str) -> Iterator[None]:
     Raises:
         TrainingError: The call failed.
     """
-    line = (
-        f"Waiting for {where}; given up where nothing comes for {READ_SECONDS:g} s, "
-        f"{ATTEMPTS} times."
-    )
-    options = {"soft_wrap": True, "highlight": False, "markup": False}
-    waiting = threading.Timer(SAY_AFTER_SECONDS, console.print, (line,), options)
-    waiting.daemon = True
-    waiting.start()
     try:
-        yield
+        with waiting(where):
+            yield
     except Exception as error:
         # botocore's exceptions, those of the libraries below it, and the system's share no class.
         raise TrainingError(f"{where} cannot be reached: {_why(error)}.") from error
-    finally:
-        waiting.cancel()
 
 
 def _why(error: Exception) -> str:

@@ -204,6 +204,53 @@ def test_a_stage_that_the_file_names_no_more_can_still_be_removed(tmp_path: Path
     assert ask(tmp_path, case(file="prod: {}", command="remove")) == [[]]
 
 
+@pytest.mark.parametrize("name", ["stages.yaml", "stage.yml", "Stages.yml"])
+def test_a_file_that_is_nearly_called_so_is_not_passed_over(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("dev: {auth: key}")
+    assert ask(tmp_path, case()) == [f"{name} is not read: call it stages.yml."]
+
+
+def omission(outputs: dict[str, str], told: dict[str, str]) -> str | None:
+    """Return why a stack with these outputs is not deployed with these parameters."""
+    listed = [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]
+    stack = {"StackName": "a-stack", "Outputs": listed}
+    script = "require('./deploy/parameters.js').omission(...JSON.parse(process.argv[1])) ?? null"
+    done = subprocess.run(
+        ["node", "-p", f"JSON.stringify({script})", json.dumps([stack, told, defaults()])],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    reason: str | None = json.loads(done.stdout)
+    return reason
+
+
+def test_each_parameter_that_a_stage_was_told_is_missed_where_it_is_left_out() -> None:
+    deployed = {"ServiceEndpoint": "https://…"}
+    for name, default in defaults().items():
+        before = {**deployed, "Parameters": json.dumps({name: "another"})}
+        reason = omission(before, {})
+        assert reason is not None
+        assert f"a-stack was deployed with {name}=" in reason
+        assert reason.lower().endswith(f"say so: --param {name}={default}.".lower())
+        assert omission(before, {name: "something"}) is None
+        unchanged = {**deployed, "Parameters": json.dumps({name: str(default).lower()})}
+        assert omission(unchanged, {}) is None
+
+
+def test_a_parameter_that_there_is_no_more_is_not_missed() -> None:
+    before = {"ServiceEndpoint": "https://…", "Parameters": '{"colour": "red"}'}
+    assert omission(before, {}) is None
+
+
+def test_a_stack_that_does_not_say_what_it_was_told_needs_auth_to_be_said() -> None:
+    before = {"ServiceEndpoint": "https://…"}
+    assert "Say --param auth=" in str(omission(before, {}))
+    assert omission(before, {"auth": "key"}) is None
+    assert omission({"ServerlessDeploymentBucketName": "b"}, {}) is None
+
+
 def test_every_wrong_value_is_refused_with_what_it_may_be(checkout: Path) -> None:
     stages = {"dev": {name: value for name, (value, _) in WRONG_VALUES.items()}}
     params = [f"{name}={value}" for name, value in stages["dev"].items()]

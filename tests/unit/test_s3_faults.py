@@ -169,15 +169,20 @@ def put_anyway(s3: MisbehavingS3, request: Request, name: str, _: str | None) ->
     return Response("", 200, {"ETag": '"any"'})
 
 
+@pytest.mark.parametrize("operation", ["publish", "versions", "rollback", "verify"])
 def test_who_waits_is_told_for_what_and_how_long(
-    s3: MisbehavingS3, version: Path, said: StringIO, monkeypatch: pytest.MonkeyPatch
+    s3: MisbehavingS3,
+    version: Path,
+    said: StringIO,
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
 ) -> None:
     monkeypatch.setattr(s3_access, "SAY_AFTER_SECONDS", 0.05)
     s3.fault = silent(OVER)
-    with pytest.raises(TrainingError):
-        publish(version, STORE)
+    with pytest.raises((TrainingError, ModelUnavailableError)):
+        OPERATIONS[operation](version)
     (line,) = said.getvalue().splitlines()
-    place = f"{ADDRESS}/current.json"
+    place = ADDRESS if operation == "verify" else f"{ADDRESS}/current.json"
     assert line == f"Waiting for {place}; given up where nothing comes for 0.3 s, 2 times."
     assert len(s3.requests) == 2
 
