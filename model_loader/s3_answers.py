@@ -9,6 +9,10 @@ _KEYS = (
     "S3 does not accept these AWS credentials. Correct AWS_PROFILE, or AWS_ACCESS_KEY_ID, "
     "AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
 )
+_SECRET = (
+    "the signature of the request does not fit, as with a wrong secret. Correct AWS_PROFILE, or "
+    "AWS_SECRET_ACCESS_KEY"
+)
 _CLOCK = "this machine's clock differs too much from S3's. Set the clock"
 _REGION = (
     "the bucket is in another region than the one that was asked. Set AWS_REGION to the bucket's"
@@ -40,9 +44,9 @@ _MEANINGS = {
         "InvalidAccessKeyId",
         "InvalidSecurity",
         "InvalidToken",
-        "SignatureDoesNotMatch",
         "UnrecognizedClientException",
     ),
+    _SECRET: ("SignatureDoesNotMatch",),
     _CLOCK: ("RequestTimeTooSkewed", "RequestInTheFuture"),
     _REGION: (
         "PermanentRedirect",
