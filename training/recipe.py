@@ -27,7 +27,7 @@ from training.data.augment import Augmentation
 from training.data.strategies import Strategy, get_strategy
 from training.errors import TrainingError
 from training.models.classifier import backbone
-from training.yaml_text import LARGEST, read_yaml
+from training.yaml_text import LARGEST, read_yaml, set_value
 
 SHIPPED = Path(__file__).parent / "recipes"
 """The folder of the recipes that come with the project."""
@@ -291,33 +291,17 @@ def load_recipe(recipe: str, overrides: Iterable[str] = ()) -> Recipe:
     if not isinstance(document, dict):
         raise TrainingError(f"The recipe {path} must hold keys and values.")
     for override in overrides:
-        _override(document, override)
+        try:
+            set_value(document, override)
+        except ValueError as error:
+            raise TrainingError(
+                f"--set {' '.join(override.split())[:80]}: write --set KEY=VALUE with a key of the "
+                "recipe, for example --set stages.0.epochs=3."
+            ) from error
     try:
         return Recipe.model_validate(document)
     except ValidationError as error:
         raise TrainingError(f"The recipe {path}: {_explain(error)}") from error
-
-
-def _override(document: dict[str, Any], override: str) -> None:
-    dotted, equals, text = override.partition("=")
-    *parents, last = dotted.split(".")
-    target: Any = document
-    try:
-        for key in parents:
-            in_list = isinstance(target, list)
-            target = target[int(key)] if in_list else target.setdefault(key, {})
-        value = read_yaml(text)
-        if not equals:
-            raise KeyError(dotted)
-        if isinstance(target, list):
-            target[int(last)] = value
-        else:
-            target[last] = value
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise TrainingError(
-            f"--set {' '.join(override.split())[:80]}: write --set KEY=VALUE with a key of the "
-            "recipe, for example --set stages.0.epochs=3."
-        ) from error
 
 
 def _explain(error: ValidationError) -> str:

@@ -54,6 +54,30 @@ def read_yaml(text: bytes | str) -> Any:
         raise ValueError(reason.rstrip(".")) from error
 
 
+def set_value(document: dict[str, Any], assignment: str) -> None:
+    """Change one value of a document.
+
+    Args:
+        document: Mappings and lists.
+        assignment: ``key=value``; dots and numbers lead into the document: ``stages.0.epochs=3``.
+
+    Raises:
+        ValueError: There is no such place, or the value is not YAML.
+    """
+    dotted, equals, text = assignment.partition("=")
+    *parents, last = dotted.split(".")
+    target: Any = document
+    try:
+        for key in parents:
+            in_list = isinstance(target, list)
+            target = target[int(key)] if in_list else target.setdefault(key, {})
+        if not equals:
+            raise KeyError(dotted)
+        target[int(last) if isinstance(target, list) else last] = read_yaml(text)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"there is no {dotted!r}") from error
+
+
 def _copied(value: Any, budget: Iterator[int]) -> Any:
     next(budget)
     if isinstance(value, dict):
