@@ -36,11 +36,11 @@ def recipe_looks(recipe: Recipe) -> list[Look]:
     by_size: dict[int, dict[int, Stage]] = {}
     for number, stage in enumerate(recipe.stages, 1):
         by_size.setdefault(recipe.size(stage), {})[number] = stage
-    looks = []
+    shown = []
     for stages in by_size.values():
         augmenting = {n: stage for n, stage in stages.items() if recipe.augments(stage)}
-        looks.append(_look(recipe, augmenting or stages))
-    return looks
+        shown.append(augmenting or stages)
+    return [_look(recipe, stages) for stages in sorted(shown, key=min)]
 
 
 def _look(recipe: Recipe, stages: Mapping[int, Stage]) -> Look:
