@@ -47,7 +47,7 @@ def test_the_shipped_model_was_trained_by_the_tuned_recipe(tmp_path: Path) -> No
     assert trained.transform() == tuned.transform() == metadata.transform
     assert trained.name == tuned.name == metadata.name
     for stage, its in zip(trained.stages, tuned.stages, strict=True):
-        unseen = {} if stage.augment else {"views": its.views}  # without augmentation there are none
+        unseen = {} if stage.augment else {"views": its.views}  # none are made
         assert stage.model_copy(update=unseen) == its
         made = (each.strategy(stage).augmentation(each.augment or []) for each in (trained, tuned))
         assert next(made).entries == next(made).entries
