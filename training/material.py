@@ -71,6 +71,7 @@ class Images:
             contents=self.contents,
             skips=self.skips,
         )
+        differ = len({*training.plain.sizes, *validation.sizes}) > 1
         workers = worker_count(item_seconds(training), len(training) * stage.epochs)
         return Material(
             training=training,
@@ -78,7 +79,7 @@ class Images:
             validation=validation,
             labels=training.labels,
             validation_labels=validation.labels,
-            sizes=training.sizes if len(set(training.plain.sizes)) > 1 else None,
+            sizes=training.sizes if differ else None,
             augments=augments,
             workers=workers,
         )

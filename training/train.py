@@ -13,6 +13,7 @@ import torch
 
 from model_loader import Metadata, ModelUnavailableError
 from training.best import load_best
+from training.check import check_network
 from training.data.cache_folder import NONE, check_cache, choose_cache
 from training.data.source import DataSource
 from training.data.split import read_split, write_split
@@ -89,6 +90,7 @@ def train(
     if hardware.world > 1 and save is None:
         raise TrainingError("Several processes need one folder to write to: give --save DIR.")
     run = Run(save) if save and hardware.rank else new_run(recipe.name, save)
+    check_network(recipe)
     with interruptible(_NOT_BEGUN):
         images = replace(read_images(source, recipe), cache=choose_cache(cache, run.folder))
         labels = images.table.labels
@@ -167,6 +169,7 @@ def find_rate(
         raise TrainingError(f"The recipe {recipe.name} has {len(recipe.stages)} stages.")
     check_stages(recipe)
     check_cache(cache)
+    check_network(recipe)
     images = replace(read_images(source, recipe), cache=choose_cache(cache))
     torch.manual_seed(recipe.seed)
     state = find_weights(weights, backbone(recipe.model))

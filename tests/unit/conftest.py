@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,6 +79,11 @@ def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
     client.create_bucket(Bucket=BUCKET)
     yield client
     requests.post(f"{s3_server}/moto-api/reset", timeout=10).raise_for_status()
+
+
+def cache_of(folder: Path) -> Path:
+    """Return where this user's downloads are kept below a temporary folder."""
+    return folder / f"model_loader-{os.getuid()}"
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,6 @@ from tests.fitting_material import (
 )
 from training.errors import TrainingError
 from training.fitting.checkpoint import Progress, read_progress
-from training.fitting.figures import best_epoch
 from training.fitting.order import EpochOrder, Numbered
 from training.fitting.thaw import Trainee
 from training.models.network import Classifier
@@ -134,7 +133,7 @@ def test_the_tables_of_a_run_hold_every_epoch_part_and_class(tmp_path: Path) -> 
 def test_the_best_weights_are_those_of_the_lowest_validation_loss(tmp_path: Path) -> None:
     images = material()
     _, made = fit(tmp_path, recipe("thaw: all, epochs: 6"), images)
-    best = best_epoch(made.epochs)
+    best = made.epochs[made.best([224])]
     model = network()
     model.load_state_dict(torch.load(Run(tmp_path).checkpoint, weights_only=True))
     model.eval()

@@ -81,6 +81,7 @@ def history(classes: int) -> History:
             "loss": np.repeat(falling, 3),
         },
         {1: (rates, np.linspace(2, 1, 50))},
+        (224, 224, 224),
     )
 
 

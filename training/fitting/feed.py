@@ -42,7 +42,8 @@ class Material:
         validation: Without augmentation.
         labels: Of the training images, int64 [N].
         validation_labels: Likewise.
-        sizes: (height, width) of each training image, where they differ; else None.
+        sizes: (height, width) of each training image, where those or the validation images differ;
+            else None.
         augments: Whether ``training`` differs from ``plain``.
         workers: Processes that load images.
     """

@@ -77,9 +77,31 @@ class Epoch:
         return cls(**{**values, **parts})
 
 
-def best_epoch(epochs: Sequence[Epoch]) -> Epoch:
-    """Return the epoch of the lowest validation loss, the earlier of equals."""
-    return min(epochs, key=lambda epoch: epoch.validation.loss)
+def competing(stages: Sequence[int], sizes: Sequence[int]) -> list[int]:
+    """Return the numbers of the epochs whose weights may be exported.
+
+    Those measured at the exported size; before there is one, those at the size of the latest.
+
+    Args:
+        stages: The stage of each epoch so far.
+        sizes: The size of images in each stage of the recipe; the last is the exported one.
+    """
+    measured = [sizes[stage] for stage in stages]
+    size = sizes[-1] if sizes[-1] in measured else measured[-1]
+    return [number for number, its in enumerate(measured) if its == size]
+
+
+def best_epoch(stages: Sequence[int], losses: Sequence[float], sizes: Sequence[int]) -> int:
+    """Return the number of the epoch whose weights are kept.
+
+    It is the one of the lowest validation loss among those that compete, the earlier of equals.
+
+    Args:
+        stages: The stage of each epoch so far.
+        losses: The validation loss of each.
+        sizes: See ``competing``.
+    """
+    return min(competing(stages, sizes), key=lambda number: losses[number])
 
 
 class Measure(nn.Module):

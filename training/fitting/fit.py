@@ -116,9 +116,12 @@ class Fitting:
             if isinstance(sampler, EpochOrder | NumberedBuckets):
                 sampler.set_epoch(done)  # Lightning does, but only from the second epoch on
         images = len(order) * self._hardware.world
-        title = f"Stage {number + 1}, {stage.name}"
+        title = f"Stage {number + 1}, {stage.name}, {self._recipe.size(stage)} px"
         with progress(title, stage.epochs, done) as advance, quiet():
-            recorder = Recorder(self._run, self._model, made, images, advance, self._trackers)
+            sizes = self._recipe.sizes
+            recorder = Recorder(
+                self._run, self._model, made, sizes, images, advance, self._trackers
+            )
             callbacks = [StepLog(self._run, made), recorder]
             trainer = self._hardware.trainer(max_epochs=stage.epochs, callbacks=callbacks)
             try:

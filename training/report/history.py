@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from training.csv_files import open_csv
 from training.errors import TrainingError
+from training.fitting.figures import best_epoch
 from training.run import Run
 
 Values = NDArray[np.float64]
@@ -44,6 +45,7 @@ class History:
         steps: Each column of ``steps.csv``; empty for a run that did not keep it.
         validation_steps: Each column of ``steps-validation.csv``; likewise.
         ranges: Of each stage with a range test: rates, and smoothed losses.
+        sizes: The size of images in each stage of the recipe, in pixels.
     """
 
     epochs: Mapping[str, Values]
@@ -51,6 +53,7 @@ class History:
     steps: Mapping[str, Values]
     validation_steps: Mapping[str, Values]
     ranges: Mapping[int, tuple[Values, Values]]
+    sizes: Sequence[int]
 
     @property
     def spans(self) -> list[Span]:
@@ -64,8 +67,9 @@ class History:
 
     @property
     def best(self) -> int:
-        """The epoch whose weights were kept: the first of the lowest validation loss."""
-        return int(np.argmin(self.epochs["validation_loss"]))
+        """The epoch whose weights were kept."""
+        stages = self.epochs["stage"].astype(int).tolist()
+        return best_epoch(stages, self.epochs["validation_loss"].tolist(), self.sizes)
 
     def highest_rate(self, stage: int) -> float | None:
         """Return the highest learning rate of a stage's steps, which its schedule rises to."""
@@ -84,8 +88,13 @@ def batch_times(steps: Mapping[str, Values]) -> Values:
     return times
 
 
-def read_history(run: Run, labels: Sequence[str]) -> History:
+def read_history(run: Run, labels: Sequence[str], sizes: Sequence[int]) -> History:
     """Read the tables of a run.
+
+    Args:
+        run: The run.
+        labels: The class names in index order.
+        sizes: The size of images in each stage of its recipe, in pixels.
 
     Raises:
         TrainingError: One is missing or damaged.
@@ -98,6 +107,7 @@ def read_history(run: Run, labels: Sequence[str]) -> History:
             _columns(run.steps) if run.steps.exists() else {},
             _columns(run.validation_steps) if run.validation_steps.exists() else {},
             dict(_ranges(run, len(np.unique(epochs["stage"])))),
+            sizes,
         )
     except (OSError, ValueError, KeyError, csv.Error) as error:
         raise TrainingError(

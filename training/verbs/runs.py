@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from training.evaluation.threshold import Threshold
 
 _EVERY = 8
+_RECIPE = "flying-objects-tuned"
 
 DataFolder = Annotated[
     Path, typer.Option(help="Folder with one folder of images for each class.", show_default=False)
@@ -71,7 +72,7 @@ def train(
         Path | None,
         typer.Option(help="Folder with one folder of images for each class.", show_default=False),
     ] = None,
-    recipe: RecipeName = "flying-objects",
+    recipe: RecipeName = _RECIPE,
     weights: Weights = "imagenet",
     groups: Groups = None,
     split: SplitFile = None,
@@ -151,7 +152,7 @@ def train(
 
 def lr_find(
     data: DataFolder,
-    recipe: RecipeName = "flying-objects",
+    recipe: RecipeName = _RECIPE,
     weights: Weights = "imagenet",
     groups: Groups = None,
     split: SplitFile = None,
