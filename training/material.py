@@ -8,15 +8,16 @@ from pathlib import Path
 
 from model_loader.store import sha256
 from training.data.contents import Content, Skips, fingerprint, read_contents
+from training.data.leaks import copied_from_training, describe_copies
 from training.data.pixels import check_images, load_pixels
-from training.data.source import DataSource
-from training.data.split import Split, read_split, split_table
-from training.data.table import ImageTable, read_folder, with_groups
-from training.data.tiny_imagenet import is_tiny_imagenet, read_tiny_imagenet
+from training.data.source import DataSource, read_source
+from training.data.split import Split
+from training.data.table import ImageTable
 from training.data.workers import item_seconds, worker_count
 from training.fitting.feed import Material, check_sizes
 from training.fitting.hardware import Hardware
 from training.fitting.host import Host
+from training.progress import tell
 from training.recipe import Recipe, Stage
 
 
@@ -89,25 +90,15 @@ class Images:
 
 
 def read_table(source: DataSource, recipe: Recipe) -> tuple[ImageTable, Split]:
-    """List a folder and split it, without reading its files.
-
-    A folder in Tiny ImageNet's layout is read as that, with its own split.
+    """List a folder and split it, and say what a user should know of that.
 
     Raises:
         TrainingError: The folder, the groups or the split will not do; see the message.
     """
-    split = None
-    if is_tiny_imagenet(source.folder):
-        table, split = read_tiny_imagenet(source.folder, recipe.seed)
-    else:
-        table = read_folder(source.folder)
-    if source.groups is not None:
-        table = with_groups(table, source.groups)
-    if source.split is not None:
-        split = read_split(source.split, source.folder)
-    if split is None:
-        split = split_table(table, recipe.split.validation, recipe.split.test, recipe.seed)
-    return table, split
+    found = read_source(source, recipe.split.validation, recipe.split.test, recipe.seed)
+    for note in found.notes:
+        tell(note)
+    return found.table, found.split
 
 
 def read_images(source: DataSource, recipe: Recipe) -> Images:
@@ -132,6 +123,9 @@ def read_split_images(root: Path, labels: tuple[str, ...], split: Split) -> Imag
     parts = (split.train, split.validation, split.test)
     readable = Split(*(tuple(row for row in part if row.file in contents) for part in parts))
     kept = tuple(row for row in rows if row.file in contents)
+    digests = {file: content.sha256 for file, content in contents.items()}
+    if said := describe_copies(copied_from_training(readable, digests), readable):
+        tell(said)
     return Images(ImageTable(root, labels, kept), readable, contents, skips)
 
 

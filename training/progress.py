@@ -27,6 +27,16 @@ Advance = Callable[[str], None]
 _LINES = 4
 
 
+def tell(sentence: str) -> None:
+    """Print a message; of several processes that torchrun started, the first one does."""
+    if _is_first():
+        console.print(sentence, soft_wrap=True)
+
+
+def _is_first() -> bool:
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def progress(title: str, steps: int, done: int = 0) -> Iterator[Advance]:
     """Show the progress of ``steps`` steps, each reported by a call of the yielded function.
@@ -38,7 +48,7 @@ def progress(title: str, steps: int, done: int = 0) -> Iterator[Advance]:
         steps: How many there are.
         done: How many were done before.
     """
-    if os.environ.get("RANK", "0") != "0":
+    if not _is_first():
         yield lambda _: None
         return
     shown = _bar(title, steps, done) if console.is_terminal else _lines(title, steps, done)

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.csv_files import new_csv, open_csv
+from training.data.groups import rows_with_groups
 from training.data.split import Split, read_split, write_split
-from training.data.table import LabelledImage, rows_with_groups
+from training.data.table import LabelledImage
 
 pytestmark = pytest.mark.fuzz
 

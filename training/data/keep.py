@@ -11,9 +11,9 @@ from pathlib import Path
 
 from training.csv_files import new_csv
 from training.data.clean import Cleaning
-from training.data.labels import label_of
 from training.data.rules import Finding
 from training.data.split import PARTS, Split, write_split
+from training.data.tiny_imagenet import LISTS, is_tiny_imagenet
 from training.errors import TrainingError
 from training.progress import progress
 
@@ -43,24 +43,26 @@ def check_classes(cleaning: Cleaning) -> None:
     Raises:
         TrainingError: The rules drop every image of a class.
     """
-    left = {finding.label for finding in cleaning.findings} & _empty_classes(cleaning)
+    dropped = Counter(_place_of(cleaning, finding.file) for finding in cleaning.dropped)
+    left = dropped.keys() - {_place_of(cleaning, file) for file in cleaning.kept}
+    if cleaning.parts:  # files that no part holds are no loss
+        left = {(label, part) for label, part in left if part}
     if left:
-        label = min(left)
-        rules = Counter(f.rule for f in cleaning.dropped if f.label == label)
+        label, part = min(left)
+        rules = Counter(
+            f.rule for f in cleaning.dropped if _place_of(cleaning, f.file) == (label, part)
+        )
+        where = f" in the {part} part" if part else ""
         raise TrainingError(
-            f"The rules would drop all images of the class {label!r}: "
+            f"The rules would drop all images of the class {label!r}{where}: "
             f"{', '.join(f'{rule} {n}' for rule, n in rules.most_common())}. Loosen their "
             "parameters or leave a rule out with --skip."
         )
 
 
-def _empty_classes(cleaning: Cleaning) -> set[str]:
-    kept = {_label(name) for name in cleaning.kept.values()}
-    return set(cleaning.labels) - kept
-
-
-def _label(file: str) -> str:
-    return label_of(file.split("/")[0], file)
+def _place_of(cleaning: Cleaning, file: str) -> tuple[str, str]:
+    """Return a file's class, and its part of the split, if there is one."""
+    return cleaning.examined[file], cleaning.parts.get(file, "")
 
 
 def keep(
@@ -72,7 +74,7 @@ def keep(
     complete, so that a folder of that name is never half a one. Originals are only read.
 
     Args:
-        cleaning: What to keep.
+        cleaning: What to keep. Its folders stay as they are, those of parts included.
         target: The new folder. It gets ``report.csv``, one line a finding, and, where there is a
             split, ``split.csv`` with the images that are kept.
         split: Of the original folder.
@@ -92,6 +94,9 @@ def keep(
     try:
         unfinished.mkdir()
         kept, vanished = _place(cleaning, unfinished, copy)
+        if is_tiny_imagenet(cleaning.root):
+            for name in LISTS:
+                _link_or_copy(cleaning.root / name, unfinished / name, copy=True)
         findings = (*cleaning.findings, *vanished)
         _write_report(findings, unfinished / REPORT)
         if split is not None:
@@ -114,7 +119,8 @@ def _place(cleaning: Cleaning, folder: Path, copy: bool) -> tuple[dict[str, str]
                 kept[file] = name
             else:
                 reason = "disappeared before it could be kept"
-                vanished.append(Finding(file, _label(file), "unreadable", "drop", reason))
+                label = cleaning.examined[file]
+                vanished.append(Finding(file, label, "unreadable", "drop", reason))
             advance("")
     return kept, vanished
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from training.best import load_best
-from training.data.inspect import inspect_table
+from training.data.inspect import Inspection, inspect_table
 from training.data.plots import data_figures
 from training.data.preview import preview_lines
 from training.drawing import save_png, style
@@ -20,6 +20,7 @@ from training.preview import recipe_looks
 from training.report.captions import CAPTIONS
 from training.report.curves import draw_curves
 from training.report.gallery import MOST_CLASSES, make_galleries
+from training.report.leaks import find_leak
 from training.report.matrices import draw_matrices
 from training.report.measures import draw_measures
 from training.report.pictures import Thumbnail, choose_samples, thumbnail
@@ -63,13 +64,15 @@ def write_report(folder: Path, root: Path | None = None) -> Path:
         model, story.metadata.transform, story.answers, story.metadata.temperature, story.root
     )
     augmented = _augmented(story)
+    inspection = inspect_table(story.table)
     try:
         story.run.plots.mkdir(exist_ok=True)
         with style():
-            plots = _plots(_figures(story), story.run.plots)
+            plots = _plots(_figures(story, inspection), story.run.plots)
         page = _environment().get_template("report.html.j2")
         text = page.render(
             story=story,
+            leak=find_leak(story, inspection.duplicates),
             plots=plots,
             captions=CAPTIONS,
             samples=samples,
@@ -85,10 +88,10 @@ def write_report(folder: Path, root: Path | None = None) -> Path:
     return story.run.report
 
 
-def _figures(story: Story) -> dict[str, Figure]:
+def _figures(story: Story, inspection: Inspection) -> dict[str, Figure]:
     labels = story.data.labels
     return {
-        **data_figures(inspect_table(story.table)),
+        **data_figures(inspection),
         **draw_curves(story.history, labels),
         **draw_matrices(story.evaluation.confusion, labels),
         **draw_measures(story.evaluation),

@@ -42,9 +42,20 @@ def print_inspection(inspection: Inspection) -> None:
     )
     across = set(inspection.conflicts)
     within = [files for files in inspection.duplicates if files not in across]
-    for found, where in ((within, "in one class"), (across, "in different classes")):
+    places = (
+        (within, "in one class"),
+        (across, "in different classes"),
+        (inspection.leaks, "in different parts of the split"),
+    )
+    for found, where in places:
         title = f"{len(found)} sets of files with the same bytes, {where}"
         _print_examples(console, title, [few(files, separator=" = ") for files in sorted(found)])
+    if inspection.parts:
+        counts = Counter(inspection.parts.values())
+        shown = ", ".join(f"{counts[part]:,} {part}" for part in PARTS if counts[part])
+        console.print(f"It is split already: {shown} images.")
+    if left_out := str(inspection.left_out):
+        console.print(left_out, soft_wrap=True)
 
 
 def print_cleaning(cleaning: Cleaning) -> None:
@@ -71,7 +82,8 @@ def print_cleaning(cleaning: Cleaning) -> None:
     table.add_section()
     dropped = cleaning.dropped
     table.add_row("all", f"{len(dropped):,}", "dropped", "", _by_class(dropped), "")
-    table.add_row("", f"{len(cleaning.kept):,}", "kept", f"of {cleaning.examined:,} files", "", "")
+    of_all = f"of {len(cleaning.examined):,} files"
+    table.add_row("", f"{len(cleaning.kept):,}", "kept", of_all, "", "")
     result_console().print(table)
 
 

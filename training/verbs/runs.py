@@ -203,6 +203,8 @@ def evaluate(
 ) -> None:
     """Measure an exported version: a run on its own test images, a model on all of --data.
 
+    Of a folder that is split already, a model is measured on the test part.
+
     With --precision it says which rejection threshold would reach it on the validation images (of
     a model, on these images); `export RUN --precision` writes it.
     """
