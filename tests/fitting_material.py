@@ -108,8 +108,8 @@ def material(augments: bool = False) -> Material:
 
 def recipe(*stages: str, changes: Sequence[str] = ()) -> Recipe:
     """Return a recipe with these stages, each as YAML: ``thaw: head, epochs: 2``."""
-    defaults = "learning_rate: 0.01"
-    written = ", ".join(f"{{{defaults}, {stage}}}" for stage in stages)
+    rated = [s if "learning_rate" in s else f"learning_rate: 0.01, {s}" for s in stages]
+    written = ", ".join(f"{{{stage}}}" for stage in rated)
     return load_recipe(
         "flying-objects-head",
         [f"stages=[{written}]", "batch_size=16", "class_weights=false", *changes],

@@ -21,6 +21,7 @@ from tests.odd_names import CLASSES, DAMAGED, FILES, NOT_UTF8, put_odd_images
 from tests.versions import build_version
 from training.data.split import PARTS, read_split
 from training.evaluation.answers import read_answers
+from training.recipe import load_recipe
 from training.report.history import read_history
 from training.run import Run, read_data
 
@@ -203,7 +204,8 @@ def test_the_runs_own_files_name_every_image_as_it_is_called(trained: Path, data
         answers = read_answers(found.answers(part))
         assert {row.file for row in answers.rows} <= there
         assert set(answers.labels) == set(CLASSES)
-    assert len(read_history(found, read_data(found).labels).classes) == 6
+    sizes = load_recipe(str(found.recipe)).sizes
+    assert len(read_history(found, read_data(found).labels, sizes).classes) == 6
 
 
 def test_the_folder_is_inspected_into_json_that_names_every_file(

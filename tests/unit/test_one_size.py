@@ -8,8 +8,9 @@ import pytest
 
 from tests.images import encode, noise
 from training.check import check_network
+from training.data.source import DataSource
 from training.errors import TrainingError
-from training.material import Images
+from training.material import Images, read_images
 from training.recipe import Recipe, Stage, load_recipe, shipped_recipes
 
 TWO_STAGES = "stages=[{thaw: head, epochs: 1, learning_rate: 0.1%s}, %s]"
@@ -25,7 +26,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Images:
     for label, (number, size) in itertools.product("ab", enumerate(PICTURES * 2)):
         (root / label).mkdir(exist_ok=True)
         (root / label / f"{number}.png").write_bytes(encode(noise(*size, number), "PNG"))
-    return root
+    return read_images(DataSource(root), load_recipe("flying-objects-head"))
 
 
 def shapes(images: Images, recipe: Recipe, stage: Stage) -> set[tuple[tuple[int, ...], ...]]:

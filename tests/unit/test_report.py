@@ -86,7 +86,7 @@ def test_each_stage_has_its_rate_and_its_epochs(run: Path, page: Reader) -> None
     first, second = read_story(run).stages
     assert (first.trained, first.epochs, first.rate) == ("head", 2, RATE)
     assert (second.trained, second.epochs) == ("last 1 blocks", 1)
-    assert f"1 head 2 {RATE}" in page.words
+    assert f"1 head {first.size} px 2 {RATE}" in page.words
 
 
 def test_every_mistake_is_shown_with_truth_answer_and_confidence(run: Path, page: Reader) -> None:
