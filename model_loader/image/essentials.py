@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 MAX_PARTS = 100_000
 """Parts of the largest file. A PNG of 50 MB has 6,100 of the size that libpng writes."""
 
+_BLOCK = 4096
+"""Bytes that are read at once of what is looked through."""
+
 
 class Buffer(Protocol):
     """The bytes of a file, in memory or on disk."""
@@ -60,27 +63,30 @@ class FileBytes:
         """Take a file, which must stay open."""
         self._file = file
         self._size = file.seek(0, io.SEEK_END)
+        self._start, self._block = 0, b""
 
     def __len__(self) -> int:
         """Return the file's size in bytes."""
         return self._size
 
     def __getitem__(self, part: slice, /) -> bytes:
-        """Read some bytes."""
+        """Return some bytes, of what was read last where it has them."""
         start, stop, _ = part.indices(self._size)
-        self._file.seek(start)
-        return self._file.read(max(0, stop - start))
+        if not self._start <= start <= stop <= self._start + len(self._block):
+            self._file.seek(start)
+            self._start, self._block = start, self._file.read(max(_BLOCK, stop - start))
+        return self._block[start - self._start : max(start, stop) - self._start]
 
 
 def open_pieces(data: Buffer, pieces: Sequence[bytes | range]) -> BinaryIO:
     """Return a file that is read from pieces of another, which are not copied."""
-    return io.BufferedReader(_Pieces(data, pieces), 1 << 16)
+    return io.BufferedReader(_Pieces(data, pieces), _BLOCK)
 
 
 class _Pieces(io.RawIOBase):
     def __init__(self, data: Buffer, pieces: Sequence[bytes | range]) -> None:
         self._data = data
-        self._pieces = [piece for piece in pieces if len(piece)]
+        self._pieces = _joined(pieces)
         self._ends = list(accumulate(map(len, self._pieces)))
         self._position = 0
 
@@ -96,9 +102,11 @@ class _Pieces(io.RawIOBase):
         return self._position
 
     def readinto(self, target: WriteableBuffer) -> int:
-        found = self._next(len(memoryview(target)))
-        memoryview(target)[: len(found)] = found
-        return len(found)
+        view, filled = memoryview(target), 0
+        while found := self._next(len(view) - filled):
+            view[filled : filled + len(found)] = found
+            filled += len(found)
+        return filled
 
     def readall(self) -> bytes:
         return b"".join(iter(lambda: self._next(self._size), b""))
@@ -110,7 +118,7 @@ class _Pieces(io.RawIOBase):
     def _next(self, most: int) -> bytes:
         """Return what follows, as far as one piece has it; nothing at the end."""
         index = bisect_right(self._ends, self._position)
-        if index == len(self._pieces):
+        if index == len(self._pieces) or not most:
             return b""
         piece = self._pieces[index]
         start = self._position - (self._ends[index] - len(piece))
@@ -118,3 +126,15 @@ class _Pieces(io.RawIOBase):
         found = part if isinstance(part, bytes) else self._data[part.start : part.stop]
         self._position += len(found)
         return found
+
+
+def _joined(pieces: Sequence[bytes | range]) -> list[bytes | range]:
+    """Leave empty pieces out, and make one of positions that follow each other."""
+    joined: list[bytes | range] = []
+    for piece in pieces:
+        last = joined[-1] if joined else b""
+        if isinstance(piece, range) and isinstance(last, range) and last.stop == piece.start:
+            joined[-1] = range(last.start, piece.stop)
+        elif len(piece):
+            joined.append(piece)
+    return joined

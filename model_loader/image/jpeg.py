@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,7 +35,7 @@ _NEXT_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
 """In a scan's data: neither a stuffed 0xFF nor a restart marker."""
 
 _START, _START_OF_SCAN, _END_OF_IMAGE, _TEMPORARY = 0xD8, 0xDA, 0xD9, 0x01
-_WITHOUT_LENGTH = (_START, _TEMPORARY)
+_WITHOUT_LENGTH = (_START, _END_OF_IMAGE, _TEMPORARY)
 _SCAN = bytes((0xFF, _START_OF_SCAN))
 _APP1 = 0xE1
 _JFIF, _ADOBE = 0xE0, 0xEE  # they tell how colours are coded
@@ -43,8 +43,7 @@ _METADATA = {*range(0xE0, 0xF0), 0xFE} - {_JFIF, _ADOBE}
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 
 
-@dataclass(frozen=True)
-class _Segment:
+class _Segment(NamedTuple):
     """A marker, and the header behind it.
 
     Attributes:
@@ -131,10 +130,15 @@ def _is_detail(data: bytes, segment: _Segment) -> bool:
 def _segments(data: Buffer) -> Iterator[_Segment]:
     """Go from marker to marker up to the end marker, or to the end of what is there."""
     position = 2
-    while (start := _find_marker(data, position)) is not None:
-        head = data[start : start + 4]
-        kind, position = head[1], start + 2
-        if kind not in (*_WITHOUT_LENGTH, _END_OF_IMAGE):
+    while head := data[position : position + 4]:
+        if not _NEXT_MARKER.match(head):
+            found = _find_marker(data, position)
+            if found is None:
+                return
+            position, head = found, data[found : found + 4]
+        start, kind = position, head[1]
+        position += 2
+        if kind not in _WITHOUT_LENGTH:
             position += int.from_bytes(head[2:])
         yield _Segment(kind, start, position)
         if kind == _END_OF_IMAGE:
@@ -146,10 +150,8 @@ def _find_marker(data: Buffer, position: int) -> int | None:
     if isinstance(data, bytes):
         found = _NEXT_MARKER.search(data, position)
         return found.start() if found else None
-    size = 2  # nearly always it follows at once
-    while window := data[position : position + size]:
+    while window := data[position : position + _WINDOW]:
         if found := _NEXT_MARKER.search(window):
             return position + found.start()
         position += max(1, len(window) - 1)
-        size = _WINDOW
     return None

@@ -60,7 +60,7 @@ def read_header(root: Path, row: LabelledImage) -> Header:
     """Read one image's header."""
     size = 0
     try:
-        with (root / row.file).open("rb") as file:
+        with (root / row.file).open("rb", buffering=0) as file:
             data = FileBytes(file)
             size = len(data)
             if not size:
