@@ -158,11 +158,24 @@ def _cost(directory: _Directory, data: Buffer) -> int:
         tiles = -(-width // across) * -(-height // down)
         pixels, parts = tiles * across * down, tiles * planes
         _check_count(directory, _TILES, parts)
-    if directory.number(_COMPRESSION) in _JPEG and count_scans(data) > parts + MAX_SCANS:
+    if (
+        directory.number(_COMPRESSION) in _JPEG
+        and _count_scans(directory, data) > parts + MAX_SCANS
+    ):
         raise DamagedError("it has more scans than strips or tiles")
     bits = directory.numbers(_BITS) or (1,)
     pixel_bits = sum(bits) if len(bits) > 1 else bits[0] * samples
     return max(pixels, int(_COST_OF_BYTE * pixels * pixel_bits / 8), _COST_OF_STRIP * parts)
+
+
+def _count_scans(directory: _Directory, data: Buffer) -> int:
+    """Count the scans of an image's JPEGs; those of further images do not count."""
+    starts = (*directory.numbers(_STRIPS), *directory.numbers(_TILES))
+    lengths = (*directory.numbers(_STRIP_BYTES), *directory.numbers(_TILE_BYTES))
+    spans = {*zip(starts, lengths, strict=False)}
+    if sum(length for _, length in spans) > 2 * len(data):
+        raise DamagedError("its strips or tiles overlap")
+    return sum(count_scans(data[start : start + length]) for start, length in spans)
 
 
 def _check_count(directory: _Directory, tag: int, most: int) -> None:

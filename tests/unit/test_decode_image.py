@@ -129,6 +129,15 @@ def test_a_kind_that_is_not_supported_is_not_called_damaged(data: bytes, reason:
         decode_image(data)
 
 
+@pytest.mark.parametrize("compression", ["jpeg", "tiff_lzw", "raw"])
+def test_a_tiff_of_many_pages_is_its_first_one(compression: str) -> None:
+    pages = [Image.new("L", (32, 32), 200), *(Image.new("L", (32, 32)) for _ in range(99))]
+    data = encode(pages[0], "TIFF", save_all=True, append_images=pages[1:], compression=compression)
+    image = decode_image(data)
+    assert image.size == (32, 32)
+    assert image.getpixel((5, 5)) == (200, 200, 200)
+
+
 @pytest.mark.parametrize("compressed", [True, False])
 def test_a_text_of_many_megabytes_in_a_png_does_not_matter(compressed: bool) -> None:
     info = PngInfo()

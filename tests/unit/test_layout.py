@@ -260,3 +260,15 @@ def test_of_any_folder_each_image_is_a_row_or_counted(
     assert len(rows) + left == images
     assert {row.label for row in table.rows} == {*table.labels}
     assert not table.parts or {*table.parts} == {*rows}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("val", "test"), ("train", "valdiation"), ("train", "query", "gallery"), ("lernen", "test")],
+)
+def test_parts_of_other_names_are_not_taken_for_classes(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    root = split(tmp_path / "data", *names)
+    with pytest.raises(TrainingError, match="it looks split, but not into train, validation and"):
+        read(root)

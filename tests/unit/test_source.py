@@ -230,3 +230,43 @@ def test_a_model_is_measured_on_the_last_part_of_a_split_folder(
         assert json.loads(output.out)["n"] == images * len(labels)
         if part == "test":
             shutil.rmtree(tmp_path / "data" / "test")
+
+
+@pytest.mark.parametrize(
+    "spelling", ["cat//0.png", "./cat/0.png", "dog/../cat/0.png", "cat\\\\0.png", "cat/./0.png"]
+)
+def test_an_image_stands_in_one_part_however_it_is_spelled(
+    root: Path, csv: Path, spelling: str
+) -> None:
+    part = next(p for p in PARTS if any(r.file == "cat/0.png" for r in read_split(csv).part(p)))
+    other = next(name for name in PARTS if name != part)
+    csv.write_text(f"{csv.read_text()}{spelling},cat,,{other},\n")
+    with pytest.raises(TrainingError, match=r"names the image 'cat/0\.png' twice"):
+        read(root, csv)
+
+
+@pytest.mark.parametrize("outside", ["../other.png", "{}/other.png", "cat/../../other.png"])
+def test_a_split_names_no_file_outside_its_folder(root: Path, csv: Path, outside: str) -> None:
+    put(root.parent, "other.png", 99)
+    csv.write_text(f"{csv.read_text()}{outside.format(root.parent)},cat,,train,\n")
+    with pytest.raises(TrainingError, match="1 of 25 images that are not below"):
+        read(root, csv)
+
+
+def test_an_image_has_one_group_however_it_is_spelled(root: Path, tmp_path: Path) -> None:
+    groups = write_groups(tmp_path / "g.csv", root, {})
+    groups.write_text(f"{groups.read_text()}\n./cat/0.png,another\n")
+    with pytest.raises(TrainingError, match=r"names 'cat/0\.png' twice, in line"):
+        read(root, groups=groups)
+
+
+def test_spaces_around_a_group_make_no_other_one(root: Path, tmp_path: Path) -> None:
+    names = {"cat/0.png": "clip", "cat/1.png": "clip ", "cat/2.png": " clip"}
+    found = read(root, groups=write_groups(tmp_path / "g.csv", root, names))
+    assert [row.group for row in found.table.rows if row.file in names] == ["clip"] * 3
+
+
+def test_a_column_that_stands_twice_is_refused(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "g.csv").write_text("file,group,group\ncat/0.png,a,b\n")
+    with pytest.raises(TrainingError, match="the column 'group' stands twice"):
+        read(root, groups=tmp_path / "g.csv")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,6 +44,7 @@ def rows_with_groups(
         TrainingError: The CSV cannot be read, has no row for an image, or two different ones.
     """
     by_file = _read_groups(path)
+    _check_once(by_file, rows, path)
     groups = Spellings(by_file)
     found = [groups.find(row.file) for row in rows]
     missing = [row.file for row, group in zip(rows, found, strict=True) if group is None]
@@ -79,12 +80,25 @@ def _read_groups(path: Path) -> dict[str, Group]:
         file = row.cells.get("file")
         if not file:
             continue
-        group = Group(row.cells.get("group") or None, row.cells.get("source") or "", row.line)
-        earlier = groups.setdefault(file, group)
-        if (earlier.name, earlier.source) != (group.name, group.source):
-            raise TrainingError(
-                f"{path} names {file!r} twice, in line {earlier.line} with the group "
-                f"{earlier.name or ''!r} and in line {group.line} with {group.name or ''!r}. Keep "
-                "one of the two lines."
-            )
+        name, source = (row.cells.get(column, "").strip() for column in ("group", "source"))
+        group = Group(name or None, source, row.line)
+        _check_same(file, groups.setdefault(file, group), group, path)
     return groups
+
+
+def _check_once(by_file: Mapping[str, Group], rows: Sequence[LabelledImage], path: Path) -> None:
+    """Refuse an image that has two groups, under two spellings of its name."""
+    images = Spellings({row.file: row.file for row in rows})
+    seen: dict[str, Group] = {}
+    for file, group in by_file.items():
+        if image := images.find(file):
+            _check_same(image, seen.setdefault(image, group), group, path)
+
+
+def _check_same(file: str, earlier: Group, group: Group, path: Path) -> None:
+    if (earlier.name, earlier.source) != (group.name, group.source):
+        raise TrainingError(
+            f"{path} names {file!r} twice, in line {earlier.line} with the group "
+            f"{earlier.name or ''!r} and in line {group.line} with {group.name or ''!r}. Keep "
+            "one of the two lines."
+        )

@@ -78,6 +78,7 @@ def find_class_folders(root: Path, left_out: LeftOut) -> tuple[ClassFolder, ...]
             for given in parts
             for folder in given.classes
         )
+    _check_no_parts(root)
     _count_loose(root, root, Reason.OUTSIDE, left_out)
     return tuple(ClassFolder(path.name, path.name) for path in class_folders(root, left_out))
 
@@ -155,6 +156,22 @@ def _check_no_others(folder: Path, parts: Sequence[_PartFolder], others: Sequenc
             f"{folder} is split into {_listed(given.path.name for given in parts)}, but "
             f"{_listed(path.name for path in others)} beside them is none of the parts. Move it "
             "elsewhere, or its images into the parts."
+        )
+
+
+def _check_no_parts(folder: Path) -> None:
+    """Refuse folders that look like parts, one by its name and all by their classes."""
+    paths = [path for path in class_folders(folder) if has_images(path)]
+    names = [read_part_name(path.name) for path in paths]
+    if len(paths) < 2 or not any(name and not name.rest for name in names):
+        return
+    inner = [{inner.name for inner in class_folders(path) if has_images(inner)} for path in paths]
+    shared = sorted(set.intersection(*inner))
+    if len(shared) > 1:
+        raise TrainingError(
+            f"{folder} holds {_listed(path.name for path in paths)}, each with the class folders "
+            f"{_listed(shared[:2])}: it looks split, but not into train, validation and test. Name "
+            "the parts so, train at least; if they are your classes, give them other names."
         )
 
 

@@ -66,17 +66,18 @@ def read_split(path: Path, root: Path | None = None, spell: Callable[[str], str]
     parts: dict[str, list[LabelledImage]] = {name: [] for name in PARTS}
     for row in _read_rows(path):
         cells = row.cells
-        if cells["part"] not in parts:
+        part = cells["part"].strip().casefold()
+        if part not in parts:
             raise TrainingError(
                 f"{path}, line {row.line}: there is no part {cells['part']!r}. An image is in one "
                 f"of {', '.join(PARTS)}."
             )
-        parts[cells["part"]].append(
+        parts[part].append(
             LabelledImage(
                 spell(cells["file"]),
                 label_of(spell(cells["label"]), f"{path}, line {row.line}"),
-                cells["group"] or None,
-                cells.get(_SOURCE) or "",
+                cells["group"].strip() or None,
+                cells.get(_SOURCE, "").strip(),
             )
         )
     split = Split(*(tuple(parts[name]) for name in PARTS))
@@ -162,9 +163,15 @@ def _check_parts(split: Split, path: Path) -> None:
             )
 
 
+def _is_below(file: str, root: Path) -> bool:
+    """Return whether a name is that of a file below a folder, and leads nowhere else."""
+    is_plain = not file.startswith("/") and ".." not in file.split("/")
+    return is_plain and os.path.isfile(root / file)  # noqa: PTH113
+
+
 def _check_files(split: Split, path: Path, root: Path) -> None:
     files = [row.file for name in PARTS for row in split.part(name)]
-    missing = [file for file in files if not os.path.isfile(root / file)]  # noqa: PTH113
+    missing = [file for file in files if not _is_below(file, root)]
     if missing:
         raise TrainingError(
             f"{path} names {len(missing)} of {len(files)} images that are not below {root}, the "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import posixpath
 import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ def read_csv(path: Path, needed: Collection[str]) -> CsvTable:
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It is cut short inside a character.
+        ValueError: It is cut short inside a character, or has a column twice.
         csv.Error: A cell is too large.
     """
     text = _decode(path.read_bytes(), "surrogateescape")
@@ -85,6 +86,8 @@ def read_csv(path: Path, needed: Collection[str]) -> CsvTable:
             continue
         if not columns:
             columns = tuple(cell.strip().casefold() for cell in cells)
+            if twice := [name for name in columns if name and columns.count(name) > 1]:
+                raise ValueError(f"the column {twice[0]!r} stands twice")
         else:
             rows.append(
                 CsvRow(reader.line_num, dict(zip(columns, map(plain, cells), strict=False)))
@@ -96,7 +99,7 @@ class Spellings(Generic[_Value]):
     """Values by name, found under other spellings of the name, too.
 
     A name in a table may have been written on another system: with backslashes, in Latin-1, its
-    accents composed otherwise, or with './' in front. The exact spelling goes first.
+    accents composed otherwise, or with './' or a second '/' in it. The exact spelling goes first.
     """
 
     def __init__(self, values: Mapping[str, _Value]) -> None:
@@ -128,4 +131,4 @@ def _plain(name: str) -> str:
         except UnicodeEncodeError:
             name = name.encode(errors="surrogateescape").decode("latin-1")
         name = unicodedata.normalize("NFC", name)
-    return name.replace("\\", "/").removeprefix("./")
+    return posixpath.normpath(name.replace("\\", "/"))
