@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from model_loader import ModelUnavailableError
-from training.errors import InterruptedRunError, TrainingError
+from training.errors import INTERRUPTED, EndSignals, InterruptedRunError, TrainingError
 from training.process import collect_less_often, wait_passively
 from training.progress import console
 from training.verbs import cost, data, models, predict, preview, report, runs, versions, webcam
@@ -58,11 +58,16 @@ def main() -> None:
     """Run the command line; a user's mistake is one line on standard error and exit code 2."""
     collect_less_often()
     wait_passively()
+    signals = EndSignals()
     try:
-        app()
+        with signals.handled():
+            app()
     except InterruptedRunError as error:
         console.print(escape(str(error)), soft_wrap=True, highlight=False)
-        sys.exit(130)
+        sys.exit(signals.code)
+    except SystemExit as ended:
+        # Typer answers an interruption that a verb has nothing to say about with Ctrl-C's code.
+        sys.exit(signals.code if ended.code == INTERRUPTED else ended.code)
     except (TrainingError, ModelUnavailableError, OSError) as error:
         line = " ".join(str(error).split())
         console.print(f"[red]Error:[/] {escape(line)}", soft_wrap=True, highlight=False)

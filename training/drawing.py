@@ -13,6 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 
+from training.atomic import replacing
+
 INK, PAPER = "#000000", "#ffffff"
 BLUE, PALE, RED, GREY = "#3b6ea5", "#c9d9ea", "#b03a2e", "#888888"
 GRID, RULE = "#e5e5e5", "#bbbbbb"
@@ -52,5 +54,6 @@ def short_name(label: str, longest: int = _LONGEST_LABEL) -> str:
 def save_png(figure: Figure, path: Path) -> Path:
     """Write a figure as PNG, and return its path."""
     FigureCanvasAgg(figure)
-    figure.savefig(path, format="png", dpi=100)
+    with replacing(path) as partial:
+        figure.savefig(partial, format="png", dpi=100)
     return path

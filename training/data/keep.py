@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from training.atomic import hidden_folder
 from training.data.clean import Cleaning
 from training.data.rules import Finding
 from training.data.split import PARTS, Split, write_split
@@ -83,19 +84,18 @@ def keep(
     check_target(cleaning.root, target)
     check_classes(cleaning)
     target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.parent / f".{target.name}.unfinished-{os.getpid()}"
     try:
-        unfinished.mkdir()
-        kept, vanished = _place(cleaning, unfinished, copy)
-        findings = (*cleaning.findings, *vanished)
-        _write_report(findings, unfinished / REPORT)
-        if split is not None:
-            write_split(_kept_split(split, kept), unfinished / SPLIT)
-        unfinished.rename(target)
+        with hidden_folder(target.parent, f".{target.name}.unfinished-") as hidden:
+            unfinished = hidden / target.name
+            unfinished.mkdir()
+            kept, vanished = _place(cleaning, unfinished, copy)
+            findings = (*cleaning.findings, *vanished)
+            _write_report(findings, unfinished / REPORT)
+            if split is not None:
+                write_split(_kept_split(split, kept), unfinished / SPLIT)
+            unfinished.rename(target)
     except OSError as error:
         raise TrainingError(f"{target} cannot be written: {error}.") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return findings
 
 

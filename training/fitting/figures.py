@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from training.atomic import replacing
 from training.models.torchvision_import import torchvision  # noqa: F401  torchmetrics imports it
 
 from torchmetrics import MeanMetric  # isort: skip
@@ -144,12 +145,13 @@ def _scalars(epoch: Epoch) -> dict[str, float]:
 
 
 def _write(path: Path, columns: list[str], rows: Any) -> None:
-    temporary = path.with_name(f".{path.name}.partial")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
+    with (
+        replacing(path) as partial,
+        partial.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(columns)
         writer.writerows(rows)
-    temporary.replace(path)
 
 
 def _plain(value: Any) -> Any:

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from training.atomic import replacing
 from training.fitting.loss import Loss
 from training.fitting.thaw import Trainee
 
@@ -57,7 +58,7 @@ class RangeTest:
     def write(self, path: Path) -> None:
         """Write the curve as CSV with the columns learning_rate, loss."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="", encoding="utf-8") as file:
+        with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["learning_rate", "loss"])
             writer.writerows(zip(self.rates, self.losses, strict=True))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from training.errors import TrainingError
+from training.atomic import replacing
+from training.errors import TrainingError, because
 from training.fitting.checkpoint import Progress
 from training.run import Run
 
@@ -23,7 +27,7 @@ class StepLog(lightning.Callback):
 
     def __init__(self, run: Run, progress: Progress) -> None:
         """Log into a run; ``progress`` tells which epoch it is."""
-        self._path = run.steps
+        self._run = run
         self._progress = progress
         self._rows: list[tuple[int, int, int, float, float]] = []
         self._rate = 0.0
@@ -33,7 +37,9 @@ class StepLog(lightning.Callback):
     ) -> None:
         """Drop what an interrupted run wrote of an epoch that it did not finish."""
         if trainer.is_global_zero:
-            self._write("w", [COLUMNS, *self._finished()])
+            rows = [COLUMNS, *self._finished()]
+            with self._writing(), replacing(self._run.steps) as partial:
+                _append(partial, rows)
 
     def on_train_batch_start(
         self,
@@ -62,19 +68,26 @@ class StepLog(lightning.Callback):
     ) -> None:
         """Write the epoch's steps."""
         if trainer.is_global_zero:
-            self._write("a", self._rows)
+            with self._writing():
+                _append(self._run.steps, self._rows)
         self._rows = []
 
     def _finished(self) -> list[list[str]]:
-        if not self._path.exists():
+        if not self._run.steps.exists():
             return []
-        with self._path.open(newline="", encoding="utf-8") as file:
+        with self._run.steps.open(newline="", encoding="utf-8") as file:
             rows = [row for row in csv.reader(file) if len(row) == len(COLUMNS)][1:]
         return [row for row in rows if int(row[1]) < len(self._progress.epochs)]
 
-    def _write(self, mode: str, rows: Any) -> None:
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
         try:
-            with self._path.open(mode, newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows(rows)
+            yield
         except OSError as error:
-            raise TrainingError(f"{self._path} cannot be written: {error.strerror}.") from error
+            said = f"{self._run.steps} cannot be written{because(error, self._run.again)}"
+            raise TrainingError(said) from error
+
+
+def _append(path: Path, rows: Sequence[Sequence[object]]) -> None:
+    with path.open("a", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)

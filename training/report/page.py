@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from training.atomic import replacing
 from training.best import load_best
 from training.data.inspect import inspect_table
 from training.data.plots import data_figures
@@ -76,10 +77,9 @@ def write_report(folder: Path, root: Path | None = None) -> Path:
             galleries=galleries,
             most_classes=MOST_CLASSES,
         )
-        partial = story.run.report.with_suffix(".partial")
-        # A file's name may be no Unicode.
-        partial.write_text(text, encoding="utf-8", errors="replace")
-        partial.replace(story.run.report)
+        with replacing(story.run.report) as partial:
+            # A file's name may be no Unicode.
+            partial.write_text(text, encoding="utf-8", errors="replace")
     except OSError as error:
         raise TrainingError(f"The report of {folder} cannot be written: {error}.") from error
     return story.run.report

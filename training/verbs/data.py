@@ -165,6 +165,7 @@ def split(
 
     Tiny ImageNet keeps its own split: train/, and val/ in two halves.
     """
+    from training.atomic import replacing
     from training.data.split import read_split, split_table, write_split
     from training.data.table import read_folder
     from training.data.tiny_imagenet import is_tiny_imagenet, read_tiny_imagenet
@@ -180,10 +181,9 @@ def split(
         made = split_table(read_folder(folder, groups), validation, test, seed)
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = to.with_name(f".{to.name}.unfinished")
-        write_split(made, unfinished)
-        read_split(unfinished, folder)
-        unfinished.rename(to)
+        with replacing(to) as unfinished:
+            write_split(made, unfinished)
+            read_split(unfinished, folder)
     except OSError as error:
         raise TrainingError(f"{to} cannot be written: {error}.") from error
     print_split(made)
