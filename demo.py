@@ -22,7 +22,9 @@ from pathlib import Path
 
 import boto3
 from moto.server import ThreadedMotoServer
-from rich.console import Console
+from rich.text import Text
+
+from training.terminal import Terminal, print_any_text
 
 FOLDER = Path(".demo")
 DATA, NEW, RUN = FOLDER / "data", FOLDER / "new", FOLDER / "run"
@@ -34,11 +36,12 @@ DRAWING = NEW / "Flying Birds" / "000.jpg"
 
 _SECONDS_TO_START = 30
 
-console = Console()
+console = Terminal()
 
 
 def main(*photos: str) -> int:
     """Run the demo, with photographs of the user's own if there are any; return the exit status."""
+    print_any_text()
     if shutil.which("curl") is None:
         console.print("The demo asks its question with curl. Install curl, then run it again.")
         return 2
@@ -48,10 +51,11 @@ def main(*photos: str) -> int:
         with local_s3() as environment:
             show_everything(photos, environment)
     except subprocess.CalledProcessError as error:
-        console.print(f"[red]The step failed:[/] {shlex.join(error.cmd)}")
+        console.print(Text("The step failed:", "red"), shlex.join(error.cmd))
         return 1
     except KeyboardInterrupt:
-        console.print("\nStopped. make demo starts anew.")
+        console.print()
+        console.print("Stopped. make demo starts anew.")
         return 130
     say_what_next(time.monotonic() - began)
     return 0
@@ -79,24 +83,26 @@ def show_everything(photos: Sequence[str], environment: dict[str, str]) -> None:
 
 def say_what_next(seconds: float) -> None:
     """End with what to try."""
+    console.print()
+    done = Text(f"Done in {seconds:.0f} s.", "bold")
+    console.print(done, f"The image was drawn as: {DRAWING.parent.name}")
     console.print(
-        f"\n[bold]Done in {seconds:.0f} s.[/] The image was drawn as: {DRAWING.parent.name}"
-    )
-    console.print(
-        "\nWhat to try next:\n"
-        "  make serve           the model that comes with the project (photographs):\n"
-        "                       open http://127.0.0.1:8000 to drop pictures on it, or\n"
-        "                       curl -F file1=@photo.jpg http://127.0.0.1:8000/classify\n"
-        "  .venv/bin/python -m training train --data YOUR_FOLDER --weights flying-objects\n"
-        "                       one folder of images for each class; --help says more\n"
-        "  README.md, 'Deploy'  to put it on AWS",
-        highlight=False,
+        Text(
+            "\nWhat to try next:\n"
+            "  make serve           the model that comes with the project (photographs):\n"
+            "                       open http://127.0.0.1:8000 to drop pictures on it, or\n"
+            "                       curl -F file1=@photo.jpg http://127.0.0.1:8000/classify\n"
+            "  .venv/bin/python -m training train --data YOUR_FOLDER --weights flying-objects\n"
+            "                       one folder of images for each class; --help says more\n"
+            "  README.md, 'Deploy'  to put it on AWS",
+        )
     )
 
 
 def step(title: str) -> None:
     """Announce a step."""
-    console.print(f"\n[bold cyan]{title}[/]", highlight=False)
+    console.print()
+    console.print(title, style="bold cyan")
 
 
 def training(*arguments: str | Path, environment: dict[str, str] | None = None) -> None:
@@ -107,7 +113,7 @@ def training(*arguments: str | Path, environment: dict[str, str] | None = None) 
 def run(command: list[str], environment: dict[str, str] | None = None) -> None:
     """Print a command as a person would type it, and run it."""
     shown = shlex.join("python" if word == sys.executable else word for word in command)
-    console.print(f"$ {shown}", style="dim", highlight=False, soft_wrap=True)
+    console.print(f"$ {shown}", style="dim", soft_wrap=True)
     subprocess.run(command, env=environment, check=True)
 
 

@@ -7,6 +7,7 @@ Environment:
         one; 60 unless set, 0 for never.
     MODEL_SHA256: Of the only ``model.json`` to serve; any unless set.
     INCOMING_URI: ``s3://bucket/folder`` for images too large for a request; none unless set.
+    API_GATEWAY_BASE_PATH: The base path of a custom domain's mapping; none unless set.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from __future__ import annotations
 from service import startup  # isort: skip; it loads the model while all else is imported
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +87,8 @@ app = create_app(startup.model, Incoming.from_environment())
 startup.finish()
 
 
-def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
-    """Answer an API Gateway event: REST (payload 1.0) or HTTP API (payload 2.0)."""
+def lambda_handler(event: object, context: object) -> dict[str, Any]:
+    """Answer an HTTP event of API Gateway, a Function URL or a load balancer; never raise."""
     request_id = getattr(context, "aws_request_id", None)
     with logged_request(request_id=request_id, gateway_id=gateway_id(event)) as entry:
         response = _answer(event, context)
@@ -96,11 +96,12 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     return response
 
 
-def _answer(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+def _answer(event: object, context: object) -> dict[str, Any]:
     try:
         checked = checked_event(event)
     except ClassifierError as error:
         current().error = error.title
-        return problem_response(error)
+        return problem_response(error, event)
     response: dict[str, Any] = serverless_wsgi.handle_request(app, checked, context)
+    response.setdefault("isBase64Encoded", False)  # missing for no body; a load balancer needs it
     return response

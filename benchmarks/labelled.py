@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.rows import Options
-from training.data.split import split_table
+from training.data.stratify import split_table
 from training.data.table import read_folder
 from training.samples.draw import draw_sample_data
 

@@ -18,6 +18,9 @@ LARGE = (4032, 3024)
 SMALL = (512, 384)
 """0.2 megapixels."""
 
+SCREEN = (1280, 960)
+"""1.2 megapixels: as a PNG, with a photograph's grain, as much as a request takes."""
+
 _GRAIN = 6.0
 """Grey levels by which a drawing's pixels vary, as a sensor's do: without it a file of so many
 pixels would have a tenth of a photograph's bytes."""
@@ -36,7 +39,7 @@ class Picture:
     """One file.
 
     Attributes:
-        name: "12mp", "12mp-progressive" or "0.2mp".
+        name: "12mp", "12mp-progressive", "0.2mp" or "1.2mp-png".
         title: What it is, for people.
         path: Where it lies.
     """
@@ -65,6 +68,12 @@ def pictures(options: Options) -> tuple[Picture, Picture, Picture]:
     )
 
 
+def png_picture(options: Options) -> Picture:
+    """Return a picture of 1.2 megapixels as PNG: a format that has no smaller decoding."""
+    path = pictures(options)[0].path.with_name("screen.png")
+    return Picture("1.2mp-png", "PNG of 1.2 megapixels", path)
+
+
 def photographs(data: Path) -> list[Path]:
     """Return all photographs of a folder, in an order that does not change."""
     return sorted(data.rglob("*.jpg"))
@@ -83,6 +92,7 @@ def _write(folder: Path, options: Options) -> None:
     large.save(folder / "large.jpg", quality=_QUALITY)
     large.save(folder / "progressive.jpg", quality=_QUALITY, progressive=True)
     small.save(folder / "small.jpg", quality=_QUALITY)
+    large.resize(SCREEN).save(folder / "screen.png")
 
 
 def _picture(size: tuple[int, int], data: Path | None) -> Image.Image:

@@ -44,9 +44,7 @@ function closeRoutes(serverless) {
  * StageDescription CloudFormation takes only while the stage does not exist. The settings stay when
  * the stage comes to another deployment.
  */
-async function throttleStage(serverless, restApiId) {
-  const { rate, burst } = serverless.service.custom.settings;
-  const provider = serverless.getProvider('aws');
+async function throttleStage(provider, restApiId, { rate, burst }) {
   const client = new APIGatewayClient(await provider.getAwsSdkV3Config());
   await client.send(
     new UpdateStageCommand({
@@ -60,4 +58,16 @@ async function throttleStage(serverless, restApiId) {
   );
 }
 
-module.exports = { closeRoutes, contradiction, throttleStage };
+/** Say who may call the service, and how often. */
+function whoGetsIn({ auth, rate, burst, quota }, address) {
+  const limit = `${rate} requests a second on each route, ${burst} at once`;
+  const daily = Number(quota) > 0 ? `, ${quota} a day with the key` : '';
+  const who = {
+    none: `everyone who knows ${address} may call it`,
+    key: `holders of the API key may call ${address}`,
+    iam: `signed requests with execute-api:Invoke may call ${address}`,
+  };
+  return `${who[auth]} (auth=${auth}; at most ${limit}${daily})`;
+}
+
+module.exports = { closeRoutes, contradiction, throttleStage, whoGetsIn };

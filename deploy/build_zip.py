@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import re
 import shutil
 import subprocess
@@ -144,6 +145,9 @@ def build_zip(runtime: str, architecture: str) -> Path:
 
 def main() -> int:
     """Build the zip that the command line asks for; return the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # for a terminal without UTF-8
     parser = argparse.ArgumentParser(description="Build the Lambda zip of the ONNX flavour.")
     parser.add_argument(
         "--runtime", default=DEFAULT_RUNTIME, help="python3.X (default: %(default)s)"

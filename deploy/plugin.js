@@ -1,15 +1,16 @@
 'use strict';
 
-// What this service adds to `osls`: it checks the parameters, closes and throttles the routes, builds
-// the zip before packaging, and empties the model bucket before removal (CloudFormation deletes no
-// bucket that has objects).
+// What this service adds to `osls`: it checks the parameters, closes and throttles the routes, says who
+// gets in, builds the zip before packaging, and empties the model bucket before removal
+// (CloudFormation deletes no bucket that has objects).
 
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const { createRequire } = require('node:module');
 const path = require('node:path');
 
-const { closeRoutes, contradiction, throttleStage } = require('./access');
+const { closeRoutes, contradiction, throttleStage, whoGetsIn } = require('./access');
+const { OUTPUT, omission, readParameters, toldBefore } = require('./parameters');
 
 const fromOsls = createRequire(require.resolve('osls/package.json'));
 const { CloudFormationClient, DescribeStacksCommand, DescribeStackResourceCommand } = fromOsls(
@@ -18,16 +19,25 @@ const { CloudFormationClient, DescribeStacksCommand, DescribeStackResourceComman
 const { S3Client, DeleteObjectsCommand, ListObjectVersionsCommand } =
   fromOsls('@aws-sdk/client-s3');
 
+const NAME = '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$';
+
 // What `custom.settings` of serverless.yml may hold; the framework says what does not fit.
 const SETTINGS = {
   properties: {
     settings: {
       type: 'object',
+      additionalProperties: false,
       properties: {
         engine: { enum: ['torchscript', 'onnx'] },
         runtime: { type: 'string', pattern: '^python3\\.\\d+$' },
+        baseImage: { type: 'string', pattern: '^[a-z0-9][A-Za-z0-9._:/@-]*$' },
+        architecture: { enum: ['x86_64', 'arm64'] },
+        model: { type: 'string', pattern: NAME },
+        version: { type: 'string', pattern: NAME },
+        memory: { type: 'integer', minimum: 128, maximum: 10240 },
+        logRetention: { type: 'integer', minimum: 1 },
         timeout: { type: 'integer', minimum: 1, maximum: 29 },
-        sha256: { type: 'string', pattern: '^([0-9a-f]{64})?$' },
+        sha256: { type: 'string', pattern: '^([0-9a-f]{64}|any)$' },
         refresh: { type: 'number', minimum: 0 },
         provisioned: { type: 'integer', minimum: 0 },
         snapstart: { type: 'boolean' },
@@ -35,31 +45,36 @@ const SETTINGS = {
         rate: { type: 'number', exclusiveMinimum: 0 },
         burst: { type: 'integer', minimum: 1 },
         quota: { type: 'integer', minimum: 0 },
-        reserved: { type: 'integer', minimum: 0 },
+        reserved: { type: 'string', pattern: '^(none|\\d+)$' },
         bulk: { type: 'boolean' },
         concurrency: { type: 'integer', minimum: 1, maximum: 10000 },
         monitoring: { type: 'boolean' },
-        alarmEmail: { type: 'string', pattern: '^([^@\\s]+@[^@\\s]+)?$' },
+        alarmEmail: { type: 'string', pattern: '^([^@\\s]+@[^@\\s]+|none)$' },
       },
     },
   },
 };
 
 module.exports = class FlyingObjectsPlugin {
-  constructor(serverless, options, { log, progress }) {
+  constructor(serverless, options, { log, progress, writeText }) {
     this.serverless = serverless;
     this.options = options;
     this.log = log;
     this.progress = progress;
+    this.writeText = writeText;
     this.provider = serverless.getProvider('aws');
     serverless.configSchemaHandler.defineCustomProperties(SETTINGS);
+    if (!serverless.processedInput.isHelpRequest) this.given = this.readParameters();
     this.hooks = {
-      'initialize': () => {
+      'initialize': async () => {
         this.checkSnapStart();
         this.setAccess();
+        await this.checkOmissions();
       },
-      'after:deploy:deploy': async () =>
-        throttleStage(serverless, await this.resourceId(this.provider.naming.getRestApiLogicalId())),
+      'before:aws:deploy:deploy:createStack': () => this.checkPackage(),
+      'after:deploy:deploy': () => this.settleAccess(),
+      'after:rollback:rollback': () => this.settleAccess(),
+      'finalize': () => this.access && this.writeText(`\naccess: ${this.access}`),
       'before:package:createDeploymentArtifacts': () => this.buildZip(),
       'before:package:function:package': () => this.buildZip(),
       'before:remove:remove': () => this.emptyModelBucket(),
@@ -68,6 +83,66 @@ module.exports = class FlyingObjectsPlugin {
 
   error(message) {
     return new this.serverless.classes.Error(message, 'FLYING_OBJECTS');
+  }
+
+  readParameters() {
+    try {
+      return readParameters(this.serverless, this.provider.getStage());
+    } catch (error) {
+      throw this.error(error.message);
+    }
+  }
+
+  /** Keep with the stack what the stage was told, and let nothing of it change by leaving it out. */
+  async checkOmissions() {
+    const { custom, resources } = this.serverless.service;
+    const { params } = this.serverless.configurationInput;
+    const pairs = [...this.given].sort().map((name) => [name, String(custom.settings[name])]);
+    this.told = Object.fromEntries(pairs);
+    resources.Outputs[OUTPUT] = {
+      Description: 'What the stage was told at its last deployment',
+      Value: JSON.stringify(this.told),
+    };
+    if (!['deploy', 'deploy function'].includes(this.command())) return;
+    const stack = await this.stack();
+    const reason = omission(stack, this.told, params.default);
+    if (reason) throw this.error(reason);
+    if (!stack || this.command() !== 'deploy function') return;
+    const before = JSON.stringify(toldBefore(stack));
+    if (before !== JSON.stringify(this.told)) {
+      throw this.error(
+        `"deploy function" changes the code alone, and the stack was deployed with ${before}: give ` +
+          'the same parameters, or deploy the whole stack.'
+      );
+    }
+  }
+
+  /** What was packaged before is deployed as it was packaged. */
+  checkPackage() {
+    const { Outputs } = this.serverless.service.provider.compiledCloudFormationTemplate;
+    const packaged = Outputs[OUTPUT]?.Value;
+    if (packaged !== JSON.stringify(this.told)) {
+      throw this.error(
+        `The package was made with the parameters ${packaged}, not with ${JSON.stringify(this.told)}. ` +
+          'Package again, or give the same ones.'
+      );
+    }
+  }
+
+  /** Set the limits of what is deployed now, and find out who gets in. */
+  async settleAccess() {
+    const { Outputs = [], ...stack } = (await this.stack()) ?? {};
+    const told = toldBefore({ ...stack, Outputs });
+    const address = Outputs.find(({ OutputKey }) => OutputKey === 'ServiceEndpoint')?.OutputValue;
+    if (!told || !address) return;
+    const settings = { ...this.serverless.configurationInput.params.default, ...told };
+    const api = await this.resourceId(this.provider.naming.getRestApiLogicalId());
+    await throttleStage(this.provider, api, settings);
+    this.access = whoGetsIn(settings, address);
+  }
+
+  command() {
+    return this.serverless.processedInput.commands.join(' ');
   }
 
   checkSnapStart() {
@@ -91,11 +166,14 @@ module.exports = class FlyingObjectsPlugin {
   }
 
   setAccess() {
-    const reason = contradiction(this.serverless.service.custom.settings);
+    const { functions, custom } = this.serverless.service;
+    const { reserved } = custom.settings;
+    const reason = contradiction(custom.settings);
     if (reason) throw this.error(reason);
+    functions.classifier.reservedConcurrency = reserved === 'none' ? null : Number(reserved);
     closeRoutes(this.serverless);
     // A deployment's log is no place for the key; `osls info` shows it to whoever asks.
-    if (this.serverless.processedInput.commands.join(' ') === 'deploy') this.options.conceal = true;
+    if (this.command() === 'deploy') this.options.conceal = true;
   }
 
   buildZip() {

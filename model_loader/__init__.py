@@ -19,6 +19,7 @@ from model_loader.errors import (
     ModelMismatchError,
     ModelNotFoundError,
     ModelUnavailableError,
+    StorageError,
     TooLargeError,
     UnavailableError,
     UndecodableImageError,
@@ -26,7 +27,7 @@ from model_loader.errors import (
     UploadNotFoundError,
     UploadsUnavailableError,
 )
-from model_loader.image import MAX_PIXELS, EncodedImage, count_pixels, decode_image
+from model_loader.image import MAX_PIXELS, EncodedImage, decode_image
 from model_loader.limits import MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES
 from model_loader.metadata import FileInfo, Metadata, SelfTest
 from model_loader.model import Model, load_model
@@ -57,6 +58,7 @@ __all__ = [
     "Resize",
     "SelfTest",
     "SharedModel",
+    "StorageError",
     "Timings",
     "TooLargeError",
     "Transform",
@@ -65,7 +67,6 @@ __all__ = [
     "UnsupportedImageError",
     "UploadNotFoundError",
     "UploadsUnavailableError",
-    "count_pixels",
     "decode_image",
     "load_model",
 ]

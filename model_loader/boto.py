@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from model_loader.errors import ModelUnavailableError
+from model_loader.errors import StorageError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -26,11 +26,10 @@ def make_client(**settings: Any) -> S3Client:
         settings: More of botocore's ``Config``.
 
     Raises:
-        ModelUnavailableError: The environment's AWS settings make no sense.
+        StorageError: The environment's AWS settings make no sense.
     """
     import boto3
     from botocore.config import Config
-    from botocore.exceptions import BotoCoreError
 
     config = Config(
         connect_timeout=_CONNECT_SECONDS,
@@ -40,8 +39,8 @@ def make_client(**settings: Any) -> S3Client:
     )
     try:
         return boto3.client("s3", config=config)
-    except (BotoCoreError, ValueError) as error:
-        raise ModelUnavailableError(
+    except Exception as error:  # botocore's exceptions share no base with those from below it
+        raise StorageError(
             f"The AWS settings of the environment do not fit: {str(error).rstrip('.')}. Correct "
             "AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL or the credentials."
         ) from error

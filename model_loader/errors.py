@@ -10,6 +10,7 @@
     │   ├── UnsupportedImageError         415   not an image format that is taken
     │   └── UndecodableImageError         422   such a format, but damaged
     └── UnavailableError                  503   what the operator published or configured
+        ├── StorageError                  503   S3 does not do what it is asked
         ├── UploadsUnavailableError       503   the store of uploads does not answer
         └── ModelUnavailableError         503
             ├── ModelNotFoundError        503   nothing there, or not allowed to read it
@@ -88,6 +89,12 @@ class UnavailableError(ClassifierError):
     status = 503
     title = "Not available"
     retry_after: ClassVar[int] = 30
+
+
+class StorageError(UnavailableError):
+    """S3 does not do what it is asked; asking again may help, or the sentence says what would."""
+
+    title = "Storage not available"
 
 
 class UploadsUnavailableError(UnavailableError):

@@ -1,12 +1,13 @@
 """The version that is served, and how a warm process comes to a newer one.
 
 Lambda runs nothing reliably between requests, so the check is made by a request: the first one
-after ``refresh_seconds`` asks the store whether ``current.json`` has changed, and where it names
-another version it loads that one before it answers. It pays for that: a conditional GET of some
-milliseconds, and after a change a download, a load and a self-test, as a cold start would. It
-waits no longer than ``LONGEST_WAIT``, then answers with the old version; the load goes on in its
-thread, on Lambda while later requests run. All other requests compare two numbers, and are
-answered by the old version until the new one is ready. Memory must hold both for that long.
+after ``refresh_seconds`` asks the store whether ``current.json`` or the version's ``model.json``
+has changed, and where one has, loads what a new process would load before it answers. It pays for
+that: two HEAD requests of some milliseconds, and after a change a download, a load and a self-test,
+as a cold start would. It waits no longer than ``LONGEST_WAIT``, then answers with the old version;
+the load goes on in its thread, on Lambda while later requests run. All other requests compare two
+numbers, and are answered by the old version until the new one is ready. Memory must hold both for
+that long.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 
 from model_loader.engine import import_ahead
 from model_loader.errors import ModelCorruptError, ModelIncompatibleError, ModelUnavailableError
-from model_loader.model import Current, Model, find_changed, find_current, load_version
+from model_loader.model import CURRENT, Model, find_current, load_version
 from model_loader.store import open_store
 
 log = logging.getLogger(__name__)
@@ -30,8 +31,8 @@ class LatestModel:
     """A loaded version that is replaced once another one is the current one.
 
     A version that is broken, or a store that does not answer, changes nothing: the old version
-    goes on, and the log says why, once for each change. What is damaged is not tried again before
-    ``current.json`` changes; what could not be reached is, at the next check.
+    goes on, and the log says why, once for each change. What is damaged is tried again once one of
+    its files has changed; what could not be reached, at the next check.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class LatestModel:
         Args:
             uri: As for ``load_model``; the address of a single version never changes.
             engine: As for ``load_model``.
-            refresh_seconds: How long ``current.json`` is taken as read; 0 for ever.
+            refresh_seconds: How long what was read is taken for what is there; 0 for ever.
             pinned: The sha256 of the only ``model.json`` to serve; None to follow
                 ``current.json``.
             threads: As for ``load_model``.
@@ -60,11 +61,10 @@ class LatestModel:
         self._store = open_store(uri)
         self._engine = engine
         self._threads = threads
-        self._seen = find_current(self._store)
-        self._folder = self._seen.folder
-        self._model = load_version(self._store, self._folder, engine, threads, pinned)
-        fixed = pinned or self._seen.tag is None
-        self._seconds = 0.0 if fixed else refresh_seconds
+        folder = find_current(self._store)
+        self._model = load_version(self._store, folder, engine, threads, pinned)
+        self._served = self._watched = self._documents()
+        self._seconds = 0.0 if pinned or not folder else refresh_seconds
         self._checked = time.time()
         self._checking = threading.Lock()
         self._said: object = None
@@ -91,33 +91,46 @@ class LatestModel:
         return self._seconds > 0 and not 0 <= time.time() - self._checked < self._seconds
 
     def _check(self) -> None:
-        current = None
         try:
             if self._is_due():  # another thread may have been faster
-                current = find_changed(self._store, self._seen.tag)
-                if current is not None:
-                    self._follow(current)
+                changed = self._store.is_changed
+                if any(changed(key, tag) for key, tag in self._watched.items()):
+                    self._follow()
                 self._said = None
         except Exception as error:
             # Whatever it is, there is a version that answers.
-            self._say(error, current)
+            self._say(error)
         finally:
             self._checked = time.time()
             self._checking.release()
 
-    def _follow(self, current: Current) -> None:
-        if current.folder != self._folder:
-            try:
-                self._model = load_version(self._store, current.folder, self._engine, self._threads)
-            except (ModelCorruptError, ModelIncompatibleError):
-                self._seen = current
-                raise
-            self._folder = current.folder
-            log.info("Version %s is served from now on", self._model.metadata.version)
-        self._seen = current
+    def _follow(self) -> None:
+        """Come to the version that a new process would load; watch all that this depends on."""
+        served = {key: tag for key, tag in self._served.items() if key != CURRENT}
+        self._store.tags.clear()
+        try:
+            folder = find_current(self._store)
+            document = f"{folder}model.json"
+            is_served = document in served and not self._store.is_changed(
+                document, served[document]
+            )
+            if is_served:
+                self._store.tags[document] = served[document]
+            else:
+                model = load_version(self._store, folder, self._engine, self._threads)
+                self._model = model
+                log.info("Version %s is served from now on", model.metadata.version)
+        except (ModelCorruptError, ModelIncompatibleError):
+            self._watched = dict(self._store.tags)
+            raise
+        self._watched = self._served = self._documents()
 
-    def _say(self, error: Exception, current: Current | None) -> None:
-        said = (type(error), current)
+    def _documents(self) -> dict[str, str]:
+        """Return the tags of the JSON files that were read: they hold the hashes of all others."""
+        return {key: tag for key, tag in self._store.tags.items() if key.endswith(".json")}
+
+    def _say(self, error: Exception) -> None:
+        said = (type(error), self._store.tags.get(CURRENT))
         if said != self._said:
             known = isinstance(error, ModelUnavailableError)
             version = self._model.metadata.version

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from model_loader.engine import DEFAULT_ENGINE, ENGINES, Network, import_ahead
-from model_loader.errors import ModelCorruptError, ModelIncompatibleError, ModelMismatchError
+from model_loader.errors import (
+    ModelCorruptError,
+    ModelIncompatibleError,
+    ModelMismatchError,
+    ModelNotFoundError,
+)
 from model_loader.image import EncodedImage
 from model_loader.metadata import Metadata, checked_name, read_object
 from model_loader.operations import scale_for
@@ -21,6 +26,9 @@ from model_loader.store import LocalStore, Store, open_store, sha256
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+CURRENT = "current.json"
+"""The file that names the version to be served."""
 
 SELF_TEST_TOLERANCE = 2e-3
 """Largest difference of a probability in the self-test: engines and processors round differently,
@@ -79,18 +87,20 @@ class Model:
             scores=dict(zip(labels, probabilities.tolist(), strict=True)),
         )
 
-    def classify(self, data: bytes, clock: Callable[[], float] = time.perf_counter) -> Prediction:
+    def classify(
+        self, image: bytes | EncodedImage, clock: Callable[[], float] = time.perf_counter
+    ) -> Prediction:
         """Answer one image file.
 
         Args:
-            data: A whole file.
+            image: A whole file, or one whose header has been read.
             clock: What the timings of the answer are read from, in seconds.
 
         Raises:
             InputError: The bytes cannot be decoded; see ``EncodedImage``.
         """
         begin = clock()
-        encoded = EncodedImage.read(data)
+        encoded = image if isinstance(image, EncodedImage) else EncodedImage.read(image)
         transform = self.metadata.transform
         picture = encoded.decode(scale_for(transform.image_ops, encoded))
         decoded = clock()
@@ -117,20 +127,6 @@ def softmax(
     return result
 
 
-@dataclass(frozen=True)
-class Current:
-    """Which version a store says is to be served.
-
-    Attributes:
-        folder: The key prefix of its files: ``versions/<version>/``, or '' where the address is
-            that of a single version.
-        tag: Of ``current.json``, for ``find_current``; None where there is none.
-    """
-
-    folder: str
-    tag: str | None
-
-
 def load_model(uri: str, engine: str | None = None, threads: int | None = None) -> Model:
     """Load the current version of a published model, or a certain one.
 
@@ -152,39 +148,34 @@ def load_model(uri: str, engine: str | None = None, threads: int | None = None) 
     """
     import_ahead(engine)
     store = open_store(uri)
-    return load_version(store, find_current(store).folder, engine, threads)
+    return load_version(store, find_current(store), engine, threads)
 
 
-def find_current(store: Store) -> Current:
+def find_current(store: Store) -> str:
     """Return which version is to be served.
 
-    Raises:
-        ModelCorruptError: ``current.json`` is damaged.
-        ModelUnavailableError: It cannot be read.
-    """
-    if _is_version(store):
-        return Current("", None)
-    found = find_changed(store, None)
-    assert found is not None  # a file differs from none
-    return found
+    An address is a single version's where ``model.json`` lies at it and, in S3, ``current.json``
+    does not: a store may be called ``versions``, too.
 
-
-def find_changed(store: Store, tag: str | None) -> Current | None:
-    """Return which version is to be served; None where ``current.json`` still has this tag.
+    Returns:
+        The key prefix of its files: ``versions/<version>/``, or '' where the address is that of a
+        single version.
 
     Raises:
         ModelCorruptError: ``current.json`` is damaged.
         ModelUnavailableError: It cannot be read.
     """
-    read = store.read_changed("current.json", tag)
-    if read is None:
-        return None
-    current = read_object(read.data, "current.json")
+    if isinstance(store, LocalStore) and (Path(store.uri) / "model.json").is_file():
+        return ""
     try:
-        version = checked_name(current.get("version"), "version")
+        current = read_object(store.read(CURRENT), CURRENT)
+        return f"versions/{checked_name(current.get('version'), 'version')}/"
+    except ModelNotFoundError:
+        if store.uri.split("/")[-2:-1] == ["versions"]:
+            return ""
+        raise
     except ValueError as error:
-        raise ModelCorruptError(f"current.json: {error}. Publish the model again.") from error
-    return Current(f"versions/{version}/", read.tag)
+        raise ModelCorruptError(f"{CURRENT}: {error}. Publish the model again.") from error
 
 
 def load_version(
@@ -224,16 +215,11 @@ def load_version(
             f"{engine} runs; it has {', '.join(metadata.files) or 'no file'}. "
             "Choose the other engine (MODEL_ENGINE, or --engine), or export the model again."
         )
-    network = load(store.fetch(f"{folder}{file}", metadata.files[file]), threads)
+    with store.fetch(f"{folder}{file}", metadata.files[file]) as path:
+        network = load(path, threads)
     model = Model(metadata, engine, network)
     _run_self_test(model)
     return model
-
-
-def _is_version(store: Store) -> bool:
-    if isinstance(store, LocalStore) and (Path(store.uri) / "model.json").is_file():
-        return True
-    return store.uri.split("/")[-2:-1] == ["versions"]
 
 
 def _check_pin(text: bytes, pinned: str | None, where: str) -> None:

@@ -12,19 +12,20 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 from urllib.parse import urlsplit
 
+from model_loader.cache import begin, find, keep, make_room, own_folder
 from model_loader.errors import ModelNotFoundError, ModelUnavailableError
 from model_loader.metadata import FileInfo
-from model_loader.store import Tagged, check, file_info, not_published
+from model_loader.store import check, not_published
 
 if TYPE_CHECKING:
-    from obstore import Bytes
+    from obstore import Bytes, GetResult
     from obstore.auth.boto3 import Boto3CredentialProvider
     from obstore.store import ClientConfig, RetryConfig
     from obstore.store import S3Store as Client
@@ -49,13 +50,14 @@ class S3Store:
         Args:
             bucket: The bucket's name.
             prefix: The model's folder in it, without a '/' at its ends.
-            cache: Where files are kept; None for ``model_loader`` in the temporary folder.
+            cache: Where files are kept; None for a folder of this user's in the temporary one.
 
         Raises:
             ModelUnavailableError: The AWS settings of the environment do not fit.
         """
         self.uri = f"s3://{bucket}/{prefix}"
-        self._cache = cache or Path(tempfile.gettempdir()) / "model_loader"
+        self.tags: dict[str, str] = {}
+        self._cache = cache
         self._client = _connect(bucket, prefix)
 
     @classmethod
@@ -77,76 +79,81 @@ class S3Store:
     def read(self, key: str) -> bytes:
         """Return the bytes of a small object."""
         try:
-            return self._client.get(key).bytes().to_bytes()
+            return self._get(key).bytes().to_bytes()
         except Exception as error:
             self._fail(key, error)
 
-    def read_changed(self, key: str, tag: str | None) -> Tagged | None:
-        """Return a small object, or None where S3 says that it still has this ETag."""
-        from obstore.exceptions import NotModifiedError
-
+    def is_changed(self, key: str, tag: str) -> bool:
+        """Whether an object no longer has this ETag; also where S3 does not say."""
         try:
-            found = self._client.get(key, options={"if_none_match": tag} if tag else None)
-            return Tagged(found.bytes().to_bytes(), found.meta["e_tag"] or "")
-        except NotModifiedError:
-            return None
-        except Exception as error:
-            self._fail(key, error)
+            return self._client.head(key)["e_tag"] != tag
+        except Exception:  # an answer to HEAD gives no reason: whoever reads the object learns it
+            return True
 
-    def fetch(self, key: str, info: FileInfo) -> Path:
+    @contextmanager
+    def fetch(self, key: str, info: FileInfo) -> Iterator[Path]:
         """Download an object once; later calls find it in the cache by its hash.
 
         A half-written or damaged file never takes the final name: the bytes go to a temporary
-        name, are checked against ``info`` and renamed.
+        name, are checked against ``info`` and renamed. A lock keeps other processes, which may
+        want the room, from deleting it before it is loaded.
         """
-        path = self._cache / f"{info.sha256}{Path(key).suffix}"
+        name = f"{info.sha256}{Path(key).suffix}"
         try:
-            if path.is_file() and file_info(path) == info:
-                return path
-            self._cache.mkdir(parents=True, exist_ok=True)
-            self._make_room(info.size)
-            self._download(key, info, path)
+            cache = self._cache or own_folder()
+            file = find(cache / name, info) or self._download(key, info, cache / name)
         except OSError as error:
             raise ModelUnavailableError(
-                f"{self.uri}/{key} cannot be kept in {self._cache}: {error.strerror}. "
-                f"It needs {info.size / 1e6:.0f} MB of writable space."
+                f"{self.uri}/{key} cannot be kept in {error.filename or tempfile.gettempdir()}: "
+                f"{error.strerror}. It needs {info.size / 1e6:.0f} MB of writable space; TMPDIR "
+                "names another folder."
             ) from error
-        return path
+        with file:
+            yield cache / name
 
-    def _make_room(self, size: int) -> None:
-        """Remove the oldest files while there is no room: a swap of versions leaves one behind."""
-        for path in sorted(self._cache.iterdir(), key=lambda path: path.stat().st_mtime):
-            if shutil.disk_usage(self._cache).free >= size:
-                return
-            path.unlink(missing_ok=True)
-
-    def _download(self, key: str, info: FileInfo, path: Path) -> None:
-        chunks = self._chunks(key)
-        digest = hashlib.sha256()
-        size = 0
-        handle, temporary = tempfile.mkstemp(dir=self._cache, prefix=".partial-")
+    def _download(self, key: str, info: FileInfo, path: Path) -> BinaryIO:
+        make_room(path.parent, info.size)
+        file, temporary = begin(path.parent)
+        digest, size = hashlib.sha256(), 0
         try:
-            with os.fdopen(handle, "wb") as file:
-                for chunk in chunks:
-                    digest.update(chunk)
-                    size += len(chunk)
-                    file.write(chunk)
+            for chunk in self._chunks(key):
+                digest.update(chunk)
+                size += len(chunk)
+                file.write(chunk)
+            file.flush()
             check(FileInfo(digest.hexdigest(), size), info, f"{self.uri}/{key}")
-            Path(temporary).replace(path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+            return keep(file, temporary, path, info)
+        except BaseException:
+            file.close()
+            temporary.unlink(missing_ok=True)
+            raise
 
     def _chunks(self, key: str) -> Iterator[Bytes]:
         try:
-            yield from self._client.get(key).stream(min_chunk_size=_CHUNK)
+            yield from self._get(key).stream(min_chunk_size=_CHUNK)
         except Exception as error:
             self._fail(key, error)
 
+    def _get(self, key: str) -> GetResult:
+        found = self._client.get(key)
+        tag = found.meta["e_tag"]
+        if not tag:
+            raise self._not_s3(key)
+        self.tags[key] = tag
+        return found
+
+    def _not_s3(self, key: str) -> ModelUnavailableError:
+        from model_loader.s3_answers import NOT_S3
+
+        return ModelUnavailableError(f"{self.uri}/{key} cannot be read: {NOT_S3}.")
+
     def _fail(self, key: str, error: Exception) -> NoReturn:
-        """Say what went wrong; what is no error of S3's is raised as it is."""
-        from obstore.exceptions import BaseError, PermissionDeniedError
+        """Say what went wrong, whatever it is: obstore and boto3's credentials share no base."""
+        from obstore.exceptions import PermissionDeniedError
 
         code = _code(error)
+        if "<html" in str(error).lower():
+            raise self._not_s3(key) from error
         if code == "NoSuchBucket":
             raise ModelNotFoundError(
                 f"The bucket of {self.uri} does not exist. Correct the model's address, or create "
@@ -159,11 +166,8 @@ class S3Store:
                 f"Reading {self.uri}/{key} is not allowed, or there is no such object. Publish a "
                 "model there, and give the function's role s3:GetObject on that prefix."
             ) from error
-        if not isinstance(error, BaseError):
-            raise error
         raise ModelUnavailableError(
-            f"{self.uri}/{key} cannot be read: {_reason(error)}. "
-            "Check the network, AWS_ENDPOINT_URL and the credentials."
+            f"{self.uri}/{key} cannot be read: {_meaning(code, _reason(error))}."
         ) from error
 
 
@@ -210,3 +214,19 @@ def _reason(error: Exception) -> str:
     text = str(error).split("\n\nDebug source")[0]
     found = re.search("<Message>(.+?)</Message>", text, re.DOTALL)
     return (found[1] if found else text.rpartition(" - ")[2]).strip().rstrip(".")
+
+
+def _meaning(code: str, reason: str) -> str:
+    """Return what an error of obstore's means, and what to do, without the last stop."""
+    from model_loader.s3_answers import MEANINGS, REDIRECTS, SILENCE
+
+    if code:
+        known = MEANINGS.get(code)
+        return known or f"{reason} ({code}). Check the address and the credentials"
+    if "without LOCATION" in reason:  # as where the bucket is in another region
+        return MEANINGS["PermanentRedirect"]
+    if "redirect" in reason:
+        return REDIRECTS
+    if "Content-Range" in reason:  # it asks for the rest of an answer that broke off
+        return SILENCE
+    return f"{reason}. Check the network, AWS_ENDPOINT_URL and the credentials"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from model_loader.errors import ModelCorruptError, ModelNotFoundError, ModelUnavailableError
 from model_loader.metadata import FileInfo
@@ -30,6 +32,8 @@ class Store(Protocol):
     """One published model: the folder that holds ``current.json`` and ``versions/``."""
 
     uri: str
+    tags: dict[str, str]
+    """Of each file that was read, by its key: tells its bytes from those of another time."""
 
     def read(self, key: str) -> bytes:
         """Return the bytes of a small file.
@@ -43,17 +47,18 @@ class Store(Protocol):
         """
         ...
 
-    def read_changed(self, key: str, tag: str | None) -> Tagged | None:
-        """Return a small file, or None where it is still the one with this tag.
+    def is_changed(self, key: str, tag: str) -> bool:
+        """Whether a file is no longer the one with this tag, is gone, or may not be read.
 
         Raises:
-            ModelNotFoundError: It is not there, or may not be read.
-            ModelUnavailableError: The store does not answer.
+            ModelUnavailableError: The store does not answer; it need not say so.
         """
         ...
 
-    def fetch(self, key: str, info: FileInfo) -> Path:
-        """Return a local file with exactly the bytes that ``info`` describes.
+    def fetch(self, key: str, info: FileInfo) -> AbstractContextManager[Path]:
+        """Yield a local file with exactly the bytes that ``info`` describes.
+
+        It stays for as long as the block lasts; what was opened or mapped in it stays longer.
 
         Raises:
             ModelCorruptError: The stored file has other bytes.
@@ -69,26 +74,31 @@ class LocalStore:
     def __init__(self, folder: Path) -> None:
         """Remember the folder that holds ``current.json``; nothing is read yet."""
         self.uri = str(folder)
+        self.tags: dict[str, str] = {}
         self._folder = folder
 
     def read(self, key: str) -> bytes:
         """Return the bytes of a small file."""
         path = self._folder / key
         try:
-            return path.read_bytes()
+            data = path.read_bytes()
         except FileNotFoundError as error:
             raise ModelNotFoundError(not_published(self.uri, key)) from error
         except OSError as error:
             raise ModelUnavailableError(f"{path} cannot be read: {error.strerror}.") from error
+        self.tags[key] = sha256(data)
+        return data
 
-    def read_changed(self, key: str, tag: str | None) -> Tagged | None:
-        """Return a small file, or None where it is still the one with this tag."""
-        data = self.read(key)
-        found = sha256(data)
-        return None if found == tag else Tagged(data, found)
+    def is_changed(self, key: str, tag: str) -> bool:
+        """Whether a file is no longer the one with this sha256, or cannot be read."""
+        try:
+            return file_info(self._folder / key).sha256 != tag
+        except OSError:
+            return True
 
-    def fetch(self, key: str, info: FileInfo) -> Path:
-        """Return the file itself, once its hash is checked."""
+    @contextmanager
+    def fetch(self, key: str, info: FileInfo) -> Iterator[Path]:
+        """Yield the file itself, once its hash is checked."""
         path = self._folder / key
         try:
             found = file_info(path)
@@ -96,8 +106,9 @@ class LocalStore:
             raise ModelNotFoundError(not_published(self.uri, key)) from error
         except OSError as error:
             raise ModelUnavailableError(f"{path} cannot be read: {error.strerror}.") from error
+        self.tags[key] = found.sha256
         check(found, info, str(path))
-        return path
+        yield path
 
 
 def open_store(uri: str, cache: Path | None = None) -> Store:
@@ -129,12 +140,17 @@ def sha256(data: bytes) -> str:
 
 def file_info(path: Path) -> FileInfo:
     """Return what a local file is; raises OSError where it cannot be read."""
+    with path.open("rb") as file:
+        return info_of(file)
+
+
+def info_of(file: BinaryIO) -> FileInfo:
+    """Return what the rest of an open file is."""
     digest = hashlib.sha256()
     size = 0
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
+    while chunk := file.read(_CHUNK):
+        digest.update(chunk)
+        size += len(chunk)
     return FileInfo(digest.hexdigest(), size)
 
 

@@ -8,12 +8,12 @@ from typing import Any
 from model_loader import (
     MAX_PIXELS,
     ClassifierError,
+    EncodedImage,
     InputError,
     Metadata,
     Model,
     Prediction,
     TooLargeError,
-    count_pixels,
 )
 from service.request_log import current
 from service.upload import Upload
@@ -23,6 +23,9 @@ PROBLEM_TYPE = "application/problem+json"
 
 _DIGITS = 4
 
+_LEAST_COST = 400_000
+"""What each of several files costs at least, in pixels: opening it, and the network."""
+
 
 def answer(model: Model, upload: Upload) -> dict[str, Any]:
     """Classify one file.
@@ -30,41 +33,44 @@ def answer(model: Model, upload: Upload) -> dict[str, Any]:
     Raises:
         InputError: The file cannot be classified.
     """
-    entry = current()
-    entry.note_image(upload.data)
-    prediction = model.classify(upload.data)
-    entry.note_prediction(model, prediction)
+    current().note_image(upload.data)
+    return _answer(model, upload, EncodedImage.read(upload.data))
+
+
+def answer_all(model: Model, uploads: Sequence[Upload]) -> dict[str, Any]:
+    """Classify several files: what is wrong with one stands in its place.
+
+    Together they may take as long to decode as one alone, or the request could exceed the gateway
+    timeout.
+    """
+    answers = []
+    left = MAX_PIXELS
+    for upload in uploads:
+        current().note_image(upload.data)
+        try:
+            image = EncodedImage.read(upload.data)
+            cost = max(image.cost, _LEAST_COST)
+            if cost > left:
+                raise TooLargeError(
+                    f"With this file the request has more than {MAX_PIXELS / 1e6:.0f} million "
+                    "pixels. Send it in another request."
+                )
+            left -= cost
+            answers.append(_answer(model, upload, image))
+        except InputError as error:
+            answers.append({"file": upload.field, "filename": upload.filename, **problem_of(error)})
+    return {"predictions": answers}
+
+
+def _answer(model: Model, upload: Upload, image: EncodedImage) -> dict[str, Any]:
+    prediction = model.classify(image)
+    current().note_prediction(model, prediction)
     return {
         "file": upload.field,
         **_describe(prediction, model.metadata),
         "filename": upload.filename,
         "model": {"name": model.metadata.name, "version": model.metadata.version},
     }
-
-
-def answer_all(model: Model, uploads: Sequence[Upload]) -> dict[str, Any]:
-    """Classify several files: what is wrong with one stands in its place.
-
-    Together they may have as many pixels as one alone, or a small request could outlast the
-    gateway's patience.
-    """
-    answers = []
-    left = MAX_PIXELS
-    for upload in uploads:
-        pixels = count_pixels(upload.data)
-        try:
-            if left < pixels <= MAX_PIXELS:
-                current().note_image(upload.data)
-                raise TooLargeError(
-                    f"With this file the request has more than {MAX_PIXELS / 1e6:.0f} million "
-                    "pixels. Send it in another request."
-                )
-            if pixels <= MAX_PIXELS:  # a damaged one may take as long as a whole one
-                left -= pixels
-            answers.append(answer(model, upload))
-        except InputError as error:
-            answers.append({"file": upload.field, "filename": upload.filename, **problem_of(error)})
-    return {"predictions": answers}
 
 
 def problem(status: int, title: str, detail: str) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """The Lambda entry point for images in S3: those that are put under ``batch/<job>/``, and the bulk.
 
-``batch/<job>/<name>`` is answered in ``results/<job>/<name>.json``. Events come more than once and
-out of order, so an event only says where to look. What is there now is classified, and its answer
-takes the place of the one that was seen *before* the image was read, or of none: a conditional
-write. Where that fails, somebody else answered meanwhile, and all is looked at again. So the last
-answer is that to the last image, and the same image (by its ETag) is answered once by each version
-of the model.
+``batch/<job>/<name>`` is answered in ``results/<job>/<name>.json``, ``bulk/<job>/<name>`` in
+``bulk-results/<job>/<name>.json``. Events come more than once and out of order, so an event only
+says where to look. What is there now is classified, and its answer takes the place of the one that
+was seen *before* the image was read, or of none: a conditional write. Where that fails, somebody
+else answered meanwhile, and all is looked at again. So the last answer is that to the last image,
+and the same image (by its ETag) is answered once by each version of the model.
 
 Whatever goes wrong leaves the function as an exception whose message names the object and the
 reason. Lambda tries twice more and then puts event and message into the queue of failures
@@ -21,63 +21,23 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import unquote_plus
 
 from model_loader import ClassifierError, Model, SharedModel
 from service.answers import answer
+from service.batch_events import BatchError, Item, read_item, unwrap
 from service.log_lines import configure_logging
-from service.objects import Bucket, GoneError, StorageError, StoredObject
+from service.objects import Bucket, GoneError, StoredObject
 from service.request_log import current, current_request_id, logged_request
 from service.upload import KEY_FIELD, Upload
 
 log = logging.getLogger(__name__)
 
-_FOLDERS = ("batch", "bulk")
 _ATTEMPTS = 5
 """To write one answer while others answer the same object."""
-
-
-class BatchError(Exception):
-    """An object could not be answered; the message names it and says why."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """One object that is to be classified.
-
-    Attributes:
-        bucket: The name of its bucket.
-        key: Its key.
-        size: Its bytes, as the event has it.
-    """
-
-    bucket: str
-    key: str
-    size: int
-
-    @property
-    def is_folder(self) -> bool:
-        """Whether it is no file: consoles make such an object for an empty folder."""
-        return self.key.endswith("/") and self.size == 0
-
-    @property
-    def result(self) -> str:
-        """The key of its answer.
-
-        Raises:
-            BatchError: It lies in no job.
-        """
-        folder, _, rest = self.key.partition("/")
-        job, _, name = rest.partition("/")
-        if folder not in _FOLDERS or not job or not name:
-            places = " or ".join(f"{folder}/<job>/" for folder in _FOLDERS)
-            raise BatchError(f"{self.key}: The object lies in no job. Put it under {places}.")
-        return f"results/{job}/{name}.json"
 
 
 @dataclass(frozen=True)
@@ -88,37 +48,34 @@ class Place:
     model: SharedModel
 
 
-def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
-    """Answer an event of S3, or one item ``{"bucket": …, "key": …, "size": …}`` of the bulk.
+def lambda_handler(event: object, context: object) -> dict[str, Any]:
+    """Answer an event about objects that were created, or one item of the bulk.
+
+    Args:
+        event: Of S3 or EventBridge, by themselves or wrapped by SNS or SQS; or an item ``{"bucket":
+            …, "key": …, "size": …}``.
+        context: Lambda's.
 
     Returns:
         ``{"results": […]}``: the keys of the answers, without those of objects that need none.
 
     Raises:
-        BatchError: An object could not be answered; the others of the event were.
+        BatchError: An object could not be answered, or the event is about something else; the other
+            objects of the event were answered.
     """
-    results, reasons = [], []
-    for item in read_items(event):
+    results: list[str | None] = []
+    reasons: list[str] = []
+    for record in unwrap(event):
         try:
-            with logged_request("batch", getattr(context, "aws_request_id", None)) as entry:
-                results.append(classify_item(item))
-                entry.status = 200
+            for item in read_item(record):
+                with logged_request("batch", getattr(context, "aws_request_id", None)) as entry:
+                    results.append(classify_item(item))
+                    entry.status = 200
         except BatchError as error:
             reasons.append(str(error))
     if reasons:
         raise BatchError("\n".join(reasons))
     return {"results": [result for result in results if result is not None]}
-
-
-def read_items(event: Mapping[str, Any]) -> Iterator[Item]:
-    """Return the objects that an event is about."""
-    if "Records" not in event:
-        yield Item(event["bucket"], event["key"], event["size"])
-        return
-    for record in event["Records"]:
-        s3 = record["s3"]
-        key = unquote_plus(s3["object"]["key"])
-        yield Item(s3["bucket"]["name"], key, s3["object"]["size"])
 
 
 def classify_item(item: Item) -> str | None:
@@ -142,12 +99,19 @@ def classify_item(item: Item) -> str | None:
     except GoneError:
         log.info("An object was deleted before it was classified")
         return None
-    except (ClassifierError, StorageError) as error:
-        if isinstance(error, ClassifierError):
-            entry = current()
-            entry.status, entry.error = error.status, error.title
-        raise BatchError(f"{item.key}: {error}") from error
-    raise BatchError(f"{item.key}: {result} was changed by others {_ATTEMPTS} times meanwhile.")
+    except Exception as error:
+        raise _failure(item, error) from error
+    raise BatchError(f"{item}: {result} was changed by others {_ATTEMPTS} times meanwhile.")
+
+
+def _failure(item: Item, error: Exception) -> BatchError:
+    """Return the error that names the object, and note it in the request's line."""
+    if not isinstance(error, ClassifierError):
+        log.error("Unexpected error", exc_info=error)
+        return BatchError(f"{item}: {type(error).__name__}: {error}")
+    entry = current()
+    entry.status, entry.error = error.status, error.title
+    return BatchError(f"{item}: {error}")
 
 
 def _answer_once(bucket: Bucket, model: Model, key: str, result: str) -> bool:
@@ -180,7 +144,7 @@ def _answered(earlier: StoredObject | None, model: Model, key: str) -> str | Non
 
 @cache
 def _place(bucket: str) -> Place:
-    uri = f"s3://{bucket}/{os.environ['MODEL_PREFIX']}"
+    uri = f"s3://{bucket}/{os.environ.get('MODEL_PREFIX', '')}"
     return Place(Bucket(bucket), SharedModel.from_environment({**os.environ, "MODEL_URI": uri}))
 
 

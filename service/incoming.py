@@ -11,19 +11,17 @@ import re
 import secrets
 import threading
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from model_loader import (
     MAX_REQUEST_BYTES,
     MAX_UPLOAD_BYTES,
+    StorageError,
     TooLargeError,
     UploadNotFoundError,
     UploadsUnavailableError,
 )
-from model_loader.boto import make_client
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+from service.objects import Bucket
 
 SECONDS = 300
 """How long a form may be sent."""
@@ -70,25 +68,12 @@ class Incoming:
             UploadNotFoundError: This service takes no uploads.
             UploadsUnavailableError: The form cannot be signed.
         """
-        from botocore.exceptions import BotoCoreError, NoCredentialsError
-
-        bucket, folder = self._place
+        _, folder = self._place
         key = f"{folder}/{secrets.token_urlsafe(_TOKEN_BYTES)}"
         try:
-            form = self._client.generate_presigned_post(
-                bucket,
-                key,
-                Fields={"Content-Type": media_type},
-                Conditions=[
-                    {"Content-Type": media_type},
-                    ["content-length-range", 1, MAX_UPLOAD_BYTES],
-                ],
-                ExpiresIn=SECONDS,
-            )
-        except BotoCoreError as error:
+            form = self._bucket.sign_form(key, media_type, SECONDS)
+        except StorageError as error:
             self._fail(error)
-        except AttributeError:  # what botocore makes of credentials that are not there
-            self._fail(NoCredentialsError())
         return {**form, "key": key, "expires": SECONDS, "max_bytes": MAX_UPLOAD_BYTES}
 
     def read(self, key: str) -> bytes:
@@ -99,28 +84,26 @@ class Incoming:
             TooLargeError: It has more than ``MAX_UPLOAD_BYTES``.
             UploadsUnavailableError: S3 does not answer.
         """
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        bucket, folder = self._place
+        _, folder = self._place
         if not re.fullmatch(f"{re.escape(folder)}/{_TOKEN}", key):
             raise UploadNotFoundError(
                 f"{key[:80]!r} is no key of an upload. Send the key that POST /uploads gave."
             )
         try:
-            found = self._client.get_object(Bucket=bucket, Key=key)
-            if found["ContentLength"] > MAX_UPLOAD_BYTES:
-                found["Body"].close()
-                raise TooLargeError(f"The upload is larger than {_MOST}, the most that is taken.")
-            return found["Body"].read()
-        except (BotoCoreError, ClientError) as error:
-            code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
             # Without s3:ListBucket, which the role has not, a missing object is a forbidden one.
-            if code in ("NoSuchKey", "404", "AccessDenied", "403"):
-                raise UploadNotFoundError(
-                    f"There is no upload {key!r} that can be read here: its file was not sent, or "
-                    "was sent more than a day ago. Ask POST /uploads for another form."
-                ) from error
+            found = self._bucket.find(key)
+        except TooLargeError as error:
+            raise TooLargeError(
+                f"The upload is larger than {_MOST}, the most that is taken."
+            ) from error
+        except StorageError as error:
             self._fail(error)
+        if found is None:
+            raise UploadNotFoundError(
+                f"There is no upload {key!r} that can be read here: its file was not sent, or "
+                "was sent more than a day ago. Ask POST /uploads for another form."
+            )
+        return found.data
 
     @cached_property
     def _place(self) -> tuple[str, str]:
@@ -138,21 +121,22 @@ class Incoming:
         return bucket, folder
 
     @property
-    def _client(self) -> S3Client:
+    def _bucket(self) -> Bucket:
         with self._lock:  # boto3 makes one client at a time
-            return self._made_client
+            return self._made_bucket
 
     @cached_property
-    def _made_client(self) -> S3Client:
+    def _made_bucket(self) -> Bucket:
         own = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
         # A form follows no redirection, and S3 redirects from bucket.s3.amazonaws.com to the
         # bucket's region for hours after it was made: "virtual" names the region at once. An S3
         # of one's own may have no name for each bucket.
         style = "auto" if own else "virtual"
-        return make_client(signature_version="s3v4", s3={"addressing_style": style})
+        name, _ = self._place
+        return Bucket(name, signature_version="s3v4", s3={"addressing_style": style})
 
-    def _fail(self, error: Exception) -> NoReturn:
-        # What is out of reach is named with its key, and this goes into the log.
+    def _fail(self, error: StorageError) -> NoReturn:
+        # The sentence names the object by its key, and this goes into the log.
         reason = re.sub(f"/{_TOKEN}", "/…", str(error).rstrip("."))
         raise UploadsUnavailableError(
             f"Uploads cannot be asked about in {self._uri}: {reason}. Check the "

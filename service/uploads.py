@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
-from werkzeug.sansio.multipart import (
-    Data,
-    Epilogue,
-    Event,
-    Field,
-    File,
-    MultipartDecoder,
-    NeedData,
-)
 from werkzeug.wrappers import Request
 
 from model_loader import (
@@ -25,6 +14,7 @@ from model_loader import (
 )
 from service.documents import JSON_TYPE, RAW_TYPE, read_key
 from service.incoming import Incoming
+from service.multipart import Part, read_parts
 from service.upload import KEY_FIELD, Upload
 
 MAX_PARTS = 100
@@ -35,8 +25,6 @@ RAW_FIELD = "body"
 
 _LONGEST_NAME = 255
 """Characters, as file systems have it."""
-
-_PIECE = 1 << 16
 
 _CURL = "With curl, send a file as -F file1=@photo.jpg and set no content-type boundary yourself."
 
@@ -61,7 +49,7 @@ def read_uploads(request: Request, incoming: Incoming) -> list[Upload]:
         return [Upload(KEY_FIELD, None, incoming.read(read_key(body)))]
     if request.mimetype == "multipart/form-data":
         return _read_multipart(body, request.headers["Content-Type"])
-    if request.mimetype.startswith("image/") or request.mimetype == RAW_TYPE:
+    if _is_image(request.mimetype):
         return [Upload(RAW_FIELD, None, body)]
     if not body:
         raise MalformedRequestError(f"The request has no file. {_CURL}")
@@ -99,65 +87,55 @@ def _read_multipart(body: bytes, content_type: str) -> list[Upload]:
             f"be told apart. {_CURL}"
         )
     try:
-        files, texts = _split(body, boundary)
-    except RequestEntityTooLarge as error:
-        raise TooLargeError(f"The request has more than {MAX_PARTS} parts; send fewer.") from error
+        parts = _read(body, boundary)
     except ValueError as error:
         raise MalformedRequestError(
             f"The body is not whole multipart/form-data with the boundary {boundary[:70]!r} that "
             f"the content type names: its parts, their headers or its end are missing. {_CURL}"
         ) from error
+    files = [part for part in parts if _is_file(part)]
+    filled = [part for part in files if part.filename != "" or part.data]
+    if filled:
+        return [Upload(part.name, part.filename or None, part.data) for part in filled]
     if files:
-        return files
-    if texts:
-        raise MalformedRequestError(f"The field {texts[0]!r} holds text, not a file. {_CURL}")
+        raise MalformedRequestError(
+            f"The file field {files[0].name!r} is empty: no file was chosen. {_CURL}"
+        )
+    if parts:
+        raise MalformedRequestError(f"The field {parts[0].name!r} holds text, not a file. {_CURL}")
     raise MalformedRequestError(f"The request has no file. {_CURL}")
 
 
-def _split(body: bytes, boundary: str) -> tuple[list[Upload], list[str]]:
-    """Return the files, and the names of the fields that are not files.
+def _read(body: bytes, boundary: str) -> list[Part]:
+    """Return the parts of a form.
 
     Raises:
         ValueError: The body is malformed or ends early.
-        RequestEntityTooLarge: It has more than ``MAX_PARTS``.
+        TooLargeError: It has more than ``MAX_PARTS``.
         MalformedRequestError: A name is too long.
     """
-    files: list[Upload] = []
-    texts: list[str] = []
-    part: File | Field | None = None
-    data: list[bytes] = []
-    for event in _events(body, boundary):
-        if isinstance(event, File | Field):
-            _check_names(event)
-            part, data = event, []
-        elif isinstance(event, Data):
-            data.append(event.data)
-            if event.more_data:
-                continue
-            if isinstance(part, File):
-                files.append(Upload(part.name or "", part.filename or None, b"".join(data)))
-            elif part is not None:
-                texts.append(part.name or "")
-    return files, texts
+    parts: list[Part] = []
+    for part in read_parts(body, boundary.encode("latin-1")):
+        if len(parts) == MAX_PARTS:
+            raise TooLargeError(f"The request has more than {MAX_PARTS} parts; send fewer.")
+        _check_names(part)
+        parts.append(part)
+    return parts
 
 
-def _check_names(part: File | Field) -> None:
+def _is_file(part: Part) -> bool:
+    """Return whether a part is a file: by its file name, or else by its media type."""
+    return part.filename is not None or _is_image(part.content_type)
+
+
+def _is_image(media_type: str) -> bool:
+    return media_type.startswith("image/") or media_type == RAW_TYPE
+
+
+def _check_names(part: Part) -> None:
     """Refuse names that an answer could not repeat: it may hold 6 MB, and data out is paid for."""
-    filename = part.filename if isinstance(part, File) else ""
-    if len(part.name or "") > _LONGEST_NAME or len(filename or "") > _LONGEST_NAME:
+    if max(len(part.name), len(part.filename or "")) > _LONGEST_NAME:
         raise MalformedRequestError(
             f"The name of a field or of its file has more than {_LONGEST_NAME} characters. "
             f"Give it a shorter one. {_CURL}"
         )
-
-
-def _events(body: bytes, boundary: str) -> Iterator[Event]:
-    """Decode piece by piece: the decoder's slow search then covers the boundary's piece alone."""
-    decoder = MultipartDecoder(boundary.encode("latin-1"), max_parts=MAX_PARTS)
-    for start in range(0, len(body), _PIECE):
-        decoder.receive_data(body[start : start + _PIECE])
-        while not isinstance(event := decoder.next_event(), NeedData | Epilogue):
-            yield event
-    decoder.receive_data(None)
-    while not isinstance(event := decoder.next_event(), Epilogue):
-        yield event

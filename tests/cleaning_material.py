@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from tests.images import encode, noise
-from training.data.clean import Cleaning, clean, list_files
+from training.data.clean import Cleaning, clean, list_files, parts_of
 from training.data.rules import Rules
 from training.data.split import Split
 from training.data.table import read_folder
@@ -33,7 +33,9 @@ def put(root: Path, file: str, content: bytes | Image.Image, **options: object) 
 
 
 def run(root: Path, split: Split | None = None, **rules: object) -> Cleaning:
-    return clean(root, list_files(root), Rules(**rules), split, threads=1)  # type: ignore[arg-type]
+    parts = None if split is None else parts_of(split)
+    made = Rules(**rules)  # type: ignore[arg-type]
+    return clean(root, list_files(root).rows, made, parts, threads=1)
 
 
 def found(root: Path, split: Split | None = None, **rules: object) -> list[tuple[str, str, str]]:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
+from training.errors import TrainingError
 from training.fitting.checkpoint import Progress, read_progress
 from training.fitting.feed import Material
 from training.fitting.fit import Fitting
 from training.fitting.hardware import Hardware
+from training.fitting.host import Host
+from training.fitting.lr_find import RangeTest, find_rate
 from training.fitting.order import Examples
 from training.fitting.tracker import tracking
 from training.models.network import Classifier
@@ -139,7 +145,11 @@ def go_on(
     return model, made
 
 
-STAGES = ("thaw: head, epochs: 2", "thaw: 1, epochs: 2, views: 0", "thaw: all, epochs: 2")
+STAGES = (
+    "thaw: head, epochs: 2, views: 1",
+    "thaw: 1, epochs: 2, views: 0",
+    "thaw: all, epochs: 2",
+)
 
 
 def die(folder: Path, asked: int, changes: Sequence[str] = ()) -> None:
@@ -159,6 +169,45 @@ def share(folder: Path) -> None:
     (folder / f"asked-{hardware.rank}").write_text(str(counted.asked))
 
 
+def disagree(folder: Path) -> None:
+    """Train as one of several processes, of which each finds a rate of its own."""
+    hardware = Hardware.from_environment("cpu", "32-true")
+
+    def find(*arguments: Any, **options: Any) -> RangeTest:
+        found = find_rate(*arguments, **options)
+        assert found.suggestion is not None
+        return replace(found, suggestion=found.suggestion * (1 + 9 * hardware.rank))
+
+    with patch("training.fitting.fit.find_rate", find):
+        stages = ("thaw: 1, epochs: 1, learning_rate: auto", "thaw: all, epochs: 1")
+        model, made = fit(folder, recipe(*stages), material(), network(0), hardware)
+    torch.save((made.learning_rates, model.state_dict()), folder / f"ended-{hardware.rank}")
+
+
+def compare(folder: Path) -> None:
+    """Compare, as one of several processes, what is the same and what is not."""
+    hardware = Hardware.from_environment("cpu", "32-true")
+    host = Host(hardware)
+    host.check_same("labels", "a")
+    try:
+        host.check_same("images", str(hardware.rank))
+    except TrainingError as error:
+        (folder / f"said-{hardware.rank}").write_text(str(error))
+
+
+def torchrun(processes: int, what: str, folder: Path) -> None:
+    """Let torchrun start one of the functions here in several processes."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
+    command += ["--master-port", str(port), "-m", "tests.fitting_material", what, str(folder)]
+    root = Path(__file__).resolve().parents[1]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def killed(folder: Path, asked: int, *changes: str) -> None:
     """Let another process train and be killed when an image is asked for the so-many-th time."""
     command = [sys.executable, "-m", "tests.fitting_material", "die", str(folder), str(asked)]
@@ -167,8 +216,8 @@ def killed(folder: Path, asked: int, *changes: str) -> None:
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
-if __name__ == "__main__":  # python -m tests.fitting_material die DIR N [K=V …] | share DIR
+if __name__ == "__main__":  # python -m tests.fitting_material die DIR N [K=V …] | share DIR …
     if sys.argv[1] == "die":
         die(Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])
     else:
-        share(Path(sys.argv[2]))
+        {"share": share, "disagree": disagree, "compare": compare}[sys.argv[1]](Path(sys.argv[2]))

@@ -1,4 +1,4 @@
-"""The events that API Gateway makes of requests, from `tests/events/`."""
+"""The events that Lambda gets of HTTP requests, from `tests/events/`."""
 
 from __future__ import annotations
 
@@ -35,6 +35,28 @@ def http_api_event(photo: Path) -> dict[str, Any]:
     """Return that of an HTTP API with a named stage: payload 2.0, the path with the stage."""
     event, content_type = _event("http_api_v2.json", photo)
     event["headers"]["content-type"] = content_type
+    return event
+
+
+def function_url_event(photo: Path) -> dict[str, Any]:
+    """Return that of a Function URL without authorization."""
+    event, content_type = _event("function_url.json", photo)
+    event["headers"]["content-type"] = content_type
+    return event
+
+
+def alb_event(photo: Path) -> dict[str, Any]:
+    """Return that of a load balancer whose target group has single-value headers."""
+    event, content_type = _event("alb.json", photo)
+    event["headers"]["content-type"] = content_type
+    return event
+
+
+def alb_multi_value_event(photo: Path) -> dict[str, Any]:
+    """Return that of a load balancer whose target group has multi-value headers."""
+    event = alb_event(photo)
+    event["multiValueHeaders"] = {name: [value] for name, value in event.pop("headers").items()}
+    event["multiValueQueryStringParameters"] = event.pop("queryStringParameters")
     return event
 
 

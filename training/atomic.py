@@ -21,7 +21,13 @@ _STALE = 24 * 3600
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path to write to; the file takes the place of ``path`` at the end."""
+    """Yield a temporary path to write to; the file takes the place of ``path`` at the end.
+
+    What is no file, ``/dev/stdout`` say, is written to directly.
+    """
+    if path.exists() and not path.is_file():
+        yield path
+        return
     partial = path.with_name(f".{path.name}.partial")
     try:
         partial.unlink(missing_ok=True)  # what a killed process left

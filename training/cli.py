@@ -8,12 +8,13 @@ from __future__ import annotations
 import sys
 
 import typer
-from rich.markup import escape
+from rich.text import Text
 
 from model_loader import ModelUnavailableError
 from training.errors import INTERRUPTED, EndSignals, InterruptedRunError, TrainingError
 from training.process import collect_less_often, wait_passively
 from training.progress import console
+from training.terminal import print_any_text
 from training.verbs import cost, data, models, predict, preview, report, runs, versions, webcam
 
 app = typer.Typer(
@@ -56,6 +57,7 @@ app.command()(webcam.webcam)
 
 def main() -> None:
     """Run the command line; a user's mistake is one line on standard error and exit code 2."""
+    print_any_text()
     collect_less_often()
     wait_passively()
     signals = EndSignals()
@@ -63,12 +65,12 @@ def main() -> None:
         with signals.handled():
             app()
     except InterruptedRunError as error:
-        console.print(escape(str(error)), soft_wrap=True, highlight=False)
+        console.print(str(error), soft_wrap=True)
         sys.exit(signals.code)
     except SystemExit as ended:
         # Typer answers an interruption that a verb has nothing to say about with Ctrl-C's code.
         sys.exit(signals.code if ended.code == INTERRUPTED else ended.code)
     except (TrainingError, ModelUnavailableError, OSError) as error:
         line = " ".join(str(error).split())
-        console.print(f"[red]Error:[/] {escape(line)}", soft_wrap=True, highlight=False)
+        console.print(Text("Error:", "red"), line, soft_wrap=True)
         sys.exit(2)

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 
 from training.atomic import replacing
+from training.terminal import short
 
 INK, PAPER = "#000000", "#ffffff"
 BLUE, PALE, RED, GREY = "#3b6ea5", "#c9d9ea", "#b03a2e", "#888888"
@@ -46,9 +47,12 @@ def style() -> Iterator[None]:
 
 
 def short_name(label: str, longest: int = _LONGEST_LABEL) -> str:
-    """Return a label that is no formula to matplotlib and no longer than fits."""
-    short = label if len(label) <= longest else label[: longest - 1] + "…"
-    return short.encode(errors="replace").decode().replace("$", r"\$")
+    """Return a label that is no formula to matplotlib and no longer than fits.
+
+    An underscore in front would keep it out of legends; a space before it changes that.
+    """
+    name = short(label, longest).replace("$", r"\$")
+    return f" {name}" if name.startswith("_") else name
 
 
 def save_png(figure: Figure, path: Path) -> Path:

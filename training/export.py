@@ -34,6 +34,8 @@ _INT8 = "model.onnx"
 """The file that may be of eight-bit numbers."""
 _PARITY = 1e-4
 """Largest difference of a probability between the exported files and the network itself."""
+_PICTURES = ((40, 50), (500, 300), (900, 1600))
+"""Widths and heights that a transform brings to one size, or to several."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,9 @@ def export_version(
 
     Args:
         network: From images, float32 [B, 3, H, W], normalised, to logits, float32 [B, classes].
-            Where its attribute ``any_size`` is true, so are the files'; otherwise the ONNX file
-            takes the size that the transform makes.
+            Where its attribute ``any_size`` is true, or the transform makes images of more than
+            one size, the files take every size; otherwise the ONNX file takes the size that the
+            transform makes.
         folder: Where to write; an earlier export there is replaced, at the very end.
         name: The model's name.
         labels: The class names in index order.
@@ -81,7 +84,8 @@ def export_version(
         staged = temporary / "model"
         staged.mkdir()
         _write_torchscript(network, staged / "model.pt")
-        write_onnx(network, images, staged / "model.onnx", _any_size(network))
+        any_size = _any_size(network, transform)
+        write_onnx(network, images, staged / "model.onnx", any_size)
         created = datetime.now(UTC)
         files = {file: file_info(staged / file) for file in ("model.pt", "model.onnx")}
         metadata = Metadata(
@@ -99,7 +103,7 @@ def export_version(
             libraries={library: installed_version(library) for library in _LIBRARIES},
         )
         _write_metadata(metadata, staged)
-        _check_parity(network, staged, images)
+        _check_parity(network, staged, images, any_size)
         replace_folder(staged, folder)
     return metadata
 
@@ -183,11 +187,11 @@ def _write_torchscript(network: nn.Module, path: Path) -> None:
     path.write_bytes(buffer.getbuffer())
 
 
-def _check_parity(network: nn.Module, folder: Path, images: Tensor) -> None:
+def _check_parity(network: nn.Module, folder: Path, images: Tensor, any_size: bool) -> None:
     """Compare the files with the network on noise of the transform's size, or of several."""
     generator = torch.Generator().manual_seed(0)
     shapes = [(2, *images.shape[1:])]
-    if _any_size(network):
+    if any_size:
         shapes += [(1, 3, SMALLEST, SMALLEST), (3, 3, 33, 150), (2, 3, 197, SMALLEST)]
     noises = [torch.randn(shape, generator=generator) for shape in shapes]
     with torch.inference_mode():
@@ -213,8 +217,14 @@ def _compare(
         )
 
 
-def _any_size(network: nn.Module) -> bool:
-    return bool(getattr(network, "any_size", False))
+def _any_size(network: nn.Module, transform: Transform) -> bool:
+    """Whether the files have to take images of every size."""
+    made = set()
+    for size in _PICTURES:
+        for op in transform.image_ops:
+            size = op.output_size(*size)
+        made.add(size)
+    return bool(getattr(network, "any_size", False)) or len(made) > 1
 
 
 def _version(created: datetime, files: Mapping[str, FileInfo]) -> str:

@@ -6,14 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from model_loader.store import sha256
 from training.data.contents import Content, Skips, fingerprint, read_contents
+from training.data.leaks import copied_from_training, describe_copies
 from training.data.pixels import check_images, load_pixels
-from training.data.source import DataSource
-from training.data.split import Split, read_split, split_table
-from training.data.table import ImageTable, read_folder, with_groups
-from training.data.tiny_imagenet import is_tiny_imagenet, read_tiny_imagenet
+from training.data.source import DataSource, read_source
+from training.data.split import Split
+from training.data.table import ImageTable
 from training.data.workers import item_seconds, worker_count
-from training.fitting.feed import Material
+from training.fitting.feed import Material, check_sizes
+from training.fitting.hardware import Hardware
+from training.fitting.host import Host
+from training.progress import tell
 from training.recipe import Recipe, Stage
 
 
@@ -67,6 +71,7 @@ class Images:
             contents=self.contents,
             skips=self.skips,
         )
+        differ = len({*training.plain.sizes, *validation.sizes}) > 1
         workers = worker_count(item_seconds(training), len(training) * stage.epochs)
         return Material(
             training=training,
@@ -74,7 +79,7 @@ class Images:
             validation=validation,
             labels=training.labels,
             validation_labels=validation.labels,
-            sizes=training.sizes if len(set(training.plain.sizes)) > 1 else None,
+            sizes=training.sizes if differ else None,
             augments=augments,
             workers=workers,
         )
@@ -85,25 +90,15 @@ class Images:
 
 
 def read_table(source: DataSource, recipe: Recipe) -> tuple[ImageTable, Split]:
-    """List a folder and split it, without reading its files.
-
-    A folder in Tiny ImageNet's layout is read as that, with its own split.
+    """List a folder and split it, and say what a user should know of that.
 
     Raises:
         TrainingError: The folder, the groups or the split will not do; see the message.
     """
-    split = None
-    if is_tiny_imagenet(source.folder):
-        table, split = read_tiny_imagenet(source.folder, recipe.seed)
-    else:
-        table = read_folder(source.folder)
-    if source.groups is not None:
-        table = with_groups(table, source.groups)
-    if source.split is not None:
-        split = read_split(source.split, source.folder)
-    if split is None:
-        split = split_table(table, recipe.split.validation, recipe.split.test, recipe.seed)
-    return table, split
+    found = read_source(source, recipe.split.validation, recipe.split.test, recipe.seed)
+    for note in found.notes:
+        tell(note)
+    return found.table, found.split
 
 
 def read_images(source: DataSource, recipe: Recipe) -> Images:
@@ -128,4 +123,36 @@ def read_split_images(root: Path, labels: tuple[str, ...], split: Split) -> Imag
     parts = (split.train, split.validation, split.test)
     readable = Split(*(tuple(row for row in part if row.file in contents) for part in parts))
     kept = tuple(row for row in rows if row.file in contents)
+    digests = {file: content.sha256 for file, content in contents.items()}
+    if said := describe_copies(copied_from_training(readable, digests), readable):
+        tell(said)
     return Images(ImageTable(root, labels, kept), readable, contents, skips)
+
+
+def check_processes(
+    hardware: Hardware, recipe: Recipe, images: Images, first: Material, made: object
+) -> None:
+    """Make sure that all processes train the same, from the same point on the same images.
+
+    Args:
+        hardware: The processes.
+        recipe: What this one trains by.
+        images: What it could read.
+        first: Of the stage that it begins with.
+        made: How far the run has come, as this process read it.
+
+    Raises:
+        TrainingError: One could not read what another one could, or was given something else; or
+            they cannot share images of several sizes.
+    """
+    check_sizes(first, hardware.world)
+    fitted = {row.file for row in (*images.split.train, *images.split.validation)}
+    skipped = sorted({image.file for image in images.skips.images} & fitted)
+    compared = {
+        "images": (images.split, images.fingerprint(), skipped),
+        "recipe": recipe.to_yaml(),
+        "epochs": made,
+    }
+    host = Host(hardware)
+    for name, value in compared.items():
+        host.check_same(name, sha256(repr(value).encode(errors="surrogateescape")))

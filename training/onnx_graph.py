@@ -24,6 +24,7 @@ def write_onnx(network: nn.Module, images: Tensor, path: Path, any_size: bool) -
         any_size: Whether the file takes images of all heights and widths from 32 pixels up.
 
     Raises:
+        ValueError: The network's graph takes one size only, where it has to take all.
         Exception: The exporter shares no class of its own for what it cannot do.
     """
     shape: dict[int, Any] = {0: torch.export.Dim("batch", min=1)}
@@ -45,13 +46,17 @@ def write_onnx(network: nn.Module, images: Tensor, path: Path, any_size: bool) -
             external_data=False,
             verbose=False,
         )
-    _forget_source_lines(path)
-
-
-def _forget_source_lines(path: Path) -> None:
-    """Drop the stack traces that the exporter leaves at each node: they name local paths."""
     model = onnx.load(path)
+    axes = model.graph.input[0].type.tensor_type.shape.dim
+    if any_size and not all(axis.dim_param for axis in axes[2:]):
+        fixed = " × ".join(str(axis.dim_value or "any") for axis in axes[2:])
+        raise ValueError(f"its graph takes images of {fixed} pixels alone")
+    _forget_source_lines(model)
+    onnx.save(model, path)
+
+
+def _forget_source_lines(model: onnx.ModelProto) -> None:
+    """Drop the stack traces that the exporter leaves at each node: they name local paths."""
     for entry in (model.graph, *model.graph.node, *model.graph.value_info):
         del entry.metadata_props[:]
         entry.doc_string = ""
-    onnx.save(model, path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from training.data.preview import Look, write_preview
@@ -28,23 +28,27 @@ def preview_recipe(
 
 
 def recipe_looks(recipe: Recipe) -> list[Look]:
-    """Return what the stages that augment see; where none does, what all of them see.
+    """Return what the stages see, a look for each size of images.
 
-    Stages of one size see the same, and share a look.
+    Of stages of one size those that augment are shown; where none does, all of them, which see the
+    same.
     """
-    augmenting = {n: stage for n, stage in enumerate(recipe.stages, 1) if recipe.augments(stage)}
-    shown = augmenting or dict(enumerate(recipe.stages, 1))
-    by_size: dict[int, list[int]] = {}
-    for number, stage in shown.items():
-        by_size.setdefault(recipe.size(stage), []).append(number)
-    return [_look(recipe, shown[numbers[0]], numbers) for numbers in by_size.values()]
+    by_size: dict[int, dict[int, Stage]] = {}
+    for number, stage in enumerate(recipe.stages, 1):
+        by_size.setdefault(recipe.size(stage), {})[number] = stage
+    shown = []
+    for stages in by_size.values():
+        augmenting = {n: stage for n, stage in stages.items() if recipe.augments(stage)}
+        shown.append(augmenting or stages)
+    return [_look(recipe, stages) for stages in sorted(shown, key=min)]
 
 
-def _look(recipe: Recipe, stage: Stage, numbers: Sequence[int]) -> Look:
+def _look(recipe: Recipe, stages: Mapping[int, Stage]) -> Look:
+    stage, *_ = stages.values()
     strategy = recipe.strategy(stage)
     entries = recipe.augment or []
     augmentation = strategy.augmentation(entries) if recipe.augments(stage) else None
-    who = f"{recipe.name}, stage{'s'[: len(numbers) > 1]} {_joined(numbers)}"
+    who = f"{recipe.name}, stage{'s'[: len(stages) > 1]} {_joined([*stages])}"
     return Look(who, strategy, recipe.size(stage), augmentation)
 
 

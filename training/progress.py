@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,13 +16,25 @@ from rich.progress import (
 )
 from rich.table import Column
 
-console = Console(stderr=True)
+from training.terminal import Terminal
+
+console = Terminal(stderr=True)
 """Where progress and messages go; standard output is left to results."""
 
 Advance = Callable[[str], None]
 """Says that one more step is done, with a note on it or ''."""
 
 _LINES = 4
+
+
+def tell(sentence: str) -> None:
+    """Print a message; of several processes that torchrun started, the first one does."""
+    if _is_first():
+        console.print(sentence, soft_wrap=True)
+
+
+def _is_first() -> bool:
+    return os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager
@@ -37,7 +48,7 @@ def progress(title: str, steps: int, done: int = 0) -> Iterator[Advance]:
         steps: How many there are.
         done: How many were done before.
     """
-    if os.environ.get("RANK", "0") != "0":
+    if not _is_first():
         yield lambda _: None
         return
     shown = _bar(title, steps, done) if console.is_terminal else _lines(title, steps, done)
@@ -68,6 +79,6 @@ def _lines(title: str, steps: int, done: int) -> Iterator[Advance]:
         done += 1
         if done == steps or done * _LINES // steps > (done - 1) * _LINES // steps:
             line = f"{title}: {done}/{steps} {note}".rstrip()
-            console.print(line, highlight=False, soft_wrap=True)
+            console.print(line, soft_wrap=True)
 
     yield advance

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shlex
@@ -19,16 +20,29 @@ from training.data.contents import SkippedImage
 from training.data.locks import unless_held
 from training.data.split import PARTS, Split
 from training.errors import TrainingError, because
+from training.terminal import is_unicode
 
-_LOCAL = ("root", "weights", "cache")
-"""What of ``data.json`` names places on this machine, and no exported version tells."""
+_SHOWN = ("labels", "images", "train", "validation", "test", "fingerprint")
+"""What of ``data.json`` an exported version tells everyone: no file's name and no place."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """The places in a run's folder; nothing is written outside it."""
+    """The places in a run's folder; nothing is written outside it.
+
+    Raises:
+        TrainingError: The folder's path is not UTF-8.
+    """
 
     folder: Path
+
+    def __post_init__(self) -> None:
+        """Refuse a path that PyTorch and ONNX Runtime cannot open."""
+        if not is_unicode(str(self.folder)):
+            raise TrainingError(
+                f"{self.folder}: the path of a run or a model must be UTF-8. Rename the folder, or "
+                "give another."
+            )
 
     @property
     def recipe(self) -> Path:
@@ -54,6 +68,11 @@ class Run:
     def steps(self) -> Path:
         """Loss and learning rate of each step."""
         return self.folder / "steps.csv"
+
+    @property
+    def validation_steps(self) -> Path:
+        """Loss of each batch of the validation images, after each epoch."""
+        return self.folder / "steps-validation.csv"
 
     @property
     def checkpoint(self) -> Path:
@@ -127,6 +146,7 @@ class Run:
             self.history,
             self.history.with_stem("history-classes"),
             self.steps,
+            self.validation_steps,
             self.checkpoint.parent,
             self.range_test(0).parent,
             *(self.folder / name for name in folders),
@@ -135,14 +155,14 @@ class Run:
 
 
 def new_run(recipe: str, save: Path | None = None) -> Run:
-    """Name the folder of a new run; it is not made yet.
+    """Name the folder of a new run; it is not made yet: see ``take``.
 
     Args:
         recipe: The recipe's name.
         save: The folder to use; None for ``runs/<recipe>/<UTC time>``.
 
     Raises:
-        TrainingError: The folder exists and is not empty, or it cannot be made.
+        TrainingError: The folder to use is not empty, or it cannot be made.
     """
     folder = save or Path("runs") / recipe / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     try:
@@ -153,9 +173,40 @@ def new_run(recipe: str, save: Path | None = None) -> Run:
         raise TrainingError(f"{folder} cannot be made: {existing} is no folder to write to.")
     if folder == existing and _is_unbegun(Run(folder)):
         unless_held(Run(folder).recipe, Run(folder).discard)
-    if folder.is_dir() and any(folder.iterdir()):
-        raise TrainingError(f"{folder} exists already. Give --save a new or empty folder.")
+    if save is not None and folder.is_dir() and any(folder.iterdir()):
+        raise _taken(folder)
     return Run(folder)
+
+
+def take(run: Run, is_given: bool) -> Run:
+    """Make a run's folder for one run alone, whoever else asks for it at the same moment.
+
+    Args:
+        run: What ``new_run`` named.
+        is_given: Whether the user chose the folder. Otherwise the run gets another one where this
+            one is taken: the same name with -2, -3 … behind it.
+
+    Raises:
+        TrainingError: The folder that the user chose is taken, or it cannot be made.
+    """
+    for number in itertools.count(1):
+        name = run.folder.name if number == 1 else f"{run.folder.name}-{number}"
+        taken = Run(run.folder.with_name(name))
+        try:
+            # Making a folder succeeds once; that of the run itself may be there, empty.
+            taken.checkpoint.parent.mkdir(parents=True)
+        except FileExistsError as error:
+            if is_given:
+                raise _taken(run.folder) from error
+        except OSError as error:
+            raise TrainingError(f"The run {run.folder} cannot be written: {error}.") from error
+        else:
+            break
+    return taken
+
+
+def _taken(folder: Path) -> TrainingError:
+    return TrainingError(f"{folder} exists already. Give --save a new or empty folder.")
 
 
 @dataclass(frozen=True)
@@ -196,7 +247,10 @@ def read_data(run: Run) -> RunData:
             skipped=tuple(SkippedImage(**image) for image in data["skipped"]),
             weights=str(data.get("weights", "imagenet")),
             cache=data.get("cache"),
-            shown={key: value for key, value in data.items() if key not in _LOCAL},
+            shown={
+                **{key: data[key] for key in _SHOWN if key in data},
+                "skipped": len(data["skipped"]),
+            },
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"{run.data} cannot be read: {error!r}. Train again.") from error

@@ -5,22 +5,30 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from model_loader import FileInfo
 from model_loader.store import Tagged, file_info, sha256
 from training.atomic import replacing
 from training.errors import TrainingError
+from training.progress import console
+from training.s3_access import NotS3Error, make_client, reaching
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, PutObjectRequestTypeDef
 
+_Answer = TypeVar("_Answer", bound=Mapping[str, Any])
+
 _CHUNK = 1 << 20
 _LOST = (409, 412)
 """HTTP statuses of a conditional write that lost: 409 is one that met another at the same time."""
+_UNSAFE = (
+    "The store of the bucket {} does not check the conditions of a write (If-None-Match): where "
+    "two people publish at once, one may overwrite the other. Publish from one place at a time."
+)
 
 
 class Destination(Protocol):
@@ -126,24 +134,19 @@ class S3Destination:
 
     def __init__(self, bucket: str, prefix: str) -> None:
         """Make the client; nothing is written yet."""
-        import boto3
-        from botocore.exceptions import BotoCoreError
-
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
-        try:
-            self._client = boto3.client("s3")
-        except (BotoCoreError, ValueError) as error:
-            raise TrainingError(
-                f"The AWS settings of the environment do not fit: {error}. Correct AWS_PROFILE, "
-                "AWS_REGION, AWS_ENDPOINT_URL or the credentials."
-            ) from error
+        self._client = make_client()
+        self._is_proven = False
 
     def read(self, key: str) -> Tagged | None:
         """Return a small object, or None where there is none."""
         with self._reaching(key):
             found = self._get(key)
-            return None if found is None else Tagged(found["Body"].read(), found["ETag"])
+            if found is None:
+                return None
+            with closing(found["Body"]) as body:
+                return Tagged(body.read(), _from_s3(found, "ETag")["ETag"])
 
     def info(self, key: str) -> FileInfo | None:
         """Return what an object's bytes are, or None where there is none."""
@@ -152,15 +155,15 @@ class S3Destination:
             found = self._get(key)
             if found is None:
                 return None
-            for chunk in found["Body"].iter_chunks(_CHUNK):
-                digest.update(chunk)
-                size += len(chunk)
+            with closing(found["Body"]) as body:
+                _from_s3(found, "ETag")
+                for chunk in body.iter_chunks(_CHUNK):
+                    digest.update(chunk)
+                    size += len(chunk)
         return FileInfo(digest.hexdigest(), size)
 
     def put(self, key: str, data: bytes, replaces: str | None) -> bool:
         """Write an object on a condition that S3 checks as it writes; see ``Destination``."""
-        from botocore.exceptions import ClientError
-
         request: PutObjectRequestTypeDef
         request = {"Bucket": self._bucket, "Key": self._prefix + key, "Body": data}
         if replaces is None:
@@ -168,14 +171,12 @@ class S3Destination:
         else:
             request["IfMatch"] = replaces
         with self._reaching(key):
-            try:
-                self._client.put_object(**request)
-            except ClientError as error:
-                status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-                if status in _LOST or error.response["Error"]["Code"] == "NoSuchKey":
-                    return False
-                raise
-        return True
+            is_written = self._write(request)
+            if is_written and replaces is None and len(data) < _CHUNK and not self._is_proven:
+                self._is_proven = True
+                if self._write(request):  # the same bytes, which must be refused now
+                    console.print(_UNSAFE.format(self._bucket), soft_wrap=True, highlight=False)
+        return is_written
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """Return the size of every object below a prefix, by its key."""
@@ -185,7 +186,7 @@ class S3Destination:
             return {
                 entry["Key"][start:]: entry["Size"]
                 for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix)
-                for entry in page.get("Contents", [])
+                for entry in _from_s3(page, "IsTruncated").get("Contents", [])
             }
 
     def _get(self, key: str) -> GetObjectOutputTypeDef | None:
@@ -194,15 +195,25 @@ class S3Destination:
         except self._client.exceptions.NoSuchKey:
             return None
 
-    @contextmanager
-    def _reaching(self, key: str) -> Iterator[None]:
-        """Turn what the AWS SDK raises into a sentence."""
-        from botocore.exceptions import BotoCoreError, ClientError
+    def _write(self, request: PutObjectRequestTypeDef) -> bool:
+        """Write an object; return False where the condition for it does not hold."""
+        from botocore.exceptions import ClientError
 
         try:
-            yield
-        except (BotoCoreError, ClientError) as error:
-            raise TrainingError(
-                f"s3://{self._bucket}/{self._prefix}{key} cannot be reached: {error}. Check the "
-                "bucket's name, the credentials and AWS_ENDPOINT_URL."
-            ) from error
+            _from_s3(self._client.put_object(**request), "ETag")
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if status in _LOST or error.response["Error"]["Code"] == "NoSuchKey":
+                return False
+            raise
+        return True
+
+    def _reaching(self, key: str) -> AbstractContextManager[None]:
+        return reaching(f"s3://{self._bucket}/{self._prefix}{key}")
+
+
+def _from_s3(answer: _Answer, part: str) -> _Answer:
+    """Return an answer that has what each of this kind has; a page of a proxy has not."""
+    if part not in answer:
+        raise NotS3Error
+    return answer

@@ -13,6 +13,7 @@ import torch
 from model_loader import Metadata, ModelUnavailableError
 from training.atomic import replacing
 from training.best import load_best
+from training.check import check_network
 from training.data.cache_folder import NONE, check_cache, choose_cache
 from training.data.locks import hold
 from training.data.source import DataSource
@@ -28,8 +29,9 @@ from training.fitting.fit import Fitting
 from training.fitting.hardware import Hardware
 from training.fitting.lr_find import RangeTest
 from training.fitting.stops import resumable, resume_command
+from training.fitting.thaw import check_stages
 from training.fitting.tracker import check_tracker, tracking
-from training.material import Images, read_images, read_split_images
+from training.material import Images, check_processes, read_images, read_split_images
 from training.models.classifier import backbone, build_model
 from training.models.weights import find_weights
 from training.progress import console
@@ -42,6 +44,7 @@ from training.run import (
     move_data,
     new_run,
     read_data,
+    take,
     write_data,
 )
 
@@ -93,9 +96,12 @@ def train(
     check_tracker(tracker)
     check_cache(cache)
     hardware = hardware or Hardware()
+    hardware.check(recipe)
+    check_stages(recipe)
     if hardware.world > 1 and save is None:
         raise TrainingError("Several processes need one folder to write to: give --save DIR.")
     run = Run(save) if save and hardware.rank else new_run(recipe.name, save)
+    check_network(recipe)
     with interruptible(_NOT_BEGUN):
         images = replace(read_images(source, recipe), cache=choose_cache(cache, run.folder))
         labels = images.table.labels
@@ -105,7 +111,10 @@ def train(
         if hardware.rank == 0:
             images.check_test()
         first = images.material(recipe, recipe.stages[0])
+        check_processes(hardware, recipe, images, first, Progress(labels))
         materials = _materials(images, recipe, first)
+        if hardware.rank == 0:
+            run = take(run, save is not None)
     made = Progress(labels)
     with resumable(run, made, hardware.rank == 0):
         if hardware.rank == 0:
@@ -142,6 +151,7 @@ def resume(
     run = Run(folder)
     made = read_progress(run)
     recipe, data = load_recipe(str(run.recipe)), read_data(run)
+    hardware.check(recipe)
     with interruptible(f"Interrupted before training went on. {resume_command(run)}"):
         images = _own_images(run, data, root)
         if len(made.epochs) == recipe.epochs and run.evaluation.is_file():
@@ -154,6 +164,7 @@ def resume(
         images = replace(images, cache=choose_cache(cache or data.cache, folder))
         model = build_model(recipe.model, len(made.labels))
         first = images.material(recipe, recipe.stages[made.stage])
+        check_processes(hardware, recipe, images, first, made)
         materials = _materials(images, recipe, first, made.stage)
     with resumable(run, made, hardware.rank == 0):
         with tracking(tracker, run, recipe, hardware.rank, made.steps) as trackers:
@@ -191,7 +202,9 @@ def find_rate(
     """
     if stage >= len(recipe.stages):
         raise TrainingError(f"The recipe {recipe.name} has {len(recipe.stages)} stages.")
+    check_stages(recipe)
     check_cache(cache)
+    check_network(recipe)
     images = replace(read_images(source, recipe), cache=choose_cache(cache))
     torch.manual_seed(recipe.seed)
     state = find_weights(weights, backbone(recipe.model))
@@ -282,12 +295,10 @@ def _begin(run: Run, recipe: Recipe, images: Images, weights: str) -> None:
         "weights": str(given.resolve()) if given.is_file() else weights,
         "cache": NONE if images.cache is None else str(images.cache.resolve()),
     }
-    run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     with replacing(run.recipe) as partial:
         partial.write_text(recipe.to_yaml(), encoding="utf-8")
     write_data(run, data)
-    with replacing(run.split) as partial:
-        write_split(split, partial)
+    write_split(split, run.split)
 
 
 def _finish(run: Run, hardware: Hardware) -> Trained | None:

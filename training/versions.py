@@ -16,7 +16,9 @@ from model_loader.model import find_current, load_version
 from model_loader.store import Store, Tagged, open_store, sha256
 from training.errors import TrainingError
 from training.publish import CURRENT, current_version, make_current
+from training.s3_access import waiting
 from training.store import Destination, open_destination
+from training.terminal import few
 
 if TYPE_CHECKING:
     from training.evaluation.figures import Evaluation
@@ -134,11 +136,13 @@ def verified(address: str, version: str | None = None) -> Iterator[Verified]:
     """
     with tempfile.TemporaryDirectory() as cache:  # a cache of earlier downloads proves nothing
         store = open_store(address, Path(cache))
-        folder = find_current(store).folder if version is None else _folder(version)
-        text = _read_metadata(store, folder, address, version)
-        metadata = Metadata.from_json(text)
-        for file, info in metadata.files.items():
-            store.fetch(f"{folder}{file}", info)
+        with waiting(address):
+            folder = find_current(store) if version is None else _folder(version)
+            text = _read_metadata(store, folder, address, version)
+            metadata = Metadata.from_json(text)
+            for file, info in metadata.files.items():
+                with store.fetch(f"{folder}{file}", info):
+                    pass
         runnable = [engine for engine, (file, _) in ENGINES.items() if file in metadata.files]
         models = {engine: load_version(store, folder, engine) for engine in runnable}
         yield Verified(metadata, sha256(text), models)
@@ -228,7 +232,7 @@ def _before(published: list[Published], address: str) -> Published:
         if not one.problem:
             return one
     newer = [one.version for one in published[:current] if not one.problem]
-    others = f" Newer ones can: {', '.join(newer)}. Name one." if newer else ""
+    others = f" Newer ones can: {few(newer)}. Name one." if newer else ""
     raise TrainingError(
         f"There is none to go back to: no version of {address} that is older than "
         f"{published[current].version} can be served.{others}"
@@ -240,7 +244,7 @@ def _named(published: list[Published], version: str, address: str) -> Published:
         if one.version == version:
             return one
     raise TrainingError(
-        f"{address} has no version {version}; it has {', '.join(one.version for one in published)}."
+        f"{address} has no version {version}; it has {few(one.version for one in published)}."
     )
 
 

@@ -110,17 +110,19 @@ def publish(version: Path, store: str, aws: Ministack) -> None:
     _check([sys.executable, "-m", "training", "publish", str(version), store], aws.env)
 
 
-def run_osls(command: str, *params: str, env: dict[str, str] | None = None) -> str:
+def run_osls(
+    command: str, *params: str, env: dict[str, str] | None = None, cwd: Path = ROOT
+) -> str:
     """Run an osls command with the parameters given as `name=value`; return what it prints."""
     arguments = [argument for param in params for argument in ("--param", param)]
-    return _check(["npx", "--no-install", "osls", *command.split(), *arguments], env)
+    return _check(["npx", "--no-install", "osls", *command.split(), *arguments], env, cwd)
 
 
-def _check(command: list[str], env: dict[str, str] | None) -> str:
+def _check(command: list[str], env: dict[str, str] | None, cwd: Path = ROOT) -> str:
     """Run a command in the checkout and return its output; raise with all of it on failure."""
     done = subprocess.run(
         command,
-        cwd=ROOT,
+        cwd=cwd,
         env=env or dict(os.environ),
         capture_output=True,
         text=True,

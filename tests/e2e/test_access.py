@@ -77,7 +77,7 @@ def key(service: Service) -> str:
 @pytest.fixture(scope="module")
 def signed_service(service: Service) -> Service:
     """The same service, deployed again to be asked by signed requests; what has a key is over."""
-    service.osls("deploy", "auth=iam")
+    service.osls("deploy", "auth=iam", "quota=0", "rate=10", "burst=20")
     return Service(service.aws)
 
 
@@ -167,6 +167,40 @@ def test_a_deployment_does_not_print_the_key_but_info_does(
     assert f"api keys:\n  {STACK}" in printed
     assert key not in printed
     assert key in service.osls("info", "auth=key")
+
+
+def test_a_deployment_ends_with_who_gets_in_and_how_often(service: Service, printed: str) -> None:
+    limits = f"at most {RATE} requests a second on each route, {BURST} at once, {QUOTA} a day"
+    assert printed.strip().splitlines()[-1] == (
+        f"access: holders of the API key may call {service.url} (auth=key; {limits} with the key)"
+    )
+
+
+@pytest.mark.parametrize("command", ["deploy", "deploy function --function classifier"])
+def test_a_deployment_that_leaves_out_what_the_stage_was_told_is_refused(
+    service: Service, command: str
+) -> None:
+    with pytest.raises(RuntimeError) as refusal:
+        service.osls(command, f"rate={RATE}", "burst=7")
+    assert f"{STACK} was deployed with auth=key quota={QUOTA}, of which" in str(refusal.value)
+    assert "to change it say so: --param auth=none --param quota=0." in str(refusal.value)
+    check_refusal(service.curl(f"{service.url}/model"), 401, "no key")
+
+
+def test_a_function_alone_is_not_deployed_with_other_parameters(service: Service) -> None:
+    told = ("auth=key", f"quota={QUOTA}", f"rate={RATE}", f"burst={BURST}")
+    with pytest.raises(RuntimeError, match='"deploy function" changes the code alone'):
+        service.osls("deploy function --function classifier", *told, f"sha256={'0' * 64}")
+
+
+def test_a_package_is_not_deployed_with_other_parameters_than_it_was_made_with(
+    service: Service, tmp_path: Path
+) -> None:
+    told = (f"quota={QUOTA}", f"rate={RATE}", f"burst={BURST}")
+    service.osls(f"package --package {tmp_path}", f"rate={RATE}")
+    with pytest.raises(RuntimeError, match="The package was made with the parameters"):
+        service.osls(f"deploy --package {tmp_path}", "auth=key", *told)
+    check_refusal(service.curl(f"{service.url}/model"), 401, "no key")
 
 
 def test_a_stranger_who_asks_in_a_loop_is_told_to_wait(service: Service) -> None:
@@ -374,3 +408,17 @@ def test_the_settings_of_the_stage_follow_each_deployment(signed_service: Servic
     )
     limits = stage["methodSettings"]["*/*"]
     assert (limits["throttlingRateLimit"], limits["throttlingBurstLimit"]) == (10, 20)
+
+
+# auth=none, which must be said
+
+
+def test_a_service_is_opened_by_a_deployment_that_says_so(
+    signed_service: Service, invoker: Credentials
+) -> None:
+    with pytest.raises(RuntimeError, match="was deployed with auth=iam, of which"):
+        signed_service.osls("deploy")
+    printed = signed_service.osls("deploy", "auth=none", "quota=0", "rate=10", "burst=20")
+    last = printed.strip().splitlines()[-1]
+    assert last.startswith(f"access: everyone who knows {signed_service.url} may call it")
+    assert signed_service.curl(f"{signed_service.url}/model").status == 200

@@ -135,6 +135,16 @@ def test_the_map_is_there_only_where_it_is_asked_for() -> None:
     assert added == {"BulkStateMachine", "BulkRole", "BulkObjects"}
 
 
+def test_the_maps_answers_have_a_folder_of_their_own() -> None:
+    policy = resources("bulk=true")["BulkObjects"]["Properties"]["PolicyDocument"]
+    reads, writes, lists = policy["Statement"]
+    folders = [{"Fn::Sub": f"${{ModelBucket.Arn}}/{name}/*"} for name in ("bulk", "bulk-results")]
+    assert reads["Resource"] == folders
+    assert writes["Action"] == "s3:PutObject"
+    assert writes["Resource"] == folders[1]
+    assert lists["Condition"] == {"StringLike": {"s3:prefix": ["bulk/*", "bulk-results/*"]}}
+
+
 def test_the_map_runs_as_many_at_once_as_are_asked_for() -> None:
     assert definition()["States"]["ClassifyAll"]["MaxConcurrency"] == 50
     assert definition("concurrency=7")["States"]["ClassifyAll"]["MaxConcurrency"] == 7

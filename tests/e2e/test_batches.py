@@ -99,11 +99,11 @@ class Jobs:
 
         wait_until(is_there, f"{name} was answered", poll_seconds=0.02)
 
-    def answered(self, job: str) -> dict[str, int]:
+    def answered(self, job: str, folder: str = "results") -> dict[str, int]:
         """Return of each image that has an answer how many versions of it there are."""
         counts: dict[str, int] = {}
         pages = self.s3.get_paginator("list_object_versions")
-        prefix = f"results/{job}/"
+        prefix = f"{folder}/{job}/"
         for page in pages.paginate(Bucket=self.service.bucket, Prefix=prefix):
             for found in page.get("Versions", []):
                 name = found["Key"].removeprefix(prefix).removesuffix(".json")
@@ -227,7 +227,7 @@ def test_an_image_that_is_replaced_is_answered_again(events: Jobs) -> None:
 def test_of_1000_images_the_map_answers_all_but_the_bad_ones(jobs: Jobs) -> None:
     images = pictures(995)
     jobs.put("bulk/archive", images | BAD)
-    assert jobs.answered("archive") == {}  # nobody was told
+    assert jobs.answered("archive", "bulk-results") == {}  # nobody was told
     steps = jobs.service.aws.client("stepfunctions")
     machine = jobs.service.outputs()["BulkStateMachine"]
     execution = steps.start_execution(stateMachineArn=machine, input='{"job": "archive"}')
@@ -239,7 +239,7 @@ def test_of_1000_images_the_map_answers_all_but_the_bad_ones(jobs: Jobs) -> None
     assert described["maxConcurrency"] == 3
     assert described["itemCounts"]["succeeded"] == 995
     assert described["itemCounts"]["failed"] == 5
-    assert jobs.answered("archive") == dict.fromkeys(images, 1)
+    assert jobs.answered("archive", "bulk-results") == dict.fromkeys(images, 1)
     letters = {letter["requestPayload"]["key"]: letter for letter in jobs.failures()}
     assert letters.keys() == {f"bulk/archive/{name}" for name in BAD}
     for name, part in REASONS.items():
@@ -256,12 +256,14 @@ def test_a_dead_letter_is_tried_again_by_sending_the_function_what_it_holds(jobs
     functions = jobs.service.aws.client("lambda")
     for request in (letter["requestPayload"], payload):
         functions.invoke(FunctionName=FUNCTION, InvocationType="Event", Payload=json.dumps(request))
-    wait_until(lambda: name in jobs.answered("mended"), "it was answered")
+    wait_until(lambda: name in jobs.answered("mended", "bulk-results"), "it was answered")
     wait_until(lambda: jobs.failing() == 1, "the other one was a dead letter again")
     jobs.failures()
 
 
-@pytest.mark.parametrize("folder", ["batch", "bulk", "results", "models/flying-objects"])
+@pytest.mark.parametrize(
+    "folder", ["batch", "bulk", "results", "bulk-results", "models/flying-objects"]
+)
 def test_the_functions_role_reads_images_answers_and_its_model(
     probe: RoleProbe, jobs: Jobs, folder: str
 ) -> None:
@@ -283,7 +285,8 @@ def test_the_functions_role_writes_answers_and_nothing_else(probe: RoleProbe, jo
     def write(bucket: str, key: str) -> str:
         return probe.try_to("s3", "put_object", Bucket=bucket, Key=key)
 
-    assert write(jobs.service.bucket, "results/an-object") == "allowed"
+    for folder in ("results", "bulk-results"):
+        assert write(jobs.service.bucket, f"{folder}/an-object") == "allowed"
     for folder in ("batch", "bulk", "incoming", "models/flying-objects", "runs"):
         assert write(jobs.service.bucket, f"{folder}/an-object") == "AccessDenied"
     jobs.s3.create_bucket(Bucket="another-bucket")

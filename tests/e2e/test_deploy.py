@@ -333,6 +333,7 @@ def run_removal_hook(aws: Ministack) -> None:
         const serverless = {{
           getProvider: () => provider,
           configSchemaHandler: {{ defineCustomProperties() {{}} }},
+          processedInput: {{ isHelpRequest: true }}, // so that no parameters are read
         }};
         const plugin = new Plugin(serverless, {{}}, {{ log: {{ notice() {{}} }} }});
         plugin.hooks['before:remove:remove']();

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from model_loader import load_model
-from model_loader.formats import FORMATS
+from model_loader.image.formats import FORMATS
 from tests.e2e.install_tools import PYTHON
 from tests.e2e.ministack import Ministack
 from tests.e2e.rie import Emulator, run_checkout, run_package

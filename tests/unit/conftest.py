@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,6 @@ import requests
 import torch
 from moto.server import ThreadedMotoServer
 from PIL import Image
-from rich.console import Console
 from werkzeug.test import Client
 
 from handler import create_app
@@ -26,6 +26,7 @@ from training.data import contents as contents_module
 from training.data import decoding
 from training.models.classifier import Classifier, build_model
 from training.publish import publish
+from training.terminal import Terminal
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -80,6 +81,11 @@ def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
     requests.post(f"{s3_server}/moto-api/reset", timeout=10).raise_for_status()
 
 
+def cache_of(folder: Path) -> Path:
+    """Return where this user's downloads are kept below a temporary folder."""
+    return folder / f"model_loader-{os.getuid()}"
+
+
 @pytest.fixture(scope="session")
 def photo() -> bytes:
     """A small JPEG."""
@@ -90,7 +96,7 @@ def photo() -> bytes:
 def lines(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What is said on standard error."""
     said = io.StringIO()
-    console = Console(file=said, width=300)
+    console = Terminal(file=said, width=300)
     for module in (contents_module, decoding):
         monkeypatch.setattr(module, "console", console)
     return said

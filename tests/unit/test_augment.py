@@ -234,7 +234,7 @@ def test_a_random_crop_is_another_one_each_time_and_shows_only_the_picture() -> 
 
 def test_a_list_with_a_crop_of_its_own_replaces_the_strategys() -> None:
     own = {"op": "random_crop", "size": 64}
-    assert get_strategy("squash").augmentation([own]).entries == [own]
+    assert get_strategy("squash", 64).augmentation([own]).entries == [own]
 
 
 @pytest.mark.parametrize(

@@ -163,8 +163,8 @@ class TestAnItemOfTheBulk:
         key = "bulk/holidays/a+b.png"
         jobs.put(key, picture(1))
         item = {"bucket": BUCKET, "key": key, "size": 1024}
-        assert lambda_handler(item, None) == {"results": ["results/holidays/a+b.png.json"]}
-        assert jobs.answer("results/holidays/a+b.png.json")["object"]["key"] == key
+        assert lambda_handler(item, None) == {"results": ["bulk-results/holidays/a+b.png.json"]}
+        assert jobs.answer("bulk-results/holidays/a+b.png.json")["object"]["key"] == key
 
     def test_that_is_bad_fails_with_its_key_and_the_reason(self, jobs: Jobs) -> None:
         jobs.put("bulk/holidays/cut.png", picture(1)[:40])

@@ -66,6 +66,64 @@ def test_answers_that_are_all_right_keep_the_temperature_of_one() -> None:
 
 
 def test_answers_that_are_all_wrong_are_given_no_confidence() -> None:
-    logits = np.eye(CLASSES) * 4
-    temperature = fit_temperature(logits, np.roll(np.arange(CLASSES), 1))
+    truth = np.tile(np.arange(CLASSES), 40)
+    logits = np.eye(CLASSES)[(truth + 1) % CLASSES] * 4
+    temperature = fit_temperature(logits, truth)
     assert softmax(logits, temperature).max() == pytest.approx(1 / CLASSES, abs=0.05)
+
+
+SIZES = (2, 3, 5, 10, 20, 50, 200, 2000)
+Answers = tuple[NDArray[np.float64], NDArray[np.int64]]
+
+
+def with_mistakes(n: int, mistakes: int, margin: float) -> Answers:
+    """Return logits whose right class leads by about ``margin``, and in the first ones another."""
+    generator = np.random.default_rng(n)
+    truth = generator.integers(0, CLASSES, n)
+    answers = np.where(np.arange(n) < mistakes, (truth + 1) % CLASSES, truth)
+    return np.eye(CLASSES)[answers] * margin + generator.uniform(0, 1, (n, CLASSES)), truth
+
+
+def plain_temperature(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
+    """Return the temperature of the highest likelihood of these images alone, by looking."""
+    grid = np.exp(np.linspace(np.log(0.05), np.log(20), 2000))
+    every = [softmax(logits, t)[np.arange(len(truth)), truth].clip(1e-300) for t in grid]
+    return float(grid[np.argmax([np.log(one).sum() for one in every])])
+
+
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("margin", [2.0, 6.0, 20.0])
+def test_without_a_mistake_confidences_stay(n: int, margin: float) -> None:
+    assert fit_temperature(*with_mistakes(n, 0, margin)) == 1.0
+
+
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("margin", [2.0, 6.0, 20.0])
+def test_one_mistake_among_few_images_moves_the_temperature_a_little(n: int, margin: float) -> None:
+    answers = with_mistakes(n, 1, margin)
+    temperature, plain = fit_temperature(*answers), plain_temperature(*answers)
+    assert min(plain, 1) <= temperature <= max(plain, 1)
+    assert 0.2 < temperature < 10
+    if n <= 20:  # too few to make the network more certain than it is
+        assert temperature > 0.6
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_the_more_mistakes_the_less_the_confidence(n: int) -> None:
+    mistakes = sorted({1, max(1, n // 4), max(1, n // 2), n})
+    found = [fit_temperature(*with_mistakes(n, count, 4.0)) for count in mistakes]
+    assert found == sorted(found)
+
+
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("scale", [0.4, 1.0, 3.0])
+def test_a_temperature_lies_between_what_the_images_say_and_one(n: int, scale: float) -> None:
+    logits, truth = honest()
+    logits, truth = scale * logits[:n], truth[:n]
+    if (logits.argmax(axis=1) == truth).all():
+        assert fit_temperature(logits, truth) == 1
+        return
+    temperature, plain = fit_temperature(logits, truth), plain_temperature(logits, truth)
+    assert min(plain, 1) * 0.99 <= temperature <= max(plain, 1) * 1.01
+    if n == 2000:
+        assert temperature == pytest.approx(plain, rel=0.02)

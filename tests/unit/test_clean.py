@@ -25,7 +25,7 @@ from training.verbs import data as verbs
 def test_a_clean_folder_is_kept_whole(root: Path) -> None:
     cleaning = run(root)
     assert cleaning.findings == ()
-    assert len(cleaning.kept) == cleaning.examined == 24
+    assert len(cleaning.kept) == len(cleaning.examined) == 24
 
 
 TIFF = encode(scene(50), "TIFF", compression="tiff_lzw")
@@ -95,6 +95,17 @@ def test_a_wrong_extension_can_be_put_right(root: Path, tmp_path: Path) -> None:
     assert left.kept["birds/0.jpeg.png"] == "birds/0.jpeg.png"
 
 
+def test_a_name_of_full_length_is_put_right_within_what_file_systems_take(
+    root: Path, tmp_path: Path
+) -> None:
+    for letter, count in (("n", 251), ("ö", 125)):
+        put(root, f"birds/{letter * count}.png", encode(scene(count), "WEBP"))
+    cleaning = run(root, fix_extensions=True)
+    keep(cleaning, tmp_path / "out")
+    kept = {name for name in cleaning.kept.values() if name.endswith(".webp")}
+    assert kept == {f"birds/{'n' * 250}.webp", f"birds/{'ö' * 125}.webp"}
+
+
 def test_cleanvision_itself_gives_the_same_verdicts(root: Path) -> None:
     put(root, "birds/dark.png", scene(52).point(lambda level: level // 6))
     put(root, "birds/blurry.png", BLURRED)
@@ -129,7 +140,7 @@ def test_a_large_photograph_is_judged_by_a_smaller_one(root: Path) -> None:
     large = scene(57, 192).resize((3000, 2400))
     put(root, "birds/large.jpg", encode(large, "JPEG"))
     put(root, "birds/small.jpg", encode(large.resize((750, 600)), "JPEG"))
-    by_name = {Path(one.file).name: one for one in examine_files(root, list_files(root))}
+    by_name = {Path(one.file).name: one for one in examine_files(root, list_files(root).rows)}
     big, small = by_name["large.jpg"], by_name["small.jpg"]
     assert (big.width, big.height) == (3000, 2400)
     assert (big.hash ^ small.hash).bit_count() <= 2
@@ -147,7 +158,7 @@ def test_where_most_images_are_of_one_size_another_size_is_not_odd(root: Path) -
 
 def test_threads_find_what_one_thread_finds(root: Path) -> None:
     put(root, "birds/bad.png", b"no image")
-    rows = list_files(root)
+    rows = list_files(root).rows
     one = examine_files(root, rows, threads=1)
     two = examine_files(root, rows, threads=2)
     assert [(e.file, e.rule, e.sha256, e.hash) for e in two] == [

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import struct
-
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
+from PIL.PngImagePlugin import PngInfo
 
 from model_loader import (
     ClassifierError,
@@ -17,6 +16,7 @@ from model_loader import (
     UnsupportedImageError,
     decode_image,
 )
+from tests.costly_files import bmp, strips, tiff_of
 from tests.images import GIF_BOMB, WEBP_BOMB, encode, halves, noise, png_that_claims
 
 
@@ -45,42 +45,6 @@ def test_the_first_frame_counts(format: str) -> None:
         options["lossless"] = True
     image = decode_image(encode(red, format, **options))
     assert image.getpixel((4, 4)) == (255, 0, 0)
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_exif_orientation_is_applied(orientation: int) -> None:
-    upright = halves()
-    stored = {
-        1: lambda i: i,
-        2: lambda i: i.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
-        3: lambda i: i.transpose(Image.Transpose.ROTATE_180),
-        4: lambda i: i.transpose(Image.Transpose.FLIP_TOP_BOTTOM),
-        5: lambda i: i.transpose(Image.Transpose.TRANSPOSE),
-        6: lambda i: i.transpose(Image.Transpose.ROTATE_90),
-        7: lambda i: i.transpose(Image.Transpose.TRANSVERSE),
-        8: lambda i: i.transpose(Image.Transpose.ROTATE_270),
-    }[orientation](upright)
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    image = decode_image(encode(stored, "PNG", exif=exif))
-    assert np.array_equal(np.asarray(image), np.asarray(upright))
-
-
-@pytest.mark.parametrize("tag", [0x014A, 0x8769, 0xA005])
-def test_an_orientation_counts_beside_a_pointer_that_is_a_text(tag: int) -> None:
-    orientation = struct.pack(">HHIHH", 0x0112, 3, 1, 6, 0)
-    text = struct.pack(">HHI4s", tag, 2, 4, b"abc\0")
-    tiff = b"MM\0*" + struct.pack(">IH", 8, 2) + orientation + text + bytes(4)
-    stored = halves().transpose(Image.Transpose.ROTATE_90)
-    image = decode_image(encode(stored, "JPEG", exif=b"Exif\0\0" + tiff))
-    assert image.size == (40, 20)
-    assert image.getpixel((2, 10))[0] > 200
-
-
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
-def test_damaged_exif_data_does_not_matter() -> None:
-    data = encode(halves(), "JPEG", exif=b"Exif\x00\x00MM\x00*\x00\x00\xff\xff")
-    assert decode_image(data).size == (40, 20)
 
 
 def test_a_palette_becomes_its_colours() -> None:
@@ -148,6 +112,61 @@ def test_thirty_two_bit_pixels_are_refused_with_a_way_out() -> None:
     data = encode(Image.new("F", (4, 4), 0.5), "TIFF")
     with pytest.raises(UndecodableImageError, match="Save it with 8 or 16 bits"):
         decode_image(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (tiff_of(4, 4, bytes(64), strips(1, 4, 64), bits=(16, 16)), "unknown pixel mode"),
+        (tiff_of(4, 4, bytes(64), strips(1, 4, 64), compression=34712), "34712"),
+        (bmp(4, 4, 8, 4, bytes(16)), "Unsupported BMP compression"),
+        (bmp(4, 4, 2, 0, bytes(16)), "Unsupported BMP pixel depth"),
+    ],
+    ids=["TIFF of grey and alpha in 16 bits", "TIFF of JPEG 2000", "BMP of JPEG", "BMP of 2 bits"],
+)
+def test_a_kind_that_is_not_supported_is_not_called_damaged(data: bytes, reason: str) -> None:
+    with pytest.raises(UndecodableImageError, match=f"not supported .*{reason}.*Save it"):
+        decode_image(data)
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_a_text_of_many_megabytes_in_a_png_does_not_matter(compressed: bool) -> None:
+    info = PngInfo()
+    info.add_text("parameters", "prompt " * 600_000, zip=compressed)
+    info.add_itxt("XML:com.adobe.xmp", " " * 3_000_000, zip=compressed)
+    data = encode(halves(), "PNG", pnginfo=info, icc_profile=bytes(2_000_000))
+    assert np.array_equal(np.asarray(decode_image(data)), np.asarray(halves()))
+
+
+def test_metadata_is_never_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "a text " * 2000
+    files = [encode(halves(), format, exif=exif) for format in ("JPEG", "PNG", "WEBP")]
+    monkeypatch.setattr(Image.Image, "getexif", None)
+    for data in files:
+        assert decode_image(data).size == (20, 40)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_a_file_is_opened_once_and_decoded_once(
+    format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encode(noise(64, 48), format, **({} if format in ("GIF", "BMP") else {"exif": exif}))
+    calls = []
+    for name in ("__init__", "load_prepare"):
+        original = getattr(ImageFile.ImageFile, name)
+
+        def counted(image: object, *rest: object, name=name, original=original, **more: object):
+            calls.append(name)
+            return original(image, *rest, **more)
+
+        monkeypatch.setattr(ImageFile.ImageFile, name, counted)
+    encoded = EncodedImage.read(data)
+    assert calls == ["__init__"]
+    encoded.decode(encoded.scale_for((20, 20)))
+    assert calls == ["__init__", "load_prepare"]
 
 
 def test_a_panorama_of_a_phone_is_a_jpeg() -> None:

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
-import socket
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,16 +21,14 @@ from tests.fitting_material import (
     material,
     network,
     recipe,
+    torchrun,
 )
 from training.errors import TrainingError
 from training.fitting.checkpoint import Progress, read_progress
-from training.fitting.figures import best_epoch
 from training.fitting.order import EpochOrder, Numbered
 from training.fitting.thaw import Trainee
 from training.models.network import Classifier
 from training.run import Run
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def same(one: nn.Module, other: nn.Module) -> bool:
@@ -104,16 +98,6 @@ def test_training_on_cached_features_gives_the_weights_of_training_on_images(
     assert (first - network(0).head.weight).norm() / second.norm() > 0.01
 
 
-def test_with_augmentation_each_view_is_an_epochs_images(tmp_path: Path) -> None:
-    two = "thaw: head, epochs: 2"
-    cached, _ = fit(tmp_path / "1", recipe(f"{two}, views: 2"), material(True), network(0))
-    fresh, _ = fit(tmp_path / "2", recipe(f"{two}, views: 0"), material(True), network(0))
-    single, _ = fit(tmp_path / "3", recipe(f"{two}, views: 1"), material(True), network(0))
-    difference = (cached.head.weight - fresh.head.weight).norm() / fresh.head.weight.norm()
-    assert difference < 1e-3
-    assert (single.head.weight - fresh.head.weight).norm() / fresh.head.weight.norm() > 1e-3
-
-
 def test_caches_are_removed(tmp_path: Path) -> None:
     fit(tmp_path, recipe("thaw: head, epochs: 1"), material())
     assert list((tmp_path / "cache").iterdir()) == []
@@ -149,7 +133,7 @@ def test_the_tables_of_a_run_hold_every_epoch_part_and_class(tmp_path: Path) -> 
 def test_the_best_weights_are_those_of_the_lowest_validation_loss(tmp_path: Path) -> None:
     images = material()
     _, made = fit(tmp_path, recipe("thaw: all, epochs: 6"), images)
-    best = best_epoch(made.epochs)
+    best = made.epochs[made.best([224])]
     model = network()
     model.load_state_dict(torch.load(Run(tmp_path).checkpoint, weights_only=True))
     model.eval()
@@ -243,7 +227,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(tmp_path: 
     with pytest.raises(TrainingError, match=r"loss became nan in stage head, epoch 0, at .* rate"):
         fit(
             tmp_path,
-            recipe("thaw: head, epochs: 1"),
+            recipe("thaw: head, epochs: 1, views: 0"),
             replace(images, training=poisoned, plain=poisoned),
         )
     assert Run(tmp_path).last.read_bytes() == kept
@@ -262,12 +246,7 @@ def test_two_processes_share_one_permutation_step_by_step() -> None:
 
 
 def test_two_processes_end_with_the_weights_and_figures_of_one(tmp_path: Path) -> None:
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    torchrun += ["--master-port", str(_free_port())]
-    command = [*torchrun, "-m", "tests.fitting_material", "share", str(tmp_path / "2")]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    torchrun(2, "share", tmp_path / "2")
     model, made = fit(tmp_path / "1", recipe("thaw: head, epochs: 3"), material(), network(0))
     shared = read_progress(Run(tmp_path / "2"))
     for one, other in zip(made.epochs, shared.epochs, strict=True):
@@ -282,10 +261,22 @@ def test_two_processes_end_with_the_weights_and_figures_of_one(tmp_path: Path) -
     assert asked == [N + 16, 0]
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+def test_processes_that_find_other_rates_train_with_the_first_ones(tmp_path: Path) -> None:
+    torchrun(2, "disagree", tmp_path)
+    rates, weights = torch.load(tmp_path / "ended-0", weights_only=True)
+    others, other_weights = torch.load(tmp_path / "ended-1", weights_only=True)
+    assert rates == others
+    assert rates == read_progress(Run(tmp_path)).learning_rates
+    assert all(torch.equal(weights[key], other_weights[key]) for key in weights)
+
+
+def test_processes_that_have_other_images_all_say_so(tmp_path: Path) -> None:
+    torchrun(2, "compare", tmp_path)
+    said = [path.read_text() for path in tmp_path.glob("said-*")]
+    assert said == 2 * [
+        "The images of process 1 and of process 0 differ. Give all of them one command and the "
+        "same files."
+    ]
 
 
 def test_an_epochs_order_is_its_own() -> None:

@@ -118,3 +118,16 @@ def test_a_model_without_maps_has_none() -> None:
     flat = nn.Sequential(nn.Flatten(1), nn.Linear(3 * SIDE * SIDE, 2))
     model = Classifier(flat, nn.Identity(), nn.Sequential(nn.Linear(2, 2))).eval()
     assert heat_maps(model, with_patch(0, 0, 0), torch.tensor([1])) is None
+
+
+def test_the_last_maps_of_a_shifted_window_transformer_are_laid_out_as_images() -> None:
+    torch.manual_seed(0)
+    model = build_model("swin_t", 3).eval()
+    images = torch.randn(1, 3, 64, 96)
+    assert averages(model)
+    with torch.no_grad():
+        maps = model.to_block(len(model.features), images)
+        torch.testing.assert_close(model.head(maps.mean((2, 3))), model(images))
+    heat = heat_maps(model, images, torch.tensor([1]))
+    assert heat is not None
+    assert heat.shape == (1, 2, 3)

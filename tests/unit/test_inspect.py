@@ -195,3 +195,22 @@ def test_an_output_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     with pytest.raises(TrainingError, match="out cannot be written"):
         verbs.inspect(tmp_path / "data", tmp_path / "out")
+
+
+def test_of_long_lists_a_few_are_printed_and_the_rest_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    equal, across = encode(noise(20, 20, 1), "PNG"), encode(noise(20, 20, 2), "PNG")
+    for number in range(400):
+        put(tmp_path, f"a/copy-{number:03}.png", equal)
+        put(tmp_path, f"{'ab'[number % 2]}/both-{number:03}.png", across)
+        put(tmp_path, f"b/bad-{number:03}.png", b"junk")
+    verbs.inspect(tmp_path, output=tmp_path / "out")
+    said = capsys.readouterr().out
+    assert "a/copy-002.png = a/copy-003.png = a/copy-004.png and 395 more" in said
+    assert "and 395 more" in said.partition("in different classes")[2]
+    assert "400 files cannot be used as images" in said
+    assert "and 397 more" in said
+    assert len(said) < 6000
+    written = json.loads((tmp_path / "out" / "inspect.json").read_text())
+    assert sorted(map(len, written["duplicates"])) == [400, 400, 400]

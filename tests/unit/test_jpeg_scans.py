@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from model_loader import UndecodableImageError, decode_image
-from model_loader.jpeg_scans import MAX_SCANS, has_too_many_scans
+from model_loader.image.jpeg import MAX_SCANS, has_too_many_scans
 from tests.images import noise
 
 

@@ -21,7 +21,7 @@ from training.verbs import data as verbs
 
 
 def test_a_file_that_disappears_during_the_run_is_reported(root: Path, tmp_path: Path) -> None:
-    rows = [*list_files(root), LabelledImage("birds/gone.png", "birds")]
+    rows = [*list_files(root).rows, LabelledImage("birds/gone.png", "birds")]
     cleaning = clean(root, rows, Rules(), threads=1)
     assert [(f.file, f.rule) for f in cleaning.findings] == [("birds/gone.png", "unreadable")]
     (root / "birds" / "7.png").unlink()

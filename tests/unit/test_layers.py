@@ -98,13 +98,14 @@ def test_listing_leaves_the_network_as_it_was() -> None:
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 
 
-def test_a_network_that_is_one_block_has_no_row_of_its_own() -> None:
+def test_a_transformer_is_listed_layer_by_layer() -> None:
     with torch.device("meta"):
         names = [
             row.name for row in layer_table(build_model("vit_b_32", 4), (2, 3, 224, 224)).layers
         ]
     assert names[0] == "Conv2d-1"
     assert names[-1].startswith("Linear-")
+    assert sum(name.startswith("EncoderBlock-") for name in names) == 12
     assert not [name for name in names if name.startswith(("VisionTransformer", "Identity"))]
 
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from model_loader import (
     load_model,
 )
 from model_loader.store import LocalStore, file_info
-from tests.unit.conftest import BUCKET
+from tests.unit.conftest import BUCKET, cache_of
 from tests.versions import LABELS
 from training.publish import publish
 
@@ -98,7 +99,7 @@ def test_many_threads_share_one_download(
     fetched = []
     fetch = S3Store.fetch
 
-    def counting(self: S3Store, key: str, info: Any) -> Path:
+    def counting(self: S3Store, key: str, info: Any) -> AbstractContextManager[Path]:
         fetched.append(key)
         return fetch(self, key, info)
 
@@ -162,7 +163,7 @@ def test_a_damaged_file_in_the_cache_is_downloaded_again(
 ) -> None:
     uri = publish(version, f"s3://{BUCKET}/models")
     load_model(uri)
-    (cached,) = (tmp_path / "model_loader").iterdir()
+    (cached,) = cache_of(tmp_path).iterdir()
     cached.write_bytes(b"half a mod")
     assert load_model(uri).metadata.name == "flying-objects"
     assert file_info(cached) == load_model(uri).metadata.files["model.pt"]
@@ -175,7 +176,7 @@ def test_a_swapped_object_is_refused_and_not_kept(
     s3.put_object(Bucket=BUCKET, Key=next(iter_objects(s3, "model.pt")), Body=b"other weights")
     with pytest.raises(ModelCorruptError, match="not the file that was published"):
         load_model(uri)
-    assert list((tmp_path / "model_loader").iterdir()) == []
+    assert list(cache_of(tmp_path).iterdir()) == []
 
 
 def iter_objects(s3: S3Client, name: str) -> Any:
@@ -310,4 +311,5 @@ def test_below_the_threshold_the_label_is_unknown(copy: Path, photo: bytes) -> N
 def test_a_local_model_is_read_where_it_lies(version: Path) -> None:
     store = LocalStore(version)
     info = file_info(version / "model.pt")
-    assert store.fetch("model.pt", info) == version / "model.pt"
+    with store.fetch("model.pt", info) as path:
+        assert path == version / "model.pt"

@@ -7,6 +7,7 @@ import torch
 
 from tests.models_material import noise, pictures, spread
 from training.errors import TrainingError
+from training.fitting.thaw import Trainee
 from training.models.classifier import MODELS, Classifier, build_model
 from training.models.from_torchvision import torchvision_classifiers
 from training.models.torchvision_import import torchvision
@@ -131,6 +132,41 @@ def test_a_network_can_be_cut_after_any_cacheable_block(name: str, side: int, bl
             kept = maps.clone()
             assert torch.equal(model.from_block(k, maps), wanted), k
             assert torch.equal(maps, kept), k
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_has_blocks_that_can_be_trained_from_the_top(name: str) -> None:
+    torch.manual_seed(0)
+    model = build_model(name, 7).eval()
+    count = len(model.features)
+    assert count == model.cacheable_blocks > 1
+    everything = {id(parameter) for parameter in model.parameters()}
+    order = [id(parameter) for parameter in model.parameters()]
+    for thaw in range(1, count + 1):
+        trainee = Trainee(model, thaw)
+        trained = {id(p) for p in trainee.parameters() if p.requires_grad}
+        frozen = {id(p) for block in model.features[: count - thaw] for p in block.parameters()}
+        assert trained == everything - frozen, thaw
+        assert order[: len(frozen)] == [key for key in order if key in frozen]
+    assert trained == everything
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_can_be_cut_into_a_frozen_and_a_trained_part(name: str) -> None:
+    torch.manual_seed(0)
+    model = build_model(name, 7).eval()
+    torch.nn.init.normal_(model.head.weight)  # transformers' start at 0, and answer nothing
+    count = len(model.features)
+    images = pictures(1, 224, 224, seed=1)
+    with torch.no_grad():
+        wanted = model(images)
+        assert wanted.std() > 0
+        for k in {1, count // 2, count - 1, count}:
+            maps = model.to_block(k, images)
+            kept = maps.clone()
+            assert torch.equal(model.from_block(k, maps), wanted), k
+            assert torch.equal(maps, kept), k
+        assert torch.equal(model.head(model.embed(images)), wanted)
 
 
 def test_only_multiscale_cannot_be_cut_everywhere(multiscale: Classifier) -> None:

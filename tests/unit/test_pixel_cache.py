@@ -174,10 +174,10 @@ def test_the_decoder_is_all_that_decoding_imports() -> None:
         name
         for module in DECODER
         for name in re.findall(
-            r"^from (model_loader\.\w+)", inspect.getsource(module), re.MULTILINE
+            r"^from (model_loader[\w.]+)", inspect.getsource(module), re.MULTILINE
         )
     }
-    assert imported - {"model_loader.errors"} <= here
+    assert imported - {"model_loader.errors", "model_loader.image"} <= here
 
 
 def test_the_key_is_that_of_files_operations_and_decoder() -> None:

@@ -23,7 +23,7 @@ CELL = 176
 AUGMENTED = "flying-objects"
 STAGES = (
     "sizing.size=96",
-    "augment=[{op: random_resized_crop, size: 96}, {op: horizontal_flip}, {op: rotate}]",
+    "augment=[{op: random_resized_crop}, {op: horizontal_flip}, {op: rotate}]",
     "stages=[{thaw: head, epochs: 1, learning_rate: 0.1, augment: false}, "
     "{thaw: 4, epochs: 1, learning_rate: 0.1}, {thaw: all, epochs: 1, learning_rate: 0.1}]",
 )
@@ -89,7 +89,9 @@ def test_a_recipes_look_is_that_of_its_stages_that_augment() -> None:
     )
     assert only.strategy == recipe.strategy()
     assert only.augmentation is not None
-    assert only.augmentation.entries == recipe.augment
+    cropped, *others = only.augmentation.entries
+    assert cropped == {"op": "random_resized_crop", "size": 96}
+    assert [cropped["op"], *others] == ["random_resized_crop", *(recipe.augment or [])[1:]]
 
 
 def test_a_strategys_own_crop_is_part_of_the_look() -> None:
@@ -103,6 +105,8 @@ def test_stages_of_different_sizes_see_differently() -> None:
     assert first.title.startswith("flying-objects, stage 2: squash, 64 px, then")
     assert second.title.startswith("flying-objects, stage 3: squash, 96 px, then")
     assert first.strategy == get_strategy("squash", 64)
+    plain, _ = recipe_looks(load_recipe(AUGMENTED, [*STAGES, "stages.0.size=64"]))
+    assert plain.title == "flying-objects, stage 1: squash, 64 px, no augmentation"
 
 
 def test_where_no_stage_augments_all_are_shown() -> None:
@@ -180,3 +184,12 @@ def test_a_run_that_is_resumed_has_no_preview(
 ) -> None:
     options = ("--resume", tmp_path, "--preview", tmp_path / "x.png")
     assert "--preview is for a new run" in mistake(capsys, "train", *options)
+
+
+def test_a_class_name_is_written_in_letters_not_in_boxes(data: Path, tmp_path: Path) -> None:
+    sheets = []
+    for label in ("Möwe", "Måwe", "Mёwe", "שלום"):
+        next(path for path in data.iterdir() if path.name != "drone").rename(data / label)
+        write_preview(read_folder(data).rows[:8], data, [look(None)], tmp_path / "p.png", 0)
+        sheets.append((tmp_path / "p.png").read_bytes())
+    assert len(set(sheets)) == 4

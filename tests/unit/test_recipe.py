@@ -7,13 +7,55 @@ from pathlib import Path
 import pytest
 import yaml
 
+from model_loader import Metadata, Resize
 from training.errors import TrainingError
+from training.models.weights import MODELS
 from training.recipe import load_recipe, shipped_recipes
 
 
 @pytest.mark.parametrize("name", shipped_recipes())
 def test_every_shipped_recipe_is_valid_and_named_as_its_file(name: str) -> None:
-    assert load_recipe(name).name == name
+    # The tuned one makes a better version of the same model.
+    assert load_recipe(name).name == name.removesuffix("-tuned")
+    assert load_recipe(name, ["sizing.size=160"]).size() == 160
+
+
+def test_document_002s_recipe_is_its_own_chain() -> None:
+    recipe = load_recipe("flying-objects")
+    assert [op.op for op in recipe.transform().image_ops] == ["resize"]
+    assert recipe.transform().to_json()[0] == {"op": "resize", "height": 224, "width": 224}
+    for stage in recipe.stages:
+        strategy = recipe.strategy(stage)
+        assert strategy.train_ops == (Resize(512, 512),)
+        assert recipe.augments(stage)
+        assert strategy.augmentation(recipe.augment or []).entries == [
+            {"op": "random_resized_crop", "size": 224},
+            {"op": "cutout"},
+            {"op": "horizontal_flip"},
+            {"op": "rotate"},
+        ]
+    assert (recipe.model, recipe.loss) == ("mobilenet_v2", "nll")
+    assert {stage.learning_rate for stage in recipe.stages} == {"auto"}
+
+
+def test_the_shipped_model_was_trained_by_the_tuned_recipe(tmp_path: Path) -> None:
+    (written,) = (MODELS / "flying-objects" / "versions").glob("*/model.json")
+    metadata = Metadata.from_json(written.read_bytes())
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(dict(metadata.recipe)), encoding="utf-8")
+    trained, tuned = load_recipe(str(path)), load_recipe("flying-objects-tuned")
+    assert trained.transform() == tuned.transform() == metadata.transform
+    assert trained.name == tuned.name == metadata.name
+    for stage, its in zip(trained.stages, tuned.stages, strict=True):
+        unseen = {} if stage.augment else {"views": its.views}  # none are made
+        assert stage.model_copy(update=unseen) == its
+        made = (each.strategy(stage).augmentation(each.augment or []) for each in (trained, tuned))
+        assert next(made).entries == next(made).entries
+
+
+def test_a_shipped_recipe_trains_at_a_lower_resolution_first() -> None:
+    recipe = load_recipe("flying-objects-spp")
+    assert recipe.sizes[0] < recipe.sizes[-1] == recipe.sizing.size
 
 
 def test_a_resolved_recipe_is_read_back(tmp_path: Path) -> None:
@@ -57,6 +99,11 @@ def test_every_value_can_be_overridden() -> None:
         ("augment=[{op: cutout, scael: 1}]", "scael"),
         ("sizing.strategy=stretch", "sizing.strategy: Input should be 'squash', 'pad_crop'"),
         ("normalize.std=[0,1,1]", "std must be above zero"),
+        ("normalize.mean=[0,.nan,1]", "normalize.mean.1: "),
+        ("model=resnet19", "model: There is no model 'resnet19'"),
+        ("stages.0.epochs=true", "stages.0.epochs: must not be true or false"),
+        ("augment.1.p=true", "augment: cutout: p must not be true or false"),
+        ("augment.0.ratio=[1,.inf]", "augment: random_resized_crop: ratio.1: "),
         ("normalise.std=[1,1,1]", "unknown key 'normalise'; did you mean 'normalize'?"),
         ("batch_size", "write --set KEY=VALUE"),
         ("stages.7.epochs=3", "write --set KEY=VALUE"),

@@ -210,3 +210,34 @@ def test_a_report_that_fails_leaves_the_run_and_says_how_to_try_again(
     said = " ".join(capsys.readouterr().err.split())
     assert "There is no report: The history of" in said
     assert f"python -m training report {folder}" in said
+
+
+def test_test_images_that_training_has_seen_are_in_a_box_with_the_accuracy_without_them(
+    run: Path, page: Reader, tmp_path: Path
+) -> None:
+    assert "exact copies" not in page.words
+    shutil.copytree(run, tmp_path / "run")
+    shutil.copytree(run.parent / "data", tmp_path / "data")
+    story = read_story(run)
+    guesses = story.answers.probabilities(1.0).argmax(axis=1)
+    wrong = [
+        row
+        for row, ok in zip(story.answers.rows, guesses == story.answers.truth, strict=True)
+        if not ok
+    ]
+    copied = [story.answers.rows[0], *(row for row in wrong[:1] if row != story.answers.rows[0])]
+    for row, trained in zip(copied, story.split.train, strict=False):
+        shutil.copy(tmp_path / "data" / trained.file, tmp_path / "data" / row.file)
+    shutil.copy(
+        tmp_path / "data" / story.split.train[0].file,
+        tmp_path / "data" / story.split.validation[0].file,
+    )
+    write_report(tmp_path / "run", tmp_path / "data")
+    seen = Reader((tmp_path / "run" / "report.html").read_text(encoding="utf-8")).words
+    total, left = len(story.split.test), len(story.answers.rows) - len(copied)
+    right = sum((guesses == story.answers.truth).tolist()) - sum(row not in wrong for row in copied)
+    assert f"{len(copied)} of {total} test images are exact copies of training images" in seen
+    assert f"Without them the accuracy is {100 * right / left:.1f} %" in seen
+    assert f"n = {left})" in seen
+    assert f"1 of {len(story.split.validation)} validation images" in seen
+    assert "Near copies, such as a smaller version of an image, are not counted here." in seen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,14 @@ def history(classes: int) -> History:
             "loss": np.repeat(falling, 4),
             "learning_rate": np.repeat(falling, 4),
         },
+        {
+            "stage": np.repeat(stages, 3),
+            "epoch": np.repeat(np.arange(float(epochs)), 3),
+            "batch": np.tile(np.arange(3.0), epochs),
+            "loss": np.repeat(falling, 3),
+        },
         {1: (rates, np.linspace(2, 1, 50))},
+        (224, 224, 224),
     )
 
 
@@ -122,11 +130,44 @@ def test_few_classes_have_a_curve_each_and_many_the_worst() -> None:
     assert names(MANY)[int(last.argmin())] in legends[1]
 
 
+def test_no_class_name_is_a_formula_or_missing_from_a_legend() -> None:
+    odd = ("_private", "$a$ $\\foo$", "x\x1b[31m", "é" * 60)
+    with style():
+        figure = draw_curves(history(4), odd)["classes"]
+        FigureCanvasAgg(figure).draw()
+    shown = [text.get_text().strip().replace(r"\$", "$") for text in figure.legends[0].get_texts()]
+    assert shown == ["_private", "$a$ $\\foo$", r"x\u001b[31m", "é" * 23 + "…"]
+
+
 def test_the_chosen_rate_is_marked_on_its_range_test() -> None:
     made = history(4)
     with style():
         (panel,) = draw_curves(made, names(4))["learning_rate_range"].axes
     assert panel.get_title() == f"Stage 2: {made.highest_rate(1):.2g} chosen"
+
+
+def test_the_validation_loss_of_each_batch_stands_beside_the_trainings() -> None:
+    made = history(4)
+    with style():
+        training, validation = draw_curves(made, names(4))["batch_loss"].axes
+    assert training.get_title() == "Training loss of each batch"
+    assert validation.get_title() == "Validation loss of each batch"
+    assert training.get_ylim() == validation.get_ylim()
+    line, *means = validation.get_lines()
+    x, y = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
+    assert list(y) == list(made.validation_steps["loss"])
+    assert list(x[:4]) == pytest.approx([1 / 6, 3 / 6, 5 / 6, 7 / 6])
+    assert len(means) == 3  # one for each stage
+
+
+@pytest.mark.parametrize("kept", [0, 1, 5])
+def test_a_run_that_kept_few_validation_batches_or_none_is_drawn(kept: int) -> None:
+    made = history(4)
+    last = {key: values[len(values) - kept :] for key, values in made.validation_steps.items()}
+    with style():
+        figure = draw_curves(replace(made, validation_steps=last), names(4))["batch_loss"]
+        FigureCanvasAgg(figure).draw()
+    assert len(figure.axes) == (2 if kept else 1)
 
 
 def test_of_many_classes_the_matrix_shows_those_that_are_confused() -> None:

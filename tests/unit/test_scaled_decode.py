@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from model_loader import EncodedImage, UndecodableImageError
-from model_loader.jpeg_scans import without_detail
+from model_loader.image.jpeg import without_detail
 from model_loader.operations import CenterCrop, Fit, ImageOp, Pad, Resize, decode_for, scale_for
 from tests.images import encode
 

@@ -18,7 +18,7 @@ from schemathesis.checks import positive_data_acceptance
 
 from handler import create_app
 from model_loader import SharedModel
-from model_loader.formats import FORMATS
+from model_loader.image.formats import FORMATS
 from service.documents import IMAGE_TYPES, RAW_TYPE
 from service.incoming import Incoming
 from tests.images import encode, noise

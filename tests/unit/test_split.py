@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from training.data.split import PARTS, read_split, split_table, write_split
+from training.data.split import PARTS, read_split, write_split
+from training.data.stratify import split_table
 from training.data.table import ImageTable, LabelledImage
 from training.errors import TrainingError
 from training.verbs import data as verbs

@@ -1,4 +1,4 @@
-"""Every step's loss and learning rate are kept, once, also by a run that was interrupted."""
+"""The loss of every step and validation batch is kept, once, also by an interrupted run."""
 
 from __future__ import annotations
 
@@ -64,6 +64,27 @@ def test_the_losses_of_an_epochs_steps_average_to_its_step_loss(tmp_path: Path) 
     assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
 
 
+def validation_batches(folder: Path) -> Rows:
+    with Run(folder).validation_steps.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_losses_of_the_validation_batches_average_to_the_epochs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.fitting.feed._MEASURED_BATCH", 8)  # 24 images: three batches
+    _, made = fit(tmp_path, recipe("thaw: head, epochs: 2", "thaw: all, epochs: 1"), material())
+    rows = validation_batches(tmp_path)
+    assert [(row["stage"], row["epoch"], row["batch"]) for row in rows] == [
+        (stage, epoch, str(batch))
+        for stage, epoch in (("0", "0"), ("0", "1"), ("1", "2"))
+        for batch in range(3)
+    ]
+    for epoch in made.epochs:
+        losses = [float(row["loss"]) for row in rows if int(row["epoch"]) == epoch.epoch]
+        assert sum(losses) / 3 == pytest.approx(epoch.validation.loss, rel=1e-5)
+
+
 def test_an_interrupted_run_goes_on_where_its_last_whole_epoch_ended(
     tmp_path: Path, whole: Rows
 ) -> None:
@@ -72,11 +93,18 @@ def test_an_interrupted_run_goes_on_where_its_last_whole_epoch_ended(
     with pytest.raises(InterruptedRunError):
         fit(tmp_path, recipe(*STAGES), in_second_epoch)
     assert steps(tmp_path) == whole[:9]
+    measured = validation_batches(tmp_path)
+    assert [row["epoch"] for row in measured] == ["0", "1", "2"]
+    with Run(tmp_path).validation_steps.open("a") as file:
+        file.write("1,3,0,0.5\n1,3")
     with Run(tmp_path).steps.open("a") as file:
         file.write("1,3,9,0.5,0.01\n1,3,1")  # an epoch whose checkpoint was not written any more
     go_on(tmp_path, recipe(*STAGES), images)
     again = steps(tmp_path)
     assert again[:9] == whole[:9]
+    measured_again = validation_batches(tmp_path)
+    assert [row["epoch"] for row in measured_again] == [str(epoch) for epoch in range(6)]
+    assert measured_again[:3] == measured
     for one, other in zip(again, whole, strict=True):
         assert [float(value) for value in one.values()] == pytest.approx(
             [float(value) for value in other.values()], rel=1e-4

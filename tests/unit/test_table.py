@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from training.data.contents import Skips, fingerprint, read_contents
+from training.data.groups import rows_with_groups
 from training.data.table import LabelledImage, read_folder
 from training.errors import TrainingError
 
@@ -68,16 +69,15 @@ def test_groups_come_from_a_table(tmp_path: Path) -> None:
     make(tmp_path, "a/1.jpg", "b/1.jpg")
     groups = tmp_path / "groups.csv"
     groups.write_text("\ufefffile,licence,group\na/1.jpg,x,clip 7\nb/1.jpg,y,\n", encoding="utf-8")
-    table = read_folder(tmp_path, groups)
-    assert [row.group for row in table.rows] == ["clip 7", None]
-    assert [row.source for row in table.rows] == ["", ""]
+    rows = rows_with_groups(read_folder(tmp_path).rows, groups)
+    assert [(row.group, row.source) for row in rows] == [("clip 7", ""), (None, "")]
 
 
 def test_sources_come_along_with_the_groups(tmp_path: Path) -> None:
     make(tmp_path, "a/1.jpg", "b/1.jpg")
     groups = tmp_path / "groups.csv"
     groups.write_text('file,source,group\na/1.jpg,"camera 1, left",clip 7\nb/1.jpg,,\n')
-    rows = read_folder(tmp_path, groups).rows
+    rows = rows_with_groups(read_folder(tmp_path).rows, groups)
     assert [(row.group, row.source) for row in rows] == [("clip 7", "camera 1, left"), (None, "")]
 
 
@@ -96,12 +96,12 @@ def test_a_table_of_groups_that_does_not_fit_says_why(
     groups = tmp_path / "groups.csv"
     groups.write_text(text)
     with pytest.raises(TrainingError, match=complaint):
-        read_folder(tmp_path, groups)
+        rows_with_groups(read_folder(tmp_path).rows, groups)
 
 
 def test_a_missing_table_of_groups_is_named(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"groups in .*none.csv cannot be read"):
-        read_folder(make(tmp_path, "a/1.jpg", "b/1.jpg"), tmp_path / "none.csv")
+        rows_with_groups((), tmp_path / "none.csv")
 
 
 def test_linked_class_folders_are_read_and_circles_left(tmp_path: Path) -> None:

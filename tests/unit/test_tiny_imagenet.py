@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from tests.images import encode, noise
+from training.data.source import DataSource, SplitData, read_source
 from training.data.split import PARTS, read_split
 from training.data.tiny_imagenet import (
     is_tiny_imagenet,
+    read_annotations,
     read_names,
-    read_tiny_imagenet,
     sort_validation,
 )
 from training.errors import TrainingError
@@ -51,6 +55,10 @@ def root(tmp_path: Path) -> Path:
     words = {"n00001740": "entity", **WORDS}
     (root / "words.txt").write_text("".join(f"{wnid}\t{text}\n" for wnid, text in words.items()))
     return root
+
+
+def read_split_folder(root: Path, seed: int = 0) -> SplitData:
+    return read_source(DataSource(root), 0.15, 0.15, seed)
 
 
 def validation(root: Path) -> dict[str, str]:
@@ -165,7 +173,8 @@ def test_a_class_without_a_name_is_named(root: Path) -> None:
 
 def test_train_is_for_training_and_the_held_images_are_halved(root: Path) -> None:
     sort_validation(root)
-    table, split = read_tiny_imagenet(root)
+    found = read_split_folder(root)
+    table, split = found.table, found.split
     assert table.labels == tuple(sorted(read_names(root).values()))
     assert Counter(row.label for row in split.train) == dict.fromkeys(table.labels, 4)
     for part in (split.validation, split.test):
@@ -181,13 +190,13 @@ def test_train_is_for_training_and_the_held_images_are_halved(root: Path) -> Non
 
 def test_the_seed_decides_the_halves(root: Path) -> None:
     sort_validation(root)
-    assert read_tiny_imagenet(root, 1) == read_tiny_imagenet(root, 1)
-    assert read_tiny_imagenet(root, 1)[1] != read_tiny_imagenet(root, 2)[1]
+    assert read_split_folder(root, 1).split == read_split_folder(root, 1).split
+    assert read_split_folder(root, 1).split != read_split_folder(root, 2).split
 
 
 def test_images_not_sorted_yet_are_said_to_be(root: Path) -> None:
     with pytest.raises(TrainingError, match=r"Sort them .* `python -m training tiny-imagenet"):
-        read_tiny_imagenet(root)
+        read_split_folder(root)
 
 
 def test_another_folder_is_not_taken_for_it(root: Path, tmp_path: Path) -> None:
@@ -204,6 +213,65 @@ def test_the_verbs_sort_and_split_it(
     assert "30 images moved, 0 were in place; 5 classes" in capsys.readouterr().err
     verbs.split(root, tmp_path / "split.csv")
     assert "cardigan" in capsys.readouterr().out
-    assert read_split(tmp_path / "split.csv", root) == read_tiny_imagenet(root)[1]
+    assert read_split(tmp_path / "split.csv", root) == read_split_folder(root).split
     with pytest.raises(TrainingError, match="comes with its own split"):
         verbs.split(root, tmp_path / "other.csv", groups=tmp_path / "groups.csv")
+
+
+def place_validation(root: Path, below: str) -> None:
+    """Sort the validation images as other tools do; ``below`` names the folder of a wnid."""
+    annotations = read_annotations(root)
+    for name, wnid in annotations.items():
+        target = root / "val" / below.format(wnid) / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (root / "val" / "images" / name).rename(target)
+    with contextlib.suppress(OSError):
+        (root / "val" / "images").rmdir()
+
+
+@pytest.mark.parametrize("below", ["images/{}", "images/{}/images", "{}", "{}/images"])
+@pytest.mark.parametrize("listed", [True, False], ids=["with annotations", "without"])
+def test_validation_images_that_were_sorted_otherwise_are_taken(
+    root: Path, below: str, listed: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place_validation(root, below)
+    if not listed:
+        (root / "val" / "val_annotations.txt").unlink()
+    before = {path for path in root.rglob("*") if path.is_file()}
+    verbs.tiny_imagenet(root)
+    said = "0 images moved, 30 were in place" if listed else "30 validation images are in class"
+    assert said in capsys.readouterr().err
+    assert {path for path in root.rglob("*") if path.is_file()} == before
+    split = read_split_folder(root).split
+    assert [len(split.part(name)) for name in PARTS] == [20, 15, 15]
+
+
+def test_validation_images_that_are_left_unsorted_are_counted(root: Path) -> None:
+    sort_validation(root)
+    (root / "val" / "images" / "more.JPEG").write_text("more")
+    note = read_split_folder(root).notes[0]
+    assert "1 image without a label (val/images/more.JPEG)" in note
+
+
+def test_a_folder_that_holds_it_is_told_from_it(root: Path, tmp_path: Path) -> None:
+    sort_validation(root)
+    with pytest.raises(TrainingError, match=f"holds Tiny ImageNet in {root}. Give that folder"):
+        read_split_folder(tmp_path)
+
+
+def test_cleaning_keeps_its_layout(root: Path, tmp_path: Path) -> None:
+    for number, path in enumerate(sorted(root.rglob("*.JPEG"))):
+        picture = noise(6, 6, number).resize((64, 64), Image.Resampling.BICUBIC)
+        path.write_bytes(encode(Image.blend(picture, noise(64, 64, number), 0.35), "JPEG"))
+    sort_validation(root)
+    verbs.clean(root, tmp_path / "kept", skip=["near-duplicate"])
+    kept, given = read_split_folder(tmp_path / "kept"), read_split_folder(root)
+    assert kept.split == given.split
+    assert kept.table.labels == given.table.labels
+
+
+@pytest.mark.parametrize("line", ["../train", "n1/n2", "n\x00", "x" * 300, "ä"])
+def test_a_list_of_classes_that_are_no_folders_is_refused(root: Path, line: str) -> None:
+    (root / "wnids.txt").write_text(f"n02012849\n{line}\n", encoding="utf-8")
+    with pytest.raises(TrainingError, match=r"wnids.txt: .* is no name of a class folder"):
+        read_names(root)

@@ -231,3 +231,13 @@ def test_a_process_that_is_not_the_first_logs_nothing(tmp_path: Path) -> None:
     with tracking("tensorboard", Run(tmp_path), stages(), rank=1) as trackers:
         assert trackers == ()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_wandb_is_refused_where_it_would_fail_to_record_the_command_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.argv", ["training", "train", "--data", "caf\udce9"])
+    monkeypatch.setattr(tracker_module, "find_spec", lambda _: ModuleSpec("x", None, origin="x"))
+    with pytest.raises(TrainingError, match="a name in them is not UTF-8"):
+        check_tracker("wandb")
+    check_tracker("tensorboard")

@@ -57,6 +57,7 @@ def test_a_run_writes_everything_into_its_folder(trained: Path) -> None:
         "history.csv",
         "history-classes.csv",
         "steps.csv",
+        "steps-validation.csv",
         "answers-validation.csv",
         "answers-test.csv",
         "evaluation.json",

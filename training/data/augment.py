@@ -21,7 +21,6 @@ from importlib import import_module
 from typing import Annotated, Any, cast
 
 import torch
-import yaml
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ConfigDict, ValidationError, validate_call
 from torch import Tensor
@@ -29,6 +28,7 @@ from torch import Tensor
 from training.data.grid_distortion import GridDistortion
 from training.errors import TrainingError
 from training.models.torchvision_import import torchvision
+from training.yaml_text import read_yaml
 
 _v2 = import_module(f"{torchvision.__name__}.transforms.v2")
 _BILINEAR = torchvision.transforms.InterpolationMode.BILINEAR
@@ -37,7 +37,7 @@ Step = Callable[[Tensor], Tensor]
 Chance = Annotated[float, Ge(0), Le(1)]
 Pixels = Annotated[int, Ge(1), Le(4096)]
 Share = Annotated[float, Ge(0), Le(1)]
-Positive = Annotated[float, Gt(0)]
+Positive = Annotated[float, Gt(0), Le(1000)]
 
 SIZING = frozenset({"resize", "random_resized_crop", "random_crop"})
 """Operations that decide on the size of what follows; they must come first."""
@@ -209,10 +209,9 @@ def read_augmentations(text: str) -> list[dict[str, Any]]:
     if text in AUGMENTATIONS:
         return [dict(entry) for entry in AUGMENTATIONS[text]]
     try:
-        entries = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise TrainingError(f"augmentation: {text!r} cannot be read: {reason}.") from error
+        entries = read_yaml(text)
+    except ValueError as error:
+        raise TrainingError(f"augmentation: {text!r} cannot be read: {error}.") from error
     if not isinstance(entries, list):
         raise TrainingError(
             f"augmentation: unknown list {text!r}; {nearest(text, list(AUGMENTATIONS))}"
@@ -244,6 +243,12 @@ class Augmentation:
         """Be built anew in a process that was spawned."""
         return Augmentation, (self.entries,)
 
+    @property
+    def sizing(self) -> list[tuple[str, Any]]:
+        """The crops and resizes: names and torchvision's operations, which have a ``size``."""
+        pairs = zip(self.entries, self._steps, strict=True)
+        return [(entry["op"], step) for entry, step in pairs if entry["op"] in SIZING]
+
     def _check_order(self) -> None:
         other = ""
         for entry in self.entries:
@@ -268,12 +273,14 @@ def _build(entry: object) -> Step:
             f"augmentation: unknown operation {name!r}; {nearest(name, list(OPERATIONS))}"
         )
     operation = OPERATIONS[name]
-    known = list(inspect.signature(operation).parameters)
-    for key in entry:
+    known = inspect.signature(operation).parameters
+    for key, value in entry.items():
         if key not in ("op", *known):
             raise TrainingError(
-                f"augmentation: {name} has no parameter {key!r}; {nearest(str(key), known)}"
+                f"augmentation: {name} has no parameter {key!r}; {nearest(str(key), list(known))}"
             )
+        if isinstance(value, bool) and known[key].annotation != "bool":
+            raise TrainingError(f"augmentation: {name}: {key} must not be true or false.")
     build = validate_call(config=ConfigDict(strict=False))(operation)
     try:
         return build(**{key: value for key, value in entry.items() if key != "op"})

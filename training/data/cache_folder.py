@@ -39,9 +39,7 @@ def choose_cache(given: str | None, run: Path | None = None) -> Path | None:
     try:
         Folder(folder)
     except TrainingError as error:
-        console.print(
-            f"Pictures stay in memory. {error}", soft_wrap=True, highlight=False, markup=False
-        )
+        console.print(f"Pictures stay in memory. {error}", soft_wrap=True)
         return None
     return folder
 

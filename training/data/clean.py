@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +12,15 @@ import numpy as np
 
 from training.data.clusters import find_clusters, outlying
 from training.data.copies import copies
-from training.data.examine import EXTENSIONS, Examined, examine_files
+from training.data.examine import Examined, examine_files
 from training.data.looks import odd_sizes, sharpness
 from training.data.rules import Finding, Rules
-from training.data.split import PARTS, Split
-from training.data.table import LabelledImage
-from training.data.walk import class_folders, walk_files
+from training.data.split import PARTS, Part, Split
+from training.data.suffixes import EXTENSIONS
+from training.data.table import ImageTable, LabelledImage, list_folder
 from training.errors import TrainingError
+
+_LONGEST_NAME = 255  # bytes
 
 
 @dataclass(frozen=True)
@@ -29,14 +32,16 @@ class Cleaning:
         labels: Its classes.
         findings: Everything worth a word, in the order of the rules.
         kept: What is kept: each file, and the path it gets below the new folder.
-        examined: How many files were looked at.
+        examined: The class of each file that was looked at.
+        parts: The part of the split that each file is in; empty where nothing is split yet.
     """
 
     root: Path
     labels: tuple[str, ...]
     findings: tuple[Finding, ...]
     kept: dict[str, str]
-    examined: int
+    examined: Mapping[str, str]
+    parts: Mapping[str, Part]
 
     @property
     def dropped(self) -> tuple[Finding, ...]:
@@ -44,31 +49,25 @@ class Cleaning:
         return tuple(finding for finding in self.findings if finding.action == "drop")
 
 
-def list_files(root: Path) -> list[LabelledImage]:
+def list_files(root: Path) -> ImageTable:
     """Return every file in ``root``'s class folders, whatever its name ends in.
 
     Raises:
-        TrainingError: There is no such folder, or no class folder in it.
+        TrainingError: There is no such folder, or no class folder in it that will do.
     """
-    if not root.is_dir():
-        raise TrainingError(f"There is no folder {root}. Give a folder of class folders.")
-    rows = [
-        LabelledImage(f"{folder.name}/{name}", folder.name)
-        for folder in class_folders(root)
-        for name in walk_files(folder)
-    ]
-    if not rows:
+    table = list_folder(root)
+    if not table.rows:
         raise TrainingError(
             f"{root} has no files in class folders. Put them as {root}/<class name>/<image>.jpg."
         )
-    return rows
+    return table
 
 
 def clean(
     root: Path,
     rows: Sequence[LabelledImage],
     rules: Rules,
-    split: Split | None = None,
+    parts: Mapping[str, Part] | None = None,
     threads: int | None = None,
 ) -> Cleaning:
     """Apply the rules, one after the other, each to what the ones before it kept.
@@ -77,7 +76,7 @@ def clean(
         root: The folder.
         rows: Its files, see ``list_files``.
         rules: Which rules, and their parameters.
-        split: Where each image stands; None where nothing is split yet.
+        parts: The part of a split that each file is in; None where nothing is split yet.
         threads: See ``examine_files``.
     """
     found = examine_files(root, rows, threads)
@@ -87,12 +86,19 @@ def clean(
         findings += judged
         dropped = {finding.file for finding in judged if finding.action == "drop"}
         found = [image for image in found if image.file not in dropped]
-    judged = list(copies(found, rules, _parts(split)))
+    judged = list(copies(found, rules, parts or {}))
     findings += judged
     dropped = {finding.file for finding in judged if finding.action == "drop"}
     kept = [image for image in found if image.file not in dropped]
     labels = tuple(dict.fromkeys(row.label for row in rows))
-    return Cleaning(root, labels, tuple(findings), _names(kept, rules.fix_extensions), len(rows))
+    return Cleaning(
+        root,
+        labels,
+        tuple(findings),
+        _names(kept, rules.fix_extensions),
+        {row.file: row.label for row in rows},
+        parts or {},
+    )
 
 
 def _by_itself(images: Sequence[Examined], rules: Rules) -> Iterator[Finding]:
@@ -165,10 +171,17 @@ def _clusters(images: Sequence[Examined], rules: Rules) -> Iterator[Finding]:
                 yield Finding(image.file, image.label, rule, "drop", reason)
 
 
-def _parts(split: Split | None) -> dict[str, str]:
-    if split is None:
-        return {}
+def parts_of(split: Split) -> dict[str, Part]:
+    """Return the part of each file of a split."""
     return {row.file: name for name in PARTS for row in split.part(name)}
+
+
+def _joined(stem: str, end: str) -> str:
+    """Return a path, its last part cut so that file systems take it."""
+    folder, _, name = stem.rpartition("/")
+    while len(os.fsencode(name + end)) > _LONGEST_NAME:
+        name = name[:-1]
+    return f"{folder}/{name}{end}"
 
 
 def _names(images: Iterable[Examined], fix: bool) -> dict[str, str]:
@@ -184,10 +197,10 @@ def _names(images: Iterable[Examined], fix: bool) -> dict[str, str]:
     for image in wrong:
         stem = image.file.removesuffix(Path(image.file).suffix)
         suffix = EXTENSIONS[image.format][0]
-        name, number = stem + suffix, 1
+        name, number = _joined(stem, suffix), 1
         while name.lower() in taken:
             number += 1
-            name = f"{stem}-{number}{suffix}"
+            name = _joined(stem, f"-{number}{suffix}")
         taken.add(name.lower())
         names[image.file] = name
     return names

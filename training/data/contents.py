@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from rich.markup import escape
+from rich.text import Text
 
 from training.data.headers import read_header
 from training.data.table import LabelledImage
@@ -78,10 +78,9 @@ class Skips:
             return
         self._found[file] = SkippedImage(file, reason)
         if len(self._found) <= _LINES:
-            said = escape(f"{file}: {reason}")
-            console.print(f"[yellow]Skipped[/] {said}", soft_wrap=True, highlight=False)
+            console.print(Text("Skipped", "yellow"), f"{file}: {reason}", soft_wrap=True)
         elif len(self._found) == _LINES + 1:
-            console.print("[yellow]Skipped[/] more; the report names them", highlight=False)
+            console.print(Text("Skipped", "yellow"), "more; the report names them")
 
     def check(self) -> None:
         """Raise if more than ``MOST_SKIPPED`` of all images were noted.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from training.data.duplicates import NearIndex
 from training.data.examine import Examined
+from training.data.parts import Part
 from training.data.rules import Finding, Rules
 
 
-def copies(images: Sequence[Examined], rules: Rules, parts: dict[str, str]) -> Iterator[Finding]:
+def copies(
+    images: Sequence[Examined], rules: Rules, parts: Mapping[str, Part]
+) -> Iterator[Finding]:
     """Judge images that show the same picture: the same bytes, or near duplicates.
 
     - in one class: the first is kept. First is what stands in the test part, then in the
@@ -52,7 +55,7 @@ def copies(images: Sequence[Examined], rules: Rules, parts: dict[str, str]) -> I
         same_bytes.setdefault(image.sha256, []).append(image)
 
 
-def _rank(image: Examined, parts: dict[str, str]) -> tuple[int, int, int, str]:
+def _rank(image: Examined, parts: Mapping[str, Part]) -> tuple[int, int, int, str]:
     """Return what orders copies: the first is kept."""
     part = parts.get(image.file)
     place = ("test", "validation", "train", None).index(part)
@@ -60,7 +63,7 @@ def _rank(image: Examined, parts: dict[str, str]) -> tuple[int, int, int, str]:
 
 
 def _own_class(
-    image: Examined, twin: Examined, rules: Rules, parts: dict[str, str]
+    image: Examined, twin: Examined, rules: Rules, parts: Mapping[str, Part]
 ) -> Finding | None:
     how = "the same bytes as" if image.sha256 == twin.sha256 else "nearly the same picture as"
     part, other = parts.get(image.file), parts.get(twin.file)

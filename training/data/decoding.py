@@ -156,8 +156,6 @@ def _fits(store: Store, contents: list[Content], ops_lists: list[Ops], title: st
         f"the {free / 1e9:,.1f} GB free {store}; each image is decoded each time it is asked for, "
         "which is slower. Free some space, or keep the cache elsewhere: --cache DIR.",
         soft_wrap=True,
-        highlight=False,
-        markup=False,
     )
     return False
 

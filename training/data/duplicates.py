@@ -38,6 +38,18 @@ def exact_duplicates(root: Path, sizes: Iterable[tuple[str, int]]) -> list[list[
     return [files for files in by_content.values() if len(files) > 1]
 
 
+def equal_files(root: Path, files: Iterable[str]) -> list[list[str]]:
+    """Return the sets of files with the same bytes, as ``exact_duplicates`` does."""
+    return exact_duplicates(root, [(file, _size(root / file)) for file in files])
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
 def _digest(path: Path) -> bytes | None:
     try:
         digest = hashlib.sha256()  # hashlib.file_digest takes half as long again for small files

@@ -17,18 +17,9 @@ from PIL import Image
 from model_loader import EncodedImage, InputError, TooLargeError, UnsupportedImageError
 from training.data.contents import in_threads
 from training.data.looks import brightest, edges
-from training.data.table import LabelledImage, is_image_name
+from training.data.suffixes import EXTENSIONS, is_image_name
+from training.data.table import LabelledImage
 from training.progress import progress
-
-EXTENSIONS = {
-    "JPEG": (".jpg", ".jpeg"),
-    "PNG": (".png",),
-    "WEBP": (".webp",),
-    "GIF": (".gif",),
-    "BMP": (".bmp",),
-    "TIFF": (".tif", ".tiff"),
-}
-"""How a file of each format is named, of the names that training takes; the first is usual."""
 
 _THUMBNAIL = (16, 16)
 _ENOUGH = (512, 512)

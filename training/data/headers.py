@@ -7,17 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
-from model_loader.errors import UnsupportedImageError
-from model_loader.formats import open_image
+from model_loader import EncodedImage, InputError, TooLargeError, UnsupportedImageError
 from model_loader.image import MAX_PIXELS
+from model_loader.image.essentials import FileBytes
 from training.data.table import LabelledImage
 from training.progress import progress
 
-_ORIENTATION_TAG = 0x0112
-_ON_ITS_SIDE = range(5, 9)
-"""EXIF orientations that swap width and height."""
 _TOO_LARGE = f"too many pixels (at most {MAX_PIXELS / 1e6:.0f} million are taken)"
 
 
@@ -66,33 +61,20 @@ def read_header(root: Path, row: LabelledImage) -> Header:
     size = 0
     try:
         with (root / row.file).open("rb") as file:
-            size = file.seek(0, 2)
+            data = FileBytes(file)
+            size = len(data)
             if not size:
                 return Header(row.file, row.label, 0, problem="empty (0 bytes)")
-            file.seek(0)
-            with open_image(file) as image:
-                width, height = image.size
-                if width * height > MAX_PIXELS:
-                    return Header(row.file, row.label, size, problem=_TOO_LARGE)
-                if _orientation(image) in _ON_ITS_SIDE:
-                    width, height = height, width
-                return Header(
-                    row.file, row.label, size, width, height, image.format or "", image.mode
-                )
+            image = EncodedImage.read(data)
+            return Header(row.file, row.label, size, *image.size, image.format, image.mode)
     except UnsupportedImageError:
         problem = "not an image that can be read"
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except TooLargeError:
         problem = _TOO_LARGE
     except FileNotFoundError:
         problem = "disappeared while it was looked at"
-    except Exception as error:
-        # What a damaged header provokes in Pillow has no fixed list of exceptions.
+    except InputError as error:
         problem = f"damaged header ({error})"
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror})"
     return Header(row.file, row.label, size, problem=problem)
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        return int(image.getexif().get(_ORIENTATION_TAG, 1))
-    except Exception:
-        return 1  # damaged EXIF data says nothing about the pixels

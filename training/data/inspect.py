@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from training.data.duplicates import exact_duplicates
 from training.data.headers import Header, read_headers
+from training.data.parts import Part
 from training.data.table import ImageTable
+from training.data.walk import LeftOut
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ class Inspection:
         total: All classes together.
         duplicates: Sets of files with the same bytes.
         headers: One an image, in the table's order.
+        parts: The part of each file, where the folder is split already; else empty.
+        left_out: What was found below the folder and is no image of a class.
     """
 
     root: Path
@@ -75,6 +79,8 @@ class Inspection:
     total: ClassSummary
     duplicates: tuple[tuple[str, ...], ...]
     headers: tuple[Header, ...]
+    parts: Mapping[str, Part]
+    left_out: LeftOut
 
     @property
     def problems(self) -> tuple[Header, ...]:
@@ -89,6 +95,15 @@ class Inspection:
             files for files in self.duplicates if len({labels[file] for file in files}) > 1
         )
 
+    @property
+    def leaks(self) -> tuple[tuple[str, ...], ...]:
+        """The sets of equal files that stand in more than one part of the split."""
+        return tuple(
+            files
+            for files in self.duplicates
+            if len({self.parts[file] for file in files if file in self.parts}) > 1
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return what ``inspect.json`` holds: sizes in bytes, widths and heights in pixels."""
         return {
@@ -98,6 +113,9 @@ class Inspection:
             "problems": {header.file: header.problem for header in self.problems},
             "duplicates": [list(files) for files in self.duplicates],
             "duplicates_across_classes": [list(files) for files in self.conflicts],
+            "duplicates_across_parts": [list(files) for files in self.leaks],
+            "parts": Counter(self.parts.values()),
+            "left_out": self.left_out.to_json(),
         }
 
 
@@ -115,6 +133,8 @@ def inspect_table(table: ImageTable) -> Inspection:
         _summary("all", headers, again),
         tuple(tuple(files) for files in duplicates),
         tuple(headers),
+        table.parts,
+        table.left_out,
     )
 
 

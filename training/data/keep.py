@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 from collections import Counter
@@ -11,9 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from training.atomic import hidden_folder
+from training.csv_files import new_csv
 from training.data.clean import Cleaning
 from training.data.rules import Finding
 from training.data.split import PARTS, Split, write_split
+from training.data.tiny_imagenet import LISTS, is_tiny_imagenet
 from training.errors import TrainingError
 from training.progress import progress
 
@@ -43,20 +44,26 @@ def check_classes(cleaning: Cleaning) -> None:
     Raises:
         TrainingError: The rules drop every image of a class.
     """
-    left = {finding.label for finding in cleaning.findings} & _empty_classes(cleaning)
+    dropped = Counter(_place_of(cleaning, finding.file) for finding in cleaning.dropped)
+    left = dropped.keys() - {_place_of(cleaning, file) for file in cleaning.kept}
+    if cleaning.parts:  # files that no part holds are no loss
+        left = {(label, part) for label, part in left if part}
     if left:
-        label = min(left)
-        rules = Counter(f.rule for f in cleaning.dropped if f.label == label)
+        label, part = min(left)
+        rules = Counter(
+            f.rule for f in cleaning.dropped if _place_of(cleaning, f.file) == (label, part)
+        )
+        where = f" in the {part} part" if part else ""
         raise TrainingError(
-            f"The rules would drop all images of the class {label!r}: "
+            f"The rules would drop all images of the class {label!r}{where}: "
             f"{', '.join(f'{rule} {n}' for rule, n in rules.most_common())}. Loosen their "
             "parameters or leave a rule out with --skip."
         )
 
 
-def _empty_classes(cleaning: Cleaning) -> set[str]:
-    kept = {name.split("/")[0] for name in cleaning.kept.values()}
-    return set(cleaning.labels) - kept
+def _place_of(cleaning: Cleaning, file: str) -> tuple[str, str]:
+    """Return a file's class, and its part of the split, if there is one."""
+    return cleaning.examined[file], cleaning.parts.get(file, "")
 
 
 def keep(
@@ -68,7 +75,7 @@ def keep(
     complete, so that a folder of that name is never half a one. Originals are only read.
 
     Args:
-        cleaning: What to keep.
+        cleaning: What to keep. Its folders stay as they are, those of parts included.
         target: The new folder. It gets ``report.csv``, one line a finding, and, where there is a
             split, ``split.csv`` with the images that are kept.
         split: Of the original folder.
@@ -89,6 +96,9 @@ def keep(
             unfinished = hidden / target.name
             unfinished.mkdir()
             kept, vanished = _place(cleaning, unfinished, copy)
+            if is_tiny_imagenet(cleaning.root):
+                for name in LISTS:
+                    _link_or_copy(cleaning.root / name, unfinished / name, copy=True)
             findings = (*cleaning.findings, *vanished)
             _write_report(findings, unfinished / REPORT)
             if split is not None:
@@ -109,7 +119,7 @@ def _place(cleaning: Cleaning, folder: Path, copy: bool) -> tuple[dict[str, str]
                 kept[file] = name
             else:
                 reason = "disappeared before it could be kept"
-                label = file.split("/")[0]
+                label = cleaning.examined[file]
                 vanished.append(Finding(file, label, "unreadable", "drop", reason))
             advance("")
     return kept, vanished
@@ -133,10 +143,9 @@ def _link_or_copy(source: Path, target: Path, copy: bool) -> bool:
 
 
 def _write_report(findings: Sequence[Finding], path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file)
-        writer.writerow(("file", "label", "rule", "action", "reason"))
-        writer.writerows((f.file, f.label, f.rule, f.action, f.reason) for f in findings)
+    with new_csv(path, ("file", "label", "rule", "action", "reason")) as add:
+        for finding in findings:
+            add((finding.file, finding.label, finding.rule, finding.action, finding.reason))
 
 
 def _kept_split(split: Split, kept: dict[str, str]) -> Split:

@@ -17,14 +17,16 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import IO, Protocol
 
 import numpy as np
 from PIL import __version__ as pillow_version
 from PIL import features
 
-from model_loader import formats, image, jpeg_scans, operations, rgb
+from model_loader import image, operations
 from model_loader.operations import ImageOp
 from training.atomic import HiddenFolder, remove_stale
 from training.data.cache_room import make_room, touch
@@ -36,7 +38,10 @@ from training.progress import console
 _LEVELS, _INDEX, _LOCK = "levels.u8", "index.json", ".lock"
 _UNFINISHED = ".unfinished-"
 
-DECODER = (formats, image, jpeg_scans, operations, rgb)
+DECODER = (
+    operations,
+    *(import_module(f"{image.__name__}.{part.name}") for part in iter_modules(image.__path__)),
+)
 """The modules whose code makes a picture of a file."""
 
 
@@ -181,12 +186,8 @@ class Folder:
             yield
 
     def _waits(self) -> None:
-        console.print(
-            f"Waiting for another process that decodes into {self.path}",
-            soft_wrap=True,
-            highlight=False,
-            markup=False,
-        )
+        said = f"Waiting for another process that decodes into {self.path}"
+        console.print(said, soft_wrap=True)
 
     def writer(self) -> Writer:
         """Return what takes new pictures."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from model_loader.operations import apply_ops
@@ -22,6 +22,8 @@ from training.data.decoding import read_image
 from training.data.strategies import Strategy
 from training.data.table import LabelledImage
 from training.errors import TrainingError
+from training.terminal import short
+from training.video.fonts import fitted
 
 VERSIONS = 6
 """Augmented versions of each image."""
@@ -33,6 +35,7 @@ MOST_CLASSES = 12
 """Classes that are shown; the first ones."""
 
 _CELL, _GAP, _MARGIN, _LINE = 176, 6, 18, 22
+_LONGEST = 60  # characters of a class name
 _PAPER, _INK, _FAINT, _MAT = (255, 255, 255), (32, 32, 36), (120, 120, 128), (238, 238, 241)
 
 
@@ -87,7 +90,7 @@ def write_preview(
         seen = ("at test time", "augmented") if look.augmentation else ("training and test",)
         sheet.title(look.title, ("original", *seen))
         for label, of_label in groupby(of_look, lambda line: line.label):
-            sheet.heading(label)
+            sheet.heading(short(label, _LONGEST))
             for line in of_label:
                 sheet.line(line.pictures)
     try:
@@ -199,9 +202,9 @@ class _Sheet:
         top = _MARGIN
         for line, height in zip(self._lines, heights, strict=True):
             if isinstance(line, _Text):
-                font = ImageFont.load_default(line.size)
                 for number, text in enumerate(line.texts):
-                    draw.text((_MARGIN + step * number, top + _GAP), text, line.colour, font)
+                    written, font = fitted(text, line.size)
+                    draw.text((_MARGIN + step * number, top + _GAP), written, line.colour, font)
             else:
                 for number, picture in enumerate(line):
                     sheet.paste(picture, (_MARGIN + step * number, top))
@@ -211,7 +214,8 @@ class _Sheet:
     def _width(self) -> int:
         pictures = max(len(line) for line in self._lines if not isinstance(line, _Text))
         texts = (line for line in self._lines if isinstance(line, _Text))
-        longest = max(ImageFont.load_default(x.size).getlength(x.texts[0]) for x in texts)
+        fits = (fitted(line.texts[0], line.size) for line in texts)
+        longest = max(font.getlength(written) for written, font in fits)
         return _MARGIN * 2 + max(pictures * (_CELL + _GAP) - _GAP, ceil(longest))
 
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from training.data.walk import class_folders, walk_files
+from training.data.labels import labels_of
+from training.data.layout import find_class_folders
+from training.data.parts import PARTS, Part
+from training.data.tiny_imagenet import check_tiny_imagenet, is_tiny_imagenet
+from training.data.walk import LeftOut, class_folders, walk_files, walk_images
 from training.errors import TrainingError
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-"""Names that end otherwise are no images (notes, tables, ``Thumbs.db``)."""
-
-
-def is_image_name(name: str) -> bool:
-    """Return whether a file's name ends as those of images do."""
-    return name.lower().endswith(SUFFIXES)
+Walk = Callable[[Path, LeftOut, str], Iterator[str]]
+"""Yields the files below a folder; see ``walk.walk_files``."""
 
 
 @dataclass(frozen=True, slots=True)  # there may be a million
@@ -45,100 +43,98 @@ class ImageTable:
         root: The folder.
         labels: The class names in index order: alphabetical, as the folders are named.
         rows: The images, ordered by class and file name.
+        parts: The part that each file is in, where the folder is split already; else empty.
+        left_out: What was found below the folder and is no row.
     """
 
     root: Path
     labels: tuple[str, ...]
     rows: tuple[LabelledImage, ...]
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     def counts(self) -> dict[str, int]:
         """Return the number of images of each class."""
         found = Counter(row.label for row in self.rows)
         return {label: found[label] for label in self.labels}
 
+    def part(self, name: Part) -> tuple[LabelledImage, ...]:
+        """Return the images of a part of the folder that is split already."""
+        return tuple(row for row in self.rows if self.parts.get(row.file) == name)
 
-def read_folder(root: Path, groups: Path | None = None) -> ImageTable:
+    def held_out(self) -> tuple[LabelledImage, ...]:
+        """Return the images to measure a model on: all, or of a split folder its last part.
+
+        That is the test part, or the validation part where there is none.
+        """
+        if not self.parts:
+            return self.rows
+        return next(part for name in reversed(PARTS) if (part := self.part(name)))
+
+
+def read_folder(root: Path) -> ImageTable:
     """Read ``root/<class>/…/<image>``; the folders' names are the classes.
 
-    Folders and images may be symbolic links; hidden ones (``.git``, ``._1.jpg``) are passed over.
+    A folder that is split already is read by its parts, ``root/<part>/<class>/…/<image>`` (see
+    ``layout``), and one in Tiny ImageNet's layout by its lists. Folders and images may be symbolic
+    links; hidden ones (``.git``, ``._1.jpg``) are passed over.
+
+    Raises:
+        TrainingError: There is no such folder, fewer than two classes, or a class without images,
+            or the folder is split in a way that cannot be used.
+    """
+    table = list_folder(root, walk_images)
+    _check_classes(table)
+    return table
+
+
+def list_folder(root: Path, walk: Walk = walk_files) -> ImageTable:
+    """Return the files in a folder's class folders, without a check of the classes.
 
     Args:
-        root: The folder that holds one folder for each class.
-        groups: A CSV with the columns ``file`` (path below ``root``) and ``group``; an empty group
-            stands for an image of its own. A column ``source`` may come along.
+        root: The folder.
+        walk: ``walk_files`` for every file, ``walk_images`` for those named as images.
 
     Raises:
-        TrainingError: There is no such folder, fewer than two classes, a class without images, or
-            the CSV does not fit.
+        TrainingError: There is no such folder, it is split in a way that cannot be used, or a name
+            of a class will not do.
     """
-    if not root.is_dir():
-        raise TrainingError(f"There is no folder {root}. Give --data a folder of class folders.")
-    folders = class_folders(root)
-    rows = [
-        LabelledImage(f"{folder.name}/{name}", folder.name)
-        for folder in folders
-        for name in walk_files(folder)
-        if is_image_name(name)
-    ]
-    labels = tuple(folder.name for folder in folders)
-    _check_classes(root, labels, rows)
-    table = ImageTable(root, labels, tuple(rows))
-    return table if groups is None else with_groups(table, groups)
+    left_out = LeftOut()
+    folders = find_class_folders(root, left_out)
+    labels = labels_of((folder.label for folder in folders), str(root))
+    rows = []
+    parts: dict[str, Part] = {}
+    for folder in folders:
+        for name in walk(root / folder.path, left_out, f"{folder.path}/"):
+            file = f"{folder.path}/{name}"
+            rows.append(LabelledImage(file, labels[folder.label]))
+            if folder.part:
+                parts[file] = folder.part
+    rows.sort(key=lambda row: (row.label, row.file) if parts else (row.label,))
+    return ImageTable(root, tuple(sorted(labels.values())), tuple(rows), parts, left_out)
 
 
-def with_groups(table: ImageTable, groups: Path) -> ImageTable:
-    """Give a table's images the groups of a CSV (columns ``file`` and ``group``).
-
-    Raises:
-        TrainingError: The CSV cannot be read, or has no row for an image.
-    """
-    return replace(table, rows=rows_with_groups(table.rows, groups))
-
-
-def rows_with_groups(rows: Sequence[LabelledImage], path: Path) -> tuple[LabelledImage, ...]:
-    """Give images the groups of a CSV, and the sources, where it has a column ``source``.
-
-    Raises:
-        TrainingError: The CSV cannot be read, or has no row for an image.
-    """
-    groups = _read_groups(path)
-    missing = [row.file for row in rows if row.file not in groups]
-    if missing:
-        raise TrainingError(
-            f"{path} has no row for {len(missing)} of {len(rows)} images, the first is "
-            f"{missing[0]!r}. Its column 'file' must hold paths below the data folder; leave "
-            "'group' empty for an image that stands alone."
-        )
-    return tuple(LabelledImage(row.file, row.label, *groups[row.file]) for row in rows)
-
-
-def _check_classes(root: Path, labels: tuple[str, ...], rows: list[LabelledImage]) -> None:
-    if not rows:
+def _check_classes(table: ImageTable) -> None:
+    root, labels = table.root, table.labels
+    if not table.rows:
         raise TrainingError(
             f"{root} has no images in class folders. Put them as {root}/<class name>/<image>.jpg."
         )
+    if is_tiny_imagenet(root):
+        train, held = (
+            Counter(row.label for row in table.part(part)) for part in ("train", "validation")
+        )
+        check_tiny_imagenet(root, train, held)
     if len(labels) < 2:
+        below = root / labels[0]
+        inner = len(class_folders(below)) > 1 if below.is_dir() else False
+        advice = f", or give --data {below}, if its folders are the classes" if inner else ""
         raise TrainingError(
             f"{root} has one class only, {labels[0]!r}. A classifier needs at least two: one "
-            "folder for each class."
+            f"folder for each class{advice}."
         )
-    empty = sorted(set(labels) - {row.label for row in rows})
+    empty = sorted(set(labels) - {row.label for row in table.rows})
     if empty:
         raise TrainingError(
             f"The class folder {root / empty[0]} has no images. Add some, or remove the folder."
         )
-
-
-def _read_groups(path: Path) -> dict[str, tuple[str | None, str]]:
-    """Return the group and the source of each file."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            reader = csv.DictReader(file)
-            if not {"file", "group"} <= set(reader.fieldnames or ()):
-                raise TrainingError(
-                    f"{path} has the columns {', '.join(reader.fieldnames or ()) or '(none)'}; "
-                    "it needs 'file' and 'group'."
-                )
-            return {row["file"]: (row["group"] or None, row.get("source") or "") for row in reader}
-    except (OSError, csv.Error) as error:
-        raise TrainingError(f"The groups in {path} cannot be read: {error}.") from error

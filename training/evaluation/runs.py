@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
+from rich.text import Text
 
 from model_loader import Metadata, Model, load_model
 from training.atomic import replacing
 from training.data.contents import Skips, fingerprint, read_contents
+from training.data.groups import rows_with_groups
 from training.data.split import PARTS, read_split
-from training.data.table import read_folder, rows_with_groups
-from training.data.tiny_imagenet import is_tiny_imagenet, read_tiny_imagenet
+from training.data.table import read_folder
 from training.errors import TrainingError
 from training.evaluation.answers import Answers, answer_images, write_answers
 from training.evaluation.calibration import fit_temperature
@@ -22,7 +22,7 @@ from training.evaluation.figures import Evaluation, measure
 from training.evaluation.int8 import Comparison
 from training.evaluation.threshold import UnreachableError, choose_threshold
 from training.export import calibrate_version
-from training.progress import console
+from training.progress import console, tell
 from training.run import Run, RunData, open_run, read_data
 
 
@@ -135,11 +135,8 @@ def evaluate_run(
     rows = split.test if groups is None else rows_with_groups(split.test, groups)
     if not has_own_images(run, root):
         said = f"The images in {root} are not those that {folder} was trained with"
-        console.print(
-            f"[yellow]Note[/] {escape(said)} (their fingerprint differs).",
-            soft_wrap=True,
-            highlight=False,
-        )
+        said += " (their fingerprint differs)."
+        console.print(Text("Note", "yellow"), said, soft_wrap=True)
     tested = answer_images(model, root, rows, known=kept.skipped)
     held = None
     if validation:
@@ -148,16 +145,21 @@ def evaluate_run(
 
 
 def evaluate_folder(model: Model, folder: Path, groups: Path | None = None) -> Evaluated:
-    """Evaluate a model on all images of a folder; of Tiny ImageNet, on its validation images.
+    """Evaluate a model on all images of a folder; of one that is split already, on its test part.
+
+    Where it has no test part (as Tiny ImageNet, whose test images have no published labels), the
+    validation part is taken.
 
     Raises:
         TrainingError: The folder or the groups will not do, or too many images cannot be used.
     """
-    if is_tiny_imagenet(folder):
-        split = read_tiny_imagenet(folder)[1]
-        rows = (*split.validation, *split.test)
-    else:
-        rows = read_folder(folder).rows
+    table = read_folder(folder)
+    rows = table.held_out()
+    if table.parts:
+        part = table.parts[rows[0].file]
+        tell(f"{folder} is split already: its {len(rows):,} {part} images are evaluated.")
+    if left_out := str(table.left_out):
+        tell(left_out)
     if groups is not None:
         rows = rows_with_groups(rows, groups)
     answers = answer_images(model, folder, rows)

@@ -14,7 +14,7 @@ import torch
 
 from training.atomic import replacing
 from training.errors import TrainingError, because
-from training.fitting.figures import Epoch, Measure, best_epoch, write_history
+from training.fitting.figures import Epoch, Measure, best_epoch, competing, write_history
 from training.fitting.task import StageTask
 from training.fitting.tracker import Tracker, log_epoch
 from training.models.classifier import Classifier
@@ -44,15 +44,29 @@ class Progress:
     epochs: list[Epoch] = field(default_factory=list)
     steps: int = 0
 
-    def to_plain(self) -> dict[str, Any]:
-        """Return it as what a checkpoint may hold: plain lists, texts and numbers."""
+    @property
+    def stages(self) -> list[int]:
+        """The stage of each epoch so far."""
+        return [epoch.stage for epoch in self.epochs]
+
+    def best(self, sizes: Sequence[int]) -> int:
+        """Return the number of the epoch whose weights are kept; see ``best_epoch``."""
+        return best_epoch(self.stages, [epoch.validation.loss for epoch in self.epochs], sizes)
+
+    def to_plain(self, sizes: Sequence[int]) -> dict[str, Any]:
+        """Return it as what a checkpoint may hold: plain lists, texts and numbers.
+
+        Args:
+            sizes: The size of images in each stage; only epochs that compete have a best accuracy.
+        """
+        accuracies = [epoch.validation.accuracy for epoch in self.epochs]
         return {
             "labels": list(self.labels),
             "stage": self.stage,
             "learning_rates": list(self.learning_rates),
             "epochs": [asdict(epoch) for epoch in self.epochs],
             "steps": self.steps,
-            "best_accuracy": max((e.validation.accuracy for e in self.epochs), default=0.0),
+            "best_accuracy": max(accuracies[i] for i in competing(self.stages, sizes)),
         }
 
     @classmethod
@@ -75,6 +89,7 @@ class Recorder(lightning.Callback):
         run: Run,
         model: Classifier,
         progress: Progress,
+        sizes: Sequence[int],
         images: int,
         advance: Advance,
         trackers: Sequence[Tracker] = (),
@@ -85,6 +100,7 @@ class Recorder(lightning.Callback):
             run: Where to write.
             model: Whose weights are kept where they are the best.
             progress: What is recorded so far; the epochs of this stage join it.
+            sizes: The size of images in each stage of the recipe.
             images: Number of training images.
             advance: Told of each epoch.
             trackers: Told of each step and epoch.
@@ -92,6 +108,7 @@ class Recorder(lightning.Callback):
         self._run = run
         self._model = model
         self._progress = progress
+        self._sizes = sizes
         self._images = images
         self._advance = advance
         self._trackers = trackers
@@ -154,7 +171,7 @@ class Recorder(lightning.Callback):
         checkpoint: dict[str, Any],
     ) -> None:
         """Add the record to the checkpoint."""
-        checkpoint[_KEY] = self._progress.to_plain()
+        checkpoint[_KEY] = self._progress.to_plain(self._sizes)
 
     def _figures(self, trainer: lightning.Trainer, task: StageTask) -> Epoch:
         train, validation = task.measures
@@ -177,7 +194,7 @@ class Recorder(lightning.Callback):
         try:
             # The last checkpoint comes last: with it the epoch counts as done.
             if trainer.is_global_zero:
-                if best_epoch(epochs) is epochs[-1]:
+                if self._progress.best(self._sizes) == len(epochs) - 1:
                     with task.shown():
                         save_atomically(self._model.state_dict(), run.checkpoint)
                 write_history(epochs, self._progress.labels, run.history)

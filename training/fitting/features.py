@@ -1,14 +1,20 @@
 """What a stage's frozen part gives, computed once for each image and kept in a file.
 
 Exact, not approximate: the frozen part runs in eval mode, so an image has one output. Where the
-recipe augments, K augmented views of each image are kept, and epoch e trains on view e mod K.
+recipe augments, K augmented views of each image are kept: epoch e trains on view e, and after K
+epochs on the images as they are, then on the first view again. Of 240 drawn images, 30 epochs of
+a head (accuracy, loss on 480 others; 8 runs each): one view 0.807, 0.557, which is worse than no
+augmentation, 0.823, 0.505; one and the plain images 0.827, 0.485; eight and the plain ones 0.826,
+0.452; 30 fresh views, for which the frozen part runs 30 times, 0.841, 0.437.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,17 +25,18 @@ from torch.utils.data import DataLoader, Subset
 from training.errors import TrainingError
 from training.fitting.frozen import Runner
 from training.fitting.order import Examples
-from training.progress import progress
+from training.progress import console, progress
+
+_LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
 class CachedFeatures(Examples):
     """The outputs of a frozen part; takes the numbers of ``EpochOrder``, and plain indices too."""
 
-    def __init__(self, rows: NDArray[np.generic], labels: Tensor) -> None:
-        """Keep ``rows`` [views · n, …], all images of a view together, and labels int64 [n]."""
-        self._rows = rows
+    def __init__(self, views: Sequence[NDArray[np.generic]], labels: Tensor) -> None:
+        """Keep each view's outputs, [n, …], and labels, int64 [n]; epochs take views in turn."""
+        self._views = views
         self._labels = labels
-        self._views = len(rows) // len(labels)
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -42,49 +49,60 @@ class CachedFeatures(Examples):
 
     def __getitems__(self, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Return a whole batch: features, float32 [B, …], and labels, int64 [B]."""
-        n = len(self)
-        rows = [(number // n % self._views) * n + number % n for number in numbers]
-        features = torch.from_numpy(np.asarray(self._rows[rows], dtype=np.float32))
+        n, views = len(self), self._views
+        rows = [views[number // n % len(views)][number % n] for number in numbers]
+        features = torch.from_numpy(np.stack(rows).astype(np.float32, copy=False))
         return features, self._labels[[number % n for number in numbers]]
 
 
 def compute_features(
     run: Runner,
     views: Sequence[Examples],
-    labels: Tensor,
+    n: int,
     path: Path,
     title: str,
     batch: int,
-) -> CachedFeatures:
-    """Run the frozen part of a model over images.
+) -> NDArray[np.generic]:
+    """Run the frozen part of a model over images, and keep what it gives in a file.
 
     Args:
         run: The frozen part.
         views: The same images, once for each view, augmented or not.
-        labels: int64 [n].
+        n: Number of images.
         path: The file to keep them in (memory-mapped; float32 for feature vectors, float16 for
-            feature maps, whose last bits are worth less than their size).
+            feature maps, whose last bits are worth less than their size, unless they go beyond
+            its range).
         title: What the progress bar says.
         batch: Images in one run of the frozen part; 1 where their sizes differ.
 
+    Returns:
+        The outputs, [views · n, …], all images of a view together.
+
     Raises:
-        TrainingError: The file cannot be written.
+        TrainingError: The file cannot be written, or an output is no finite number.
     """
     rows: NDArray[np.generic] | None = None
-    done = 0
-    total = len(views) * len(labels)
+    done, total = 0, len(views) * n
     with progress(title, total) as advance:
         for view in views:
             for images, _ in DataLoader(view, batch_size=batch):
                 output = run(images)
+                largest = float(np.abs(output).max())
+                if not math.isfinite(largest):
+                    raise TrainingError(
+                        f"The frozen layers give {largest} for an image: the weights that training "
+                        "began with are damaged, or not for images normalised as the recipe says."
+                    )
                 if rows is None:
-                    rows = _new_file(path, (total, *output.shape[1:]))
+                    rows = _new_file(path, (total, *output.shape[1:]), _kind(output))
+                if rows.dtype == np.float16 and largest > _LARGEST_HALF:
+                    rows = _widened(rows, done, path)
                 rows[done : done + len(output)] = output
                 done += len(output)
                 for _ in range(len(output)):
                     advance("")
     assert rows is not None
-    return CachedFeatures(rows, labels)
+    return rows
 
 
 def first_images(numbered: Examples, n: int, epoch: int) -> Examples:
@@ -92,8 +110,27 @@ def first_images(numbered: Examples, n: int, epoch: int) -> Examples:
     return Subset(numbered, range(epoch * n, (epoch + 1) * n))
 
 
-def _new_file(path: Path, shape: tuple[int, ...]) -> NDArray[np.generic]:
-    kind = np.float32 if len(shape) == 2 else np.float16
+def _kind(output: NDArray[np.float32]) -> type[np.floating[Any]]:
+    return np.float32 if output.ndim == 2 else np.float16
+
+
+def _widened(rows: NDArray[np.generic], done: int, path: Path) -> NDArray[np.generic]:
+    """Put a file of float32, with the first ``done`` rows, in the place of one of float16."""
+    partial = path.with_suffix(".partial.npy")
+    wide = _new_file(partial, rows.shape, np.float32)
+    wide[:done] = rows[:done]
+    partial.replace(path)
+    console.print(
+        f"The frozen layers give numbers above {_LARGEST_HALF:,.0f}: they are kept as float32, in "
+        "twice the room",
+        highlight=False,
+    )
+    return wide
+
+
+def _new_file(
+    path: Path, shape: tuple[int, ...], kind: type[np.floating[Any]]
+) -> NDArray[np.generic]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         rows = np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)

@@ -10,21 +10,26 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from training.errors import TrainingError
 from training.fitting.features import CachedFeatures, compute_features, first_images
 from training.fitting.frozen import Runner, frozen_runner
 from training.fitting.hardware import Hardware
 from training.fitting.host import Host
 from training.fitting.order import EpochOrder, Examples, Numbered, NumberedBuckets
 from training.fitting.thaw import Trainee
+from training.progress import console
 from training.recipe import Stage
 
 Batches = DataLoader[tuple[Tensor, Tensor]]
 
 _MEASURED_BATCH = 64
 _COMPUTED_BATCH = 16
+_VIEWS = 8
+"""Augmented views computed ahead unless told otherwise; see ``training.fitting.features``."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,8 @@ class Material:
         validation: Without augmentation.
         labels: Of the training images, int64 [N].
         validation_labels: Likewise.
-        sizes: (height, width) of each training image, where they differ; else None.
+        sizes: (height, width) of each training image, where those or the validation images differ;
+            else None.
         augments: Whether ``training`` differs from ``plain``.
         workers: Processes that load images.
     """
@@ -107,6 +113,16 @@ class Feed:
         )
 
 
+def check_sizes(material: Material, processes: int) -> None:
+    """Check that this many processes can share the images.
+
+    Raises:
+        TrainingError: There are several, and the images are of several sizes.
+    """
+    if material.sizes is not None and processes > 1:
+        raise TrainingError("Images of different sizes are trained on by one process only.")
+
+
 def make_feed(
     trainee: Trainee,
     stage: Stage,
@@ -119,8 +135,7 @@ def make_feed(
     """Return what a stage is fed with; compute its frozen part's outputs where that is possible.
 
     It is possible where something is frozen, the model's shape allows to begin there, and the
-    recipe does not augment or the stage asks for a number of augmented views. One process of a host
-    computes them, and all map the file.
+    stage does not ask for fresh views. One process of a host computes them, and all map the file.
 
     Raises:
         TrainingError: The outputs cannot be kept in ``folder``.
@@ -128,7 +143,7 @@ def make_feed(
     n = len(material.labels)
     counts = (n, len(material.validation_labels))
     numbered = Numbered(material.training, n, seed)
-    views = stage.views if material.augments else min(stage.views, 1)
+    views = min(_VIEWS if stage.views is None else stage.views, stage.epochs)
     can_be_cached = trainee.can_be_cached and (material.sizes is None or trainee.start is None)
     if not can_be_cached or not views:
         parts = (numbered, material.plain, material.validation)
@@ -139,22 +154,40 @@ def make_feed(
     def run() -> Runner:
         return frozen_runner(trainee, _first(material.plain, min(batch, n)), device)
 
-    def compute(name: str, parts: Sequence[Examples], labels: Tensor) -> CachedFeatures:
+    def compute(name: str, parts: Sequence[Examples], count: int) -> NDArray[np.generic]:
         path = folder / f"{name}.npy"
         return host.once(
             str(path),
-            lambda: compute_features(run(), parts, labels, path, f"Features, {name}", batch),
-            lambda: CachedFeatures(np.load(path, mmap_mode="r"), labels),
+            lambda: compute_features(run(), parts, count, path, f"Features, {name}", batch),
+            lambda: np.load(path, mmap_mode="r"),
         )
 
-    plain = compute("training", [material.plain], material.labels)
-    validation = compute("validation", [material.validation], material.validation_labels)
-    training = plain
+    plain = compute("training", [material.plain], n)
+    validation = compute("validation", [material.validation], counts[1])
+    in_turn = [plain]
     if material.augments:
-        augmented = [first_images(numbered, n, epoch) for epoch in range(views)]
-        training = compute("augmented", augmented, material.labels)
+        if host.is_first:
+            _say_views(views, stage.epochs)
+        epochs = [first_images(numbered, n, epoch) for epoch in range(views)]
+        augmented = compute("augmented", epochs, n)
+        in_turn = [*augmented.reshape(views, n, *augmented.shape[1:]), plain]
     trainee.to("cpu")
-    return Feed(training, plain, validation, counts, True)
+    return Feed(
+        CachedFeatures(in_turn, material.labels),
+        CachedFeatures([plain], material.labels),
+        CachedFeatures([validation], material.validation_labels),
+        counts,
+        True,
+    )
+
+
+def _say_views(views: int, epochs: int) -> None:
+    said = f"Augmented views of each image, computed ahead: {views}"
+    if views < epochs:
+        said += (
+            f". With the plain image they take turns in {epochs} epochs; views: 0 has fresh ones"
+        )
+    console.print(said, highlight=False, soft_wrap=True)
 
 
 def _first(images: Examples, size: int) -> Tensor:

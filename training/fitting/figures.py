@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from training.atomic import replacing
+from training.csv_files import new_csv
 from training.models.torchvision_import import torchvision  # noqa: F401  torchmetrics imports it
 
 from torchmetrics import MeanMetric  # isort: skip
@@ -78,9 +77,31 @@ class Epoch:
         return cls(**{**values, **parts})
 
 
-def best_epoch(epochs: Sequence[Epoch]) -> Epoch:
-    """Return the epoch of the lowest validation loss, the earlier of equals."""
-    return min(epochs, key=lambda epoch: epoch.validation.loss)
+def competing(stages: Sequence[int], sizes: Sequence[int]) -> list[int]:
+    """Return the numbers of the epochs whose weights may be exported.
+
+    Those measured at the exported size; before there is one, those at the size of the latest.
+
+    Args:
+        stages: The stage of each epoch so far.
+        sizes: The size of images in each stage of the recipe; the last is the exported one.
+    """
+    measured = [sizes[stage] for stage in stages]
+    size = sizes[-1] if sizes[-1] in measured else measured[-1]
+    return [number for number, its in enumerate(measured) if its == size]
+
+
+def best_epoch(stages: Sequence[int], losses: Sequence[float], sizes: Sequence[int]) -> int:
+    """Return the number of the epoch whose weights are kept.
+
+    It is the one of the lowest validation loss among those that compete, the earlier of equals.
+
+    Args:
+        stages: The stage of each epoch so far.
+        losses: The validation loss of each.
+        sizes: See ``competing``.
+    """
+    return min(competing(stages, sizes), key=lambda number: losses[number])
 
 
 class Measure(nn.Module):
@@ -145,13 +166,9 @@ def _scalars(epoch: Epoch) -> dict[str, float]:
 
 
 def _write(path: Path, columns: list[str], rows: Any) -> None:
-    with (
-        replacing(path) as partial,
-        partial.open("w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(rows)
+    with new_csv(path, columns) as add:
+        for row in rows:
+            add(row)
 
 
 def _plain(value: Any) -> Any:

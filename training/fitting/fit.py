@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -16,8 +13,8 @@ from torch import nn
 from training.errors import TrainingError
 from training.fitting.averaging import Average
 from training.fitting.checkpoint import Progress, Recorder, WholeCheckpoints
-from training.fitting.feed import Feed, Material, make_feed
-from training.fitting.hardware import Hardware
+from training.fitting.feed import Feed, Material, check_sizes, make_feed
+from training.fitting.hardware import Hardware, quiet
 from training.fitting.host import Host
 from training.fitting.loss import Loss, balancing_weights, make_loss
 from training.fitting.lr_find import RangeTest, find_rate
@@ -31,8 +28,6 @@ from training.models.classifier import Classifier
 from training.progress import console, progress
 from training.recipe import Recipe, Stage
 from training.run import Run
-
-import lightning  # isort: skip
 
 
 class Fitting:
@@ -88,7 +83,7 @@ class Fitting:
 
     def find_rate(self, number: int) -> RangeTest:
         """Run the range test of one stage, and leave everything as it was."""
-        stage = self._recipe.stages[number]
+        stage = self._recipe.stages[number].model_copy(update={"epochs": 1})  # and so one view
         trainee = Trainee(self._model, stage.thaw, stage.keep_statistics)
         return self._range_test(trainee, stage, self._feed(trainee, stage, number), number)
 
@@ -104,7 +99,8 @@ class Fitting:
             return
         feed = self._feed(trainee, stage, number)
         if not resumes:
-            made.learning_rates.append(self._rate(trainee, stage, feed, number))
+            rate = partial(self._rate, trainee, stage, feed, number)
+            made.learning_rates.append(self._host.told(f"rate-{number}", rate))
         order = EpochOrder(
             feed.counts[0], self._seed(number), self._hardware.rank, self._hardware.world
         )
@@ -124,10 +120,16 @@ class Fitting:
             if isinstance(sampler, EpochOrder | NumberedBuckets):
                 sampler.set_epoch(done)  # Lightning does, but only from the second epoch on
         images = len(order) * self._hardware.world
-        title = f"Stage {number + 1}, {stage.name}"
-        with progress(title, stage.epochs, done) as advance, _quiet():
-            recorder = Recorder(self._run, self._model, made, images, advance, self._trackers)
-            trainer = self._trainer(stage, StepLog(self._run, made), recorder)
+        title = f"Stage {number + 1}, {stage.name}, {self._recipe.size(stage)} px"
+        with progress(title, stage.epochs, done) as advance, quiet():
+            sizes = self._recipe.sizes
+            recorder = Recorder(
+                self._run, self._model, made, sizes, images, advance, self._trackers
+            )
+            callbacks = [StepLog(self._run, made), recorder]
+            trainer = self._hardware.trainer(
+                max_epochs=stage.epochs, callbacks=callbacks, plugins=[WholeCheckpoints()]
+            )
             try:
                 trainer.fit(
                     task,
@@ -143,8 +145,7 @@ class Fitting:
 
     def _feed(self, trainee: Trainee, stage: Stage, number: int) -> Feed:
         material = self._material(stage)
-        if material.sizes is not None and self._hardware.world > 1:
-            raise TrainingError("Images of different sizes are trained on by one process only.")
+        check_sizes(material, self._hardware.world)
         self._labels = material.labels
         return make_feed(
             trainee,
@@ -174,10 +175,7 @@ class Fitting:
                 f"Give it one: --set stages.{number}.learning_rate=…, or look at the curve: "
                 f"python -m training lr-find --stage {number + 1} …"
             )
-        console.print(
-            f"Stage {number + 1}: learning rate {found.suggestion:.2g} by the range test",
-            highlight=False,
-        )
+        console.print(f"Stage {number + 1}: learning rate {found.suggestion:.2g} by the range test")
         return found.suggestion
 
     def _range_test(self, trainee: Trainee, stage: Stage, feed: Feed, number: int) -> RangeTest:
@@ -206,45 +204,9 @@ class Fitting:
         decay = self._recipe.weight_averaging
         return None if decay is None else Average(trainee, decay)
 
-    def _trainer(self, stage: Stage, *callbacks: lightning.Callback) -> lightning.Trainer:
-        hardware = self._hardware
-        precision: Any = hardware.precision  # Lightning checks it
-        return lightning.Trainer(
-            max_epochs=stage.epochs,
-            accelerator=hardware.accelerator,
-            precision=precision,
-            devices=hardware.local_world,
-            num_nodes=hardware.world // hardware.local_world,
-            strategy="ddp" if hardware.world > 1 else "auto",
-            plugins=[WholeCheckpoints()],
-            callbacks=[*callbacks],
-            logger=False,  # its steps would begin anew in each stage: see Recorder
-            use_distributed_sampler=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-        )
-
 
 def _load(module: nn.Module, run: Run, prefix: str) -> None:
     """Load what the last checkpoint has of a module."""
     state = torch.load(run.last, map_location="cpu", weights_only=True)["state_dict"]
     own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
     module.load_state_dict(own)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Lightning's advice off the screen: it is about loading, and images are in memory."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*does not have many workers")
-            warnings.filterwarnings("ignore", message=".*in eval mode at the start of training")
-            warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
-            yield
-    finally:
-        logger.setLevel(level)

@@ -40,7 +40,7 @@ def frozen_runner(trainee: Trainee, example: Tensor, device: torch.device) -> Ru
     own, fused = _runner(trainee, device), _runner(_fused(trainee), device)
     if np.allclose(fused(example), own(example), _RELATIVE, _ABSOLUTE):
         return fused
-    console.print("BatchNorm cannot be fused here: features take longer", highlight=False)
+    console.print("BatchNorm cannot be fused here: features take longer")
     return own
 
 

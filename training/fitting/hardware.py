@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
+
+from training.errors import TrainingError
+from training.recipe import Recipe
+
+if TYPE_CHECKING:
+    import lightning
 
 _TORCHRUN = (
     ("RANK", "0"),
@@ -14,6 +25,14 @@ _TORCHRUN = (
     ("LOCAL_RANK", "0"),
     ("GROUP_RANK", "0"),
 )
+_MEETING = ("MASTER_ADDR", "MASTER_PORT")
+
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+"""Those that keep weights in float32, as frozen parts, range tests and exports take them."""
+_SHORT = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+
+_FEWEST = 2
+"""Images of a batch for each process: BatchNorm needs two."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +41,7 @@ class Hardware:
 
     Attributes:
         accelerator: ``auto``, ``cpu``, ``gpu`` …, as Lightning has it.
-        precision: ``32-true``, ``bf16-mixed`` …, as Lightning has it.
+        precision: One of ``PRECISIONS``.
         rank: Of this process, from 0.
         world: Number of processes.
         local_world: Number of them on this machine.
@@ -47,6 +66,103 @@ class Hardware:
 
     @classmethod
     def from_environment(cls, accelerator: str, precision: str) -> Hardware:
-        """Read the number of processes from torchrun's environment."""
-        counts = [int(os.environ.get(name, default)) for name, default in _TORCHRUN]
-        return cls(accelerator, precision, *counts)
+        """Read the number of processes from torchrun's environment.
+
+        Raises:
+            TrainingError: It is not one that torchrun makes.
+        """
+        values = {name: os.environ.get(name, default) for name, default in _TORCHRUN}
+        if not all(value.isdecimal() for value in values.values()):
+            raise _not_torchruns(values)
+        rank, world, local_world, local_rank, host = map(int, values.values())
+        several = world > 1
+        if (
+            not rank < world
+            or not local_rank < local_world
+            or world % max(local_world, 1)
+            or (several and not all(os.environ.get(name) for name in _MEETING))
+        ):
+            raise _not_torchruns(values)
+        precision = _SHORT.get(precision, precision)
+        return cls(accelerator, precision, rank, world, local_world, local_rank, host)
+
+    def trainer(self, **options: Any) -> lightning.Trainer:
+        """Return Lightning's trainer for this hardware, without a log and files of its own."""
+        # Here, not above: Lightning itself reads the environment when it is imported.
+        from training.models.torchvision_import import torchvision  # noqa: F401  it imports this
+
+        import lightning  # isort: skip
+
+        precision: Any = self.precision  # Lightning checks it
+        return lightning.Trainer(
+            accelerator=self.accelerator,
+            precision=precision,
+            devices=self.local_world,
+            num_nodes=self.world // self.local_world,
+            strategy="ddp" if self.world > 1 else "auto",
+            logger=False,  # its steps would begin anew in each stage: see Recorder
+            use_distributed_sampler=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            **options,
+        )
+
+    def check(self, recipe: Recipe) -> None:
+        """Check that a recipe can be trained on this, before anything is read or written.
+
+        Raises:
+            TrainingError: It cannot; the message says what can.
+        """
+        if self.precision not in PRECISIONS:
+            raise TrainingError(
+                f"--precision {self.precision} is not one that training has: give "
+                f"{', '.join(PRECISIONS)}."
+            )
+        share = recipe.batch_size // self.world
+        if self.world > 1 and share < _FEWEST:
+            raise TrainingError(
+                f"{self.world} processes share the recipe's batch_size of {recipe.batch_size}, "
+                f"which leaves {share} for each: start {recipe.batch_size // _FEWEST} at most, or "
+                f"train with batch_size={_FEWEST * self.world} or more."
+            )
+        try:
+            with quiet(), warnings.catch_warnings(action="ignore"):
+                trainer = self.trainer()
+        except (Exception, SystemExit) as error:
+            # Lightning's own errors, ValueError, RuntimeError, ModuleNotFoundError …
+            reason = " ".join(str(error).split()).rstrip(".!")
+            raise TrainingError(
+                f"--accelerator {self.accelerator} cannot be used here: {reason}. Leave it out to "
+                "train on what this machine has."
+            ) from error
+        if self.precision == "16-mixed" and trainer.strategy.root_device.type == "cpu":
+            raise TrainingError(
+                "--precision 16-mixed needs a GPU. On a CPU give bf16-mixed, or 32-true."
+            )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Lightning's advice off the screen: it is about loading, and images are in memory."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*does not have many workers")
+            warnings.filterwarnings("ignore", message=".*in eval mode at the start of training")
+            warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _not_torchruns(values: dict[str, str]) -> TrainingError:
+    names = (*values, *_MEETING)
+    found = ", ".join(f"{name}={os.environ[name]}" for name in names if name in os.environ)
+    return TrainingError(
+        f"The environment has {found}, which torchrun does not set so. Start several processes "
+        "with torchrun, or unset these for one."
+    )

@@ -10,7 +10,6 @@ the loss has risen by half, as the best rate is a small factor below the one tha
 from __future__ import annotations
 
 import copy
-import csv
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from training.atomic import replacing
+from training.csv_files import new_csv
 from training.fitting.loss import Loss
 from training.fitting.thaw import Trainee
 
@@ -58,10 +57,9 @@ class RangeTest:
     def write(self, path: Path) -> None:
         """Write the curve as CSV with the columns learning_rate, loss."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["learning_rate", "loss"])
-            writer.writerows(zip(self.rates, self.losses, strict=True))
+        with new_csv(path, ("learning_rate", "loss")) as add:
+            for row in zip(self.rates, self.losses, strict=True):
+                add(row)
 
 
 def find_rate(

@@ -1,4 +1,7 @@
-"""The loss and the learning rate of every single step, as ``steps.csv``."""
+"""The loss and the learning rate of every step, as ``steps.csv``; of every validation batch beside.
+
+The validation images are measured after each epoch, in batches that are the same each time.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,14 @@ from training.run import Run
 import lightning  # isort: skip
 
 COLUMNS = ("stage", "epoch", "step", "loss", "learning_rate")
+VALIDATION_COLUMNS = ("stage", "epoch", "batch", "loss")
+
+_VALIDATION = 1
+"""Which of the loaders that are measured has the validation images; see ``Feed.measured``."""
 
 
 class StepLog(lightning.Callback):
-    """Appends the steps of each epoch; of several processes, those of the first one's share.
+    """Appends the batches of each epoch; of several processes, those of the first one's share.
 
     It has to come before the ``Recorder``, which counts steps and keeps epochs: its steps are on
     the disk before an epoch counts as done, and a resumed run drops those of an epoch that was not.
@@ -27,9 +34,9 @@ class StepLog(lightning.Callback):
 
     def __init__(self, run: Run, progress: Progress) -> None:
         """Log into a run; ``progress`` tells which epoch it is."""
-        self._run = run
         self._progress = progress
-        self._rows: list[tuple[int, int, int, float, float]] = []
+        self._steps = _Table(run, run.steps, COLUMNS)
+        self._validation = _Table(run, run.validation_steps, VALIDATION_COLUMNS)
         self._rate = 0.0
 
     def on_train_start(
@@ -37,9 +44,8 @@ class StepLog(lightning.Callback):
     ) -> None:
         """Drop what an interrupted run wrote of an epoch that it did not finish."""
         if trainer.is_global_zero:
-            rows = [COLUMNS, *self._finished()]
-            with self._writing(), replacing(self._run.steps) as partial:
-                _append(partial, rows)
+            self._steps.begin(len(self._progress.epochs))
+            self._validation.begin(len(self._progress.epochs))
 
     def on_train_batch_start(
         self,
@@ -61,30 +67,64 @@ class StepLog(lightning.Callback):
     ) -> None:
         """Note a step."""
         made, loss = self._progress, float(outputs["loss"])
-        self._rows.append((made.stage, len(made.epochs), made.steps, loss, self._rate))
+        self._steps.rows.append((made.stage, len(made.epochs), made.steps, loss, self._rate))
+
+    def on_validation_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: object,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Note a batch of the validation images."""
+        if dataloader_idx == _VALIDATION:
+            made, loss = self._progress, float(outputs)
+            self._validation.rows.append((made.stage, len(made.epochs), batch_idx, loss))
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
-        """Write the epoch's steps."""
-        if trainer.is_global_zero:
-            with self._writing():
-                _append(self._run.steps, self._rows)
-        self._rows = []
+        """Write the epoch's batches."""
+        for table in (self._steps, self._validation):
+            if trainer.is_global_zero:
+                table.append()
+            table.rows.clear()
 
-    def _finished(self) -> list[list[str]]:
-        if not self._run.steps.exists():
+
+class _Table:
+    """A CSV file, and the rows that are not in it yet; the second column is the epoch."""
+
+    def __init__(self, run: Run, path: Path, columns: Sequence[str]) -> None:
+        self.rows: list[tuple[float, ...]] = []
+        self._run = run
+        self._path = path
+        self._columns = columns
+
+    def begin(self, epochs: int) -> None:
+        """Keep what the file has of the first ``epochs`` epochs; make it where there is none."""
+        rows = [self._columns, *self._finished(epochs)]
+        with self._writing(), replacing(self._path) as partial:
+            _append(partial, rows)
+
+    def append(self) -> None:
+        with self._writing():
+            _append(self._path, self.rows)
+
+    def _finished(self, epochs: int) -> list[list[str]]:
+        if not self._path.exists():
             return []
-        with self._run.steps.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.reader(file) if len(row) == len(COLUMNS)][1:]
-        return [row for row in rows if int(row[1]) < len(self._progress.epochs)]
+        with self._path.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.reader(file) if len(row) == len(self._columns)][1:]
+        return [row for row in rows if int(row[1]) < epochs]
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            said = f"{self._run.steps} cannot be written{because(error, self._run.again)}"
+            said = f"{self._path} cannot be written{because(error, self._run.again)}"
             raise TrainingError(said) from error
 
 

@@ -106,13 +106,19 @@ class StageTask(lightning.LightningModule):
         """Give the model, for a while, the weights that were measured."""
         return nullcontext() if self.average is None else self.average.shown()
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], _: int, dataloader_idx: int) -> None:
-        """Measure a batch of the training images (loader 0) or the validation images (1)."""
+    def validation_step(self, batch: tuple[Tensor, Tensor], _: int, dataloader_idx: int) -> Tensor:
+        """Measure a batch of the training images (loader 0) or the validation images (1).
+
+        Returns:
+            Its mean loss.
+        """
         inputs, labels = batch
         logits = self(inputs).float()
         measure = self.measures[dataloader_idx]
         assert isinstance(measure, Measure)
-        measure.add(logits, labels, self.loss(logits, labels))
+        losses = self.loss(logits, labels)
+        measure.add(logits, labels, losses)
+        return losses.mean()
 
     def configure_optimizers(self) -> Any:
         """Make the stage's own optimizer and schedule."""

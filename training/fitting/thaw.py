@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -11,7 +12,8 @@ from torch.nn.functional import dropout
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from training.errors import TrainingError
-from training.models.classifier import Classifier
+from training.models.classifier import Classifier, blueprint
+from training.recipe import Recipe
 
 Thaw = Literal["head", "all"] | int
 """The last layer; all layers; or the last so many blocks and what follows them."""
@@ -86,7 +88,8 @@ class Trainee(nn.Module):
         if are_images:
             with torch.no_grad():
                 inputs = self.frozen(inputs)
-        logits: Tensor = self(inputs)
+        with _kept_statistics(self, alone=len(inputs) == 1):
+            logits: Tensor = self(inputs)
         return logits
 
     def train(self, mode: bool = True) -> Trainee:
@@ -103,6 +106,39 @@ class Trainee(nn.Module):
                     if isinstance(layer, _BatchNorm):
                         layer.eval()
         return self
+
+
+def check_stages(recipe: Recipe) -> None:
+    """Check that the recipe's model has the blocks that its stages thaw, before anything is read.
+
+    Raises:
+        TrainingError: It has fewer, or there is no such model.
+    """
+    model = blueprint(recipe.model)
+    for number, stage in enumerate(recipe.stages):
+        try:
+            first_block(model, stage.thaw)
+        except TrainingError as error:
+            raise TrainingError(
+                f"stages.{number}.thaw of the recipe {recipe.name}: {error}"
+            ) from None
+
+
+@contextmanager
+def _kept_statistics(module: nn.Module, alone: bool) -> Iterator[None]:
+    """Let BatchNorm normalise an image that is alone in its batch by the running statistics.
+
+    One image of an odd size has no variance of its own where its maps are 1 × 1.
+    """
+    layers = [layer for layer in module.modules() if isinstance(layer, _BatchNorm)]
+    training = [layer for layer in layers if layer.training] if alone else []
+    for layer in training:
+        layer.eval()
+    try:
+        yield
+    finally:
+        for layer in training:
+            layer.train()
 
 
 def first_block(model: Classifier, thaw: Thaw) -> int | None:

@@ -7,16 +7,19 @@ same folder, at the same numbers.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Protocol
 
 from training.errors import TrainingError
 from training.fitting.figures import Epoch
 from training.recipe import Recipe
 from training.run import Run
+from training.terminal import is_unicode
 
 TRACKERS = ("none", "tensorboard", "wandb")
 
@@ -48,6 +51,11 @@ def check_tracker(name: str) -> None:
     # A folder of the same name, such as W&B makes, is found too, but has no origin.
     if name != "none" and (found is None or found.origin is None):
         raise TrainingError(f"The tracker {name} is not installed: .venv/bin/pip install {name}")
+    if name == "wandb" and not all(map(is_unicode, (*sys.argv, str(Path.cwd())))):
+        raise TrainingError(
+            "Weights & Biases records the command line and the folder it runs in, and a name in "
+            "them is not UTF-8. Rename the file or folder, or take --tracker tensorboard."
+        )
 
 
 @contextmanager

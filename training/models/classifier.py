@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
 from training.errors import TrainingError
@@ -10,7 +11,7 @@ from training.models.multiscale import NECK, MultiScale
 from training.models.network import Classifier, State
 from training.models.pyramid import SpatialPyramidMaxPool
 
-__all__ = ["MODELS", "Classifier", "State", "backbone", "build_model"]
+__all__ = ["MODELS", "Classifier", "State", "backbone", "blueprint", "build_model"]
 
 MODELS = ("mobilenet_v2", "mobilenet_v2_spp", "mobilenet_v2_multiscale", "alexnet")
 """The seeds' architectures; any other of torchvision's classifiers works by its name."""
@@ -52,6 +53,19 @@ def build_model(name: str, classes: int, weights: State | None = None) -> Classi
     if weights is not None:
         _load(network, weights, f"{last_layer}.", new_layers, name)
     return network
+
+
+def blueprint(name: str, classes: int = 2) -> Classifier:
+    """Build an architecture without numbers, where only its blocks and shapes are asked for.
+
+    Raises:
+        TrainingError: There is no such classifier.
+    """
+    try:
+        with torch.device("meta"):
+            return build_model(name, classes)
+    except NotImplementedError:  # some of torchvision's look at a number while they are built
+        return build_model(name, classes)
 
 
 def backbone(name: str) -> str:

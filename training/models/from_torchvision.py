@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -54,8 +55,8 @@ def check_name(name: str, ours: list[str]) -> None:
 def build_from_torchvision(name: str, classes: int) -> tuple[Classifier, str]:
     """Build one of torchvision's classifiers with random weights.
 
-    Where torchvision's network is ``features`` or layers in a row, its parts are the blocks;
-    otherwise all but the last layer is one block.
+    The blocks are those that torchvision builds it of: its stages, its encoder's layers, or the
+    children of its ``features``.
 
     Returns:
         The network, and the name of its last layer in the state dict.
@@ -64,23 +65,53 @@ def build_from_torchvision(name: str, classes: int) -> tuple[Classifier, str]:
     if name in ("googlenet", "inception_v3"):
         options = {"aux_logits": False, "init_weights": True}
     network = torchvision.models.get_model(name, weights=None, num_classes=classes, **options)
+    return from_network(network)
+
+
+def from_network(network: Any) -> tuple[Classifier, str]:
+    """Take one of torchvision's networks apart; see ``build_from_torchvision``.
+
+    Raises:
+        TypeError: Its architecture is not known here.
+    """
     kinds = torchvision.models
     average = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(1))
     if isinstance(network, kinds.MobileNetV2):
         return Classifier(network.features, average, network.classifier), "classifier"
-    if isinstance(network, kinds.MNASNet):
-        classifier = Classifier(network.layers, average, network.classifier)
-        name_as(classifier, {"features.": "layers."})
-        return classifier, "classifier.1"
     if isinstance(network, kinds.ConvNeXt):
         return _in_parts(network, network.avgpool)
     if isinstance(network, kinds.AlexNet | kinds.VGG | kinds.MobileNetV3 | kinds.EfficientNet):
         return _in_parts(network, nn.Sequential(network.avgpool, nn.Flatten(1)))
     if isinstance(network, kinds.GoogLeNet | kinds.Inception3):
-        return _in_a_row(network, average, _FromUsualInput()), "fc"
-    if isinstance(network, kinds.ResNet | kinds.RegNet | kinds.ShuffleNetV2):
-        return _in_a_row(network, average), "fc"
-    return _whole(network)
+        return _in_a_row(network, average, _FromUsualInput())
+    if isinstance(network, kinds.ResNet | kinds.ShuffleNetV2):
+        return _in_a_row(network, average)
+    if isinstance(network, kinds.RegNet):
+        blocks = {"stem": network.stem, **_children(network.trunk_output, "trunk_output.")}
+        return _join(blocks, average, {"fc": network.fc})
+    if isinstance(network, kinds.MNASNet):
+        layers = _children(network.layers, "layers.")
+        return _join(layers, average, _children(network.classifier, "classifier."))
+    if isinstance(network, kinds.MaxVit):
+        blocks = {"stem": network.stem, **_children(network.blocks, "blocks.")}
+        return _join(blocks, nn.Identity(), _children(network.classifier, "classifier."))
+    if isinstance(network, kinds.DenseNet):
+        blocks = _children(network.features, "features.")
+        pool = nn.Sequential(blocks.pop("features.norm5"), nn.ReLU(), *average)
+        names = {"pool.0.": "features.norm5."}
+        return _join(blocks, pool, {"classifier": network.classifier}, names)
+    if isinstance(network, kinds.SwinTransformer):
+        *stages, last = network.features
+        end = f"features.{len(stages)}."  # its last maps are laid out as images are: see Grad-CAM
+        features = nn.Sequential(*stages, nn.Sequential(last, network.norm, network.permute))
+        classifier = Classifier(features, average, nn.Sequential(network.head))
+        name_as(classifier, {f"{end}0.": end, f"{end}1.": "norm.", "classifier.0.": "head."})
+        return classifier, "head"
+    if isinstance(network, kinds.VisionTransformer):
+        blocks = {"": _Tokens(network), **_children(network.encoder.layers, "encoder.layers.")}
+        pool = nn.Sequential(network.encoder.ln, _FirstToken())
+        return _join(blocks, pool, _children(network.heads, "heads."), {"pool.0.": "encoder.ln."})
+    raise TypeError(f"{type(network).__name__} is not an architecture with known blocks")
 
 
 def _in_parts(network: Any, pool: nn.Module) -> tuple[Classifier, str]:
@@ -88,16 +119,76 @@ def _in_parts(network: Any, pool: nn.Module) -> tuple[Classifier, str]:
     return Classifier(network.features, pool, network.classifier), last
 
 
-def _in_a_row(network: Any, average: nn.Module, *first: nn.Module) -> Classifier:
+def _in_a_row(network: Any, average: nn.Module, *first: nn.Module) -> tuple[Classifier, str]:
     """Make each child up to the average pooling a block; then dropout, if any, and ``fc``."""
     children = dict(network.named_children())
     end = [*children, "avgpool"].index("avgpool")
-    named = {name: children[name] for name in list(children)[:end] if name != "fc"}
-    last = [children[name] for name in ("dropout", "fc") if name in children]
-    classifier = Classifier(nn.Sequential(*first, *named.values()), average, nn.Sequential(*last))
-    names = {f"features.{block}.": f"{name}." for block, name in enumerate(named, len(first))}
-    name_as(classifier, {**names, f"classifier.{len(last) - 1}.": "fc."})
-    return classifier
+    blocks = {name: children[name] for name in list(children)[:end] if name != "fc"}
+    last = {name: children[name] for name in ("dropout", "fc") if name in children}
+    return _join({**{f"first{i}": block for i, block in enumerate(first)}, **blocks}, average, last)
+
+
+def _children(container: nn.Module, prefix: str) -> dict[str, nn.Module]:
+    return {f"{prefix}{name}": child for name, child in container.named_children()}
+
+
+def _join(
+    blocks: Mapping[str, nn.Module],
+    pool: nn.Module,
+    classifier: Mapping[str, nn.Module],
+    names: Mapping[str, str] | None = None,
+) -> tuple[Classifier, str]:
+    """Join parts whose tensors keep torchvision's names: the keys, and ``names`` for others."""
+    joined = Classifier(nn.Sequential(*blocks.values()), pool, nn.Sequential(*classifier.values()))
+    parts = {"features": blocks, "classifier": classifier}
+    own = {
+        f"{part}.{number}.": f"{name}." if name else ""
+        for part, named in parts.items()
+        for number, name in enumerate(named)
+    }
+    name_as(joined, {**own, **(names or {})})
+    return joined, list(classifier)[-1]
+
+
+class _Tokens(nn.Module):
+    """The start of a vision transformer: from images to patches' tokens behind the class token."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.side = int(network.image_size)
+        self.class_token = network.class_token
+        self.conv_proj = network.conv_proj
+        self.encoder = _Positions(network.encoder)
+
+    def forward(self, images: Tensor) -> Tensor:
+        torch._assert(  # type: ignore[no-untyped-call]
+            images.shape[2] == self.side and images.shape[3] == self.side,
+            f"the images must have {self.side} × {self.side} pixels",
+        )
+        patches = self.conv_proj(images).flatten(2).permute(0, 2, 1)
+        first = self.class_token.expand(patches.shape[0], -1, -1)
+        tokens: Tensor = self.encoder(torch.cat([first, patches], dim=1))
+        return tokens
+
+
+class _Positions(nn.Module):
+    """Adds each token's place."""
+
+    def __init__(self, encoder: Any) -> None:
+        super().__init__()
+        self.pos_embedding = encoder.pos_embedding
+        self.dropout = encoder.dropout
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        placed: Tensor = self.dropout(tokens + self.pos_embedding)
+        return placed
+
+
+class _FirstToken(nn.Module):
+    """From tokens, [B, N, F], to the class token, [B, F]."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return tokens[:, 0]
 
 
 class _FromUsualInput(nn.Module):
@@ -117,15 +208,6 @@ class _FromUsualInput(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return images * self.scale + self.shift
-
-
-def _whole(network: nn.Module) -> tuple[Classifier, str]:
-    last = [name for name, layer in network.named_modules() if isinstance(layer, nn.Linear)][-1]
-    head = network.get_submodule(last)
-    network.set_submodule(last, nn.Identity())
-    classifier = Classifier(nn.Sequential(network), nn.Identity(), nn.Sequential(head))
-    name_as(classifier, {"features.0.": "", "classifier.0.": f"{last}."})
-    return classifier, last
 
 
 def _hint(near: list[str]) -> str:

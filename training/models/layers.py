@@ -85,14 +85,13 @@ def layer_table(network: Classifier, shape: tuple[int, int, int, int]) -> LayerT
     """Run a network once and list its layers.
 
     Containers have no row, as in torchsummary: sequences and lists of layers and the network
-    itself, nor has a network of torchvision that is one block as a whole.
+    itself.
 
     Args:
         network: Run in eval mode; it is left in the mode it was in. On torch's device ``meta``,
             nothing is computed.
         shape: The input's: batch, channels, height, width.
     """
-    containers = {network, *(network.features if len(network.features) == 1 else ())}
     rows: list[Layer] = []
 
     def note(module: nn.Module, _: Any, output: Any) -> None:
@@ -105,7 +104,7 @@ def layer_table(network: Classifier, shape: tuple[int, int, int, int]) -> LayerT
     hooks = [
         module.register_forward_hook(note)
         for module in network.modules()
-        if module not in containers and not isinstance(module, skipped)
+        if module is not network and not isinstance(module, skipped)
     ]
     modes = {module: module.training for module in network.modules()}
     device = next(network.parameters()).device

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,8 +22,10 @@ from training.predict.exchange import UnreachableError, problem, send
 from training.predict.patience import Patience
 from training.predict.questions import Answer, Question, reason
 from training.predict.upload import UploadError, ask_by_upload
+from training.terminal import visible
 
 _FIELD = "file1"
+_LONGEST_NAME = 255  # characters of a file's name that the service takes
 _LOST = 8
 """Questions in a row that nobody took, after which the service counts as gone."""
 
@@ -118,7 +121,7 @@ class Endpoint:
             return Answer(question.name, None, _not_ours(response)), True
 
     def _classify(self, name: str, data: bytes) -> requests.Response:
-        form = MultipartEncoder({_FIELD: (name, data, "application/octet-stream")})
+        form = MultipartEncoder({_FIELD: (sent_name(name), data, "application/octet-stream")})
         if form.len > MAX_REQUEST_BYTES:
             return ask_by_upload(self._post_json, self._storage, data)
         headers = {"Content-Type": form.content_type}
@@ -156,6 +159,12 @@ class Endpoint:
                 f"{self._base}: {_not_ours(response)} The address ends in the stage, as in "
                 "https://….amazonaws.com/dev."
             ) from error
+
+
+def sent_name(name: str) -> str:
+    """Return what a service is told of a question's name: no folder, and no more than it takes."""
+    last = visible(PurePath(name).name)[-_LONGEST_NAME:]
+    return last.replace("\\", r"\\")  # a form's backslash escapes what follows
 
 
 def base_address(address: str) -> str:

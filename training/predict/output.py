@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol, Self, TextIO
+from typing import Any, Protocol, Self
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console
 from rich.text import Text
 
 from model_loader import UNKNOWN, Prediction
+from training.csv_files import Row, new_csv
 from training.errors import TrainingError
 from training.predict.questions import Answer
+from training.terminal import Terminal, json_text, short, visible
 
 _COLUMNS = ("image", "label", "confidence", "error")
-_PERCENT = 7
-"""Characters of '100.0 %'."""
+_WIDEST = 40
+"""Columns of a terminal for a class name; longer ones are cut off in tables."""
 
 
 class Output(Protocol):
@@ -57,8 +57,7 @@ class JsonOutput:
 
     def write(self, answer: Answer) -> None:
         """Add an object."""
-        document = json.dumps(self._document(answer), indent=2, ensure_ascii=False)
-        indented = "\n".join(f"  {line}" for line in document.splitlines())
+        indented = "\n".join(f"  {line}" for line in json_text(self._document(answer)).split("\n"))
         _emit(f"{self._before}\n{indented}")
         self._before = ","
 
@@ -82,7 +81,8 @@ class CsvOutput:
         """Say where it goes, and which classes there are."""
         self._path = path
         self._labels = labels
-        self._file: TextIO | None = None
+        self._open = ExitStack()
+        self._add: Callable[[Row], None]
 
     def __enter__(self) -> Self:
         """Write the header.
@@ -90,32 +90,26 @@ class CsvOutput:
         Raises:
             TrainingError: The file cannot be written.
         """
+        classes = (f"class {label}" if label in _COLUMNS else label for label in self._labels)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("w", newline="", encoding="utf-8")
+            self._add = self._open.enter_context(new_csv(self._path, (*_COLUMNS, *classes)))
         except OSError as error:
             raise TrainingError(f"{self._path} cannot be written: {error.strerror}.") from error
-        classes = (f"class {label}" if label in _COLUMNS else label for label in self._labels)
-        self._row([*_COLUMNS, *classes])
         return self
 
     def __exit__(self, *_: object) -> None:
         """Close the file."""
-        if self._file is not None:
-            self._file.close()
+        self._open.close()
 
     def write(self, answer: Answer) -> None:
         """Add a row."""
         found = answer.prediction
         if found is None:
-            self._row([answer.image, "", "", answer.error, *[""] * len(self._labels)])
+            self._add([answer.image, "", "", answer.error, *[""] * len(self._labels)])
         else:
             scores = (found.scores.get(label, "") for label in self._labels)
-            self._row([answer.image, found.label, found.confidence, "", *scores])
-
-    def _row(self, values: Sequence[object]) -> None:
-        assert self._file is not None
-        csv.writer(self._file).writerow(values)
+            self._add([answer.image, found.label, found.confidence, "", *scores])
 
 
 class TableOutput:
@@ -123,9 +117,10 @@ class TableOutput:
 
     def __init__(self, labels: Sequence[str], top_k: int = 1) -> None:
         """Say which classes there are, and how many of them to show for each image."""
-        self._width = max(map(cell_len, [*labels, UNKNOWN, "label"]))
+        self._terminal = Terminal(soft_wrap=True)
+        names = [self._visible(label) for label in (*labels, UNKNOWN, "label")]
+        self._width = min(_WIDEST, max(map(cell_len, names)))
         self._top_k = min(top_k, len(labels))
-        self._console = Console(highlight=False, soft_wrap=True)
 
     def __enter__(self) -> Self:
         """Print the header."""
@@ -140,21 +135,26 @@ class TableOutput:
         """Print a line."""
         found = answer.prediction
         if found is None:
-            self._print(Text.assemble((f"{answer.image}: {answer.error}", "red")))
+            self._print(Text(self._visible(f"{answer.image}: {answer.error}"), "red"))
             return
         first, *others = highest(found, self._top_k)
         unknown = found.label == UNKNOWN != first[0]
         line = Text(self._cell(found.label, first[1]), "yellow" if unknown else "")
         for label, score in others:
             line.append("   ").append(self._cell(label, score), "dim")
-        self._print(line.append(f"   {answer.image}", ""))
+        self._print(line.append(f"   {self._visible(answer.image)}", ""))
 
     def _cell(self, label: str, score: float) -> str:
-        return f"{set_cell_size(label, self._width)} {score * 100:5.1f} %"
+        name = Text(self._visible(label))
+        name.truncate(self._width, overflow="ellipsis", pad=True)
+        return f"{name} {score * 100:5.1f} %"
+
+    def _visible(self, text: str) -> str:
+        return visible(text, self._terminal.encoding)
 
     def _print(self, line: Text) -> None:
-        with self._console.capture() as captured:
-            self._console.print(line)
+        with self._terminal.capture() as captured:
+            self._terminal.print(line)
         _emit(captured.get())
 
 
@@ -176,7 +176,8 @@ class Tally:
     def __str__(self) -> str:
         """Return a sentence."""
         answered = sum(self.labels.values())
-        counts = ", ".join(f"{label} {count:,}" for label, count in self.labels.most_common(10))
+        common = self.labels.most_common(10)
+        counts = ", ".join(f"{short(label, _WIDEST)} {count:,}" for label, count in common)
         more = f" and {len(self.labels) - 10} more classes" if len(self.labels) > 10 else ""
         said = f"{answered:,} answered" + (f": {counts}{more}." if counts else ".")
         return f"{said} {self.errors:,} could not be answered." if self.errors else said

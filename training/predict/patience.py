@@ -68,8 +68,7 @@ class Patience(Retry):
             return False
         if seconds >= _WORTH_SAYING:
             console.print(
-                f"The service answers {response.status} and asks to come back in {seconds:.0f} s.",
-                highlight=False,
+                f"The service answers {response.status} and asks to come back in {seconds:.0f} s."
             )
         self._wait(seconds)
         return True

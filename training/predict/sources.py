@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from training.data.table import SUFFIXES, is_image_name
-from training.data.walk import walk_files
+from training.data.suffixes import SUFFIXES
+from training.data.walk import LeftOut, is_special, walk_images
 from training.errors import TrainingError
 from training.predict.questions import Frame, ImageFile, Question, Unreadable, printable
+from training.progress import tell
 
 if TYPE_CHECKING:
     from training.video.sampling import Sampling
@@ -53,6 +54,21 @@ class SingleFile:
 
 
 @dataclass(frozen=True)
+class NoFile:
+    """A pipe, socket or device: reading one might never end."""
+
+    path: Path
+
+    def count(self) -> int:
+        """Return 1."""
+        return 1
+
+    def questions(self) -> Iterator[Question]:
+        """Yield one question without an answer."""
+        yield Unreadable(printable(self.path), "It is a pipe, socket or device, not a file.")
+
+
+@dataclass(frozen=True)
 class Folder:
     """The images in a folder and in those below it, told by the ends of their names."""
 
@@ -67,7 +83,7 @@ class Folder:
         return map(ImageFile, self._images())
 
     def _images(self) -> Iterator[Path]:
-        return (self.path / name for name in walk_files(self.path) if is_image_name(name))
+        return (self.path / name for name in walk_images(self.path))
 
 
 @dataclass(frozen=True)
@@ -154,6 +170,13 @@ def _read(word: str, sampling: Sampling) -> list[Source]:
     found = [Path(name) for name in sorted(glob.glob(word, recursive=True))]  # noqa: PTH207
     if "**" in word:  # it names the folders' files as well
         found = [path for path in found if not path.is_dir()]
+    full = [path for path in found if not path.is_dir() or any(Folder(path).questions())]
+    if full and len(full) < len(found):
+        first = min({*found} - {*full})
+        tell(
+            f"Left out: {len(found) - len(full):,} of {word} are folders without images ({first})."
+        )
+        found = full
     if not found:
         raise TrainingError(
             f"There is no {word}. Give images, folders, patterns ('photos/**/*.jpg'), videos, or "
@@ -165,14 +188,18 @@ def _read(word: str, sampling: Sampling) -> list[Source]:
 def _of_path(path: Path, sampling: Sampling) -> Source:
     if path.is_dir():
         return _folder(path)
+    if is_special(path):
+        return NoFile(path)
     return Video(path, sampling) if path.suffix.lower() in VIDEO_SUFFIXES else SingleFile(path)
 
 
 def _folder(path: Path) -> Folder:
-    folder = Folder(path)
-    if next(folder.questions(), None) is None:
+    left_out = LeftOut()
+    if not sum(1 for _ in walk_images(path, left_out)):
         raise TrainingError(
             f"{path} has no images: no name in it ends in {', '.join(SUFFIXES)}. "
             "Name files one by one (FOLDER/*) to have them opened all the same."
         )
-    return folder
+    if said := str(left_out):
+        tell(f"{path}: {said}")
+    return Folder(path)

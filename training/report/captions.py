@@ -12,8 +12,8 @@ CAPTIONS: Mapping[str, str] = {
     "learning_rate_range": "The range test of each stage that has one: the loss while the learning "
     "rate grows from step to step. Red: the rate that the stage was trained with.",
     "learning_rate": "The learning rate of each step.",
-    "batch_loss": "The training loss of each batch, with augmentation and dropout, and its running "
-    "mean.",
+    "batch_loss": "The loss of each batch, and its running mean. Left: of training, with "
+    "augmentation and dropout. Right: of the validation images, measured at the end of each epoch.",
     "loss": "Loss at the end of each epoch, without augmentation. The weights of the lowest "
     "validation loss are kept.",
     "accuracy": "Fraction of right answers at the end of each epoch.",

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from training.drawing import BLUE, GREY, GRID, PALE, RED, RULE, short_name
-from training.report.history import FIGURES, History, Values
+from training.report.history import FIGURES, History, Values, batch_times
 
 _HALF = (5.4, 3.0)
 _WHOLE = (9.0, 3.0)
@@ -24,6 +24,8 @@ _WORST = 5
 
 _FAR_APART = 20
 """How many times larger one stage's values are than another's where both shall be seen."""
+_MANY = 3000
+"""Points of a line from which on it is an image in the page."""
 _ABOVE = 15
 """Points between a panel and its title, where the stages' numbers stand."""
 
@@ -65,7 +67,7 @@ def _range_tests(history: History) -> Figure:
 def _rate(history: History) -> Figure:
     figure, axes = _over_epochs(history, "Learning rate", _HALF)
     if history.steps:
-        axes.plot(history.step_times(), history.steps["learning_rate"], color=BLUE)
+        axes.plot(batch_times(history.steps), history.steps["learning_rate"], color=BLUE)
     else:
         axes.plot(_ends(history), history.epochs["learning_rate"], color=BLUE)
     highest = [rate for span in history.spans if (rate := history.highest_rate(span.number))]
@@ -79,15 +81,30 @@ def _rate(history: History) -> Figure:
 
 
 def _batch_loss(history: History) -> Figure:
-    """Draw each step's loss, and a running mean over a fiftieth of the steps."""
-    figure, axes = _over_epochs(history, "Training loss of each batch", _WHOLE)
-    times, losses = history.step_times(), history.steps["loss"]
-    axes.plot(times, losses, color=BLUE, alpha=0.35, linewidth=0.6, rasterized=len(losses) > 3000)
-    width = max(3, len(losses) // 50)
-    for span in history.spans:
-        where = history.steps["stage"] == span.number
-        axes.plot(times[where], _running_mean(losses[where], width), color=BLUE, linewidth=1.4)
-    axes.set_ylim(0, float(np.quantile(losses, 0.995)) * 1.15)
+    """Draw each batch's loss, and a running mean: the training's, the validation's beside it.
+
+    The mean is over a fiftieth of the steps, or over all validation images.
+    """
+    figure = Figure(_WHOLE, layout="constrained")
+    parts = {"Training": history.steps, "Validation": history.validation_steps}
+    drawn = {name: steps for name, steps in parts.items() if len(steps.get("loss", ()))}
+    panels = figure.subplots(1, len(drawn), sharey=True, squeeze=False)[0]
+    highest = 0.0
+    for axes, (name, steps) in zip(panels, drawn.items(), strict=True):
+        _set_up(history, axes, f"{name} loss of each batch")
+        times, losses = batch_times(steps), steps["loss"]
+        batches = int(np.unique(steps["epoch"], return_counts=True)[1].max())
+        width = max(3, len(losses) // 50) if steps is history.steps else batches
+        many = len(losses) > _MANY
+        axes.plot(times, losses, color=BLUE, alpha=0.35, linewidth=0.6, rasterized=many)
+        for span in history.spans:
+            where = steps["stage"] == span.number
+            if not where.any():  # begun by a version that did not keep them, and resumed
+                continue
+            mean = _running_mean(losses[where], width)
+            axes.plot(times[where], mean, color=BLUE, linewidth=1.4, marker=_marker(where.sum()))
+        highest = max(highest, float(np.quantile(losses, 0.995)))
+    panels[0].set_ylim(0, highest * 1.15)
     return figure
 
 
@@ -111,7 +128,7 @@ def _accuracy(history: History) -> Figure:
 
 def _pair(history: History, axes: Axes, train: Values, validation: Values) -> None:
     ends = _ends(history)
-    marker = "." if len(ends) < 2 else ""
+    marker = _marker(len(ends))
     axes.plot(ends, train, color=GREY, linestyle="--", marker=marker, label="train")
     axes.plot(ends, validation, color=BLUE, marker=marker, label="validation")
     best = history.best
@@ -179,11 +196,20 @@ def _spread(axes: Axes, ends: Values, values: Values) -> None:
 def _over_epochs(history: History, title: str, size: tuple[float, float]) -> tuple[Figure, Axes]:
     figure = Figure(size, layout="constrained")
     axes = figure.subplots()
+    _set_up(history, axes, title)
+    return figure, axes
+
+
+def _set_up(history: History, axes: Axes, title: str) -> None:
     _mark_stages(history, axes)
     axes.set_title(title, pad=_title_pad(history))
     axes.set_xlabel("epoch")
     _finish(axes)
-    return figure, axes
+
+
+def _marker(points: int) -> str:
+    """Return what shows a line of one point."""
+    return "." if points < 2 else ""
 
 
 def _title_pad(history: History) -> float:

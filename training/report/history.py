@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from training.csv_files import open_csv
 from training.errors import TrainingError
+from training.fitting.figures import best_epoch
 from training.run import Run
 
 Values = NDArray[np.float64]
@@ -41,13 +43,17 @@ class History:
         epochs: Each column of ``history.csv``, [E].
         classes: By part and figure, [E, classes] in index order.
         steps: Each column of ``steps.csv``; empty for a run that did not keep it.
+        validation_steps: Each column of ``steps-validation.csv``; likewise.
         ranges: Of each stage with a range test: rates, and smoothed losses.
+        sizes: The size of images in each stage of the recipe, in pixels.
     """
 
     epochs: Mapping[str, Values]
     classes: Mapping[tuple[str, str], Values]
     steps: Mapping[str, Values]
+    validation_steps: Mapping[str, Values]
     ranges: Mapping[int, tuple[Values, Values]]
+    sizes: Sequence[int]
 
     @property
     def spans(self) -> list[Span]:
@@ -61,8 +67,9 @@ class History:
 
     @property
     def best(self) -> int:
-        """The epoch whose weights were kept: the first of the lowest validation loss."""
-        return int(np.argmin(self.epochs["validation_loss"]))
+        """The epoch whose weights were kept."""
+        stages = self.epochs["stage"].astype(int).tolist()
+        return best_epoch(stages, self.epochs["validation_loss"].tolist(), self.sizes)
 
     def highest_rate(self, stage: int) -> float | None:
         """Return the highest learning rate of a stage's steps, which its schedule rises to."""
@@ -71,17 +78,23 @@ class History:
         rates = self.steps["learning_rate"][self.steps["stage"] == stage]
         return float(rates.max()) if len(rates) else None
 
-    def step_times(self) -> Values:
-        """Return when each step was made, in epochs: those of epoch e lie in e … e + 1."""
-        times = self.steps["epoch"].copy()
-        for epoch in np.unique(times):
-            where = np.flatnonzero(self.steps["epoch"] == epoch)
-            times[where] += (np.arange(len(where)) + 0.5) / len(where)
-        return times
+
+def batch_times(steps: Mapping[str, Values]) -> Values:
+    """Return where each batch of a table stands, in epochs: those of epoch e lie in e … e + 1."""
+    times = steps["epoch"].copy()
+    for epoch in np.unique(times):
+        where = np.flatnonzero(steps["epoch"] == epoch)
+        times[where] += (np.arange(len(where)) + 0.5) / len(where)
+    return times
 
 
-def read_history(run: Run, labels: Sequence[str]) -> History:
+def read_history(run: Run, labels: Sequence[str], sizes: Sequence[int]) -> History:
     """Read the tables of a run.
+
+    Args:
+        run: The run.
+        labels: The class names in index order.
+        sizes: The size of images in each stage of its recipe, in pixels.
 
     Raises:
         TrainingError: One is missing or damaged.
@@ -92,7 +105,9 @@ def read_history(run: Run, labels: Sequence[str]) -> History:
             epochs,
             _classes(run.history.with_stem(f"{run.history.stem}-classes"), labels),
             _columns(run.steps) if run.steps.exists() else {},
+            _columns(run.validation_steps) if run.validation_steps.exists() else {},
             dict(_ranges(run, len(np.unique(epochs["stage"])))),
+            sizes,
         )
     except (OSError, ValueError, KeyError, csv.Error) as error:
         raise TrainingError(
@@ -118,8 +133,8 @@ def _columns(path: Path) -> dict[str, Values]:
 def _classes(path: Path, labels: Sequence[str]) -> dict[tuple[str, str], Values]:
     places = {label: number for number, label in enumerate(labels)}
     found: dict[tuple[str, str], list[list[float]]] = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
+    with open_csv(path) as reader:
+        for row in reader:
             for figure in FIGURES:
                 epochs = found.setdefault((row["part"], figure), [])
                 while len(epochs) <= int(row["epoch"]):

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from training.atomic import replacing
 from training.best import load_best
-from training.data.inspect import inspect_table
+from training.data.inspect import Inspection, inspect_table
 from training.data.plots import data_figures
 from training.data.preview import preview_lines
 from training.drawing import save_png, style
@@ -21,11 +21,13 @@ from training.preview import recipe_looks
 from training.report.captions import CAPTIONS
 from training.report.curves import draw_curves
 from training.report.gallery import MOST_CLASSES, make_galleries
+from training.report.leaks import find_leak
 from training.report.matrices import draw_matrices
 from training.report.measures import draw_measures
 from training.report.pictures import Thumbnail, choose_samples, thumbnail
 from training.report.story import Story, read_story
 from training.report.svg import to_image, to_svg
+from training.terminal import visible_lines
 
 _SMALL = 104
 """Pixels of the sheets' pictures."""
@@ -63,13 +65,15 @@ def write_report(folder: Path, root: Path | None = None) -> Path:
         model, story.metadata.transform, story.answers, story.metadata.temperature, story.root
     )
     augmented = _augmented(story)
+    inspection = inspect_table(story.table)
     try:
         story.run.plots.mkdir(exist_ok=True)
         with style():
-            plots = _plots(_figures(story), story.run.plots)
+            plots = _plots(_figures(story, inspection), story.run.plots)
         page = _environment().get_template("report.html.j2")
         text = page.render(
             story=story,
+            leak=find_leak(story, inspection.duplicates),
             plots=plots,
             captions=CAPTIONS,
             samples=samples,
@@ -78,17 +82,16 @@ def write_report(folder: Path, root: Path | None = None) -> Path:
             most_classes=MOST_CLASSES,
         )
         with replacing(story.run.report) as partial:
-            # A file's name may be no Unicode.
-            partial.write_text(text, encoding="utf-8", errors="replace")
+            partial.write_text(text, encoding="utf-8")
     except OSError as error:
         raise TrainingError(f"The report of {folder} cannot be written: {error}.") from error
     return story.run.report
 
 
-def _figures(story: Story) -> dict[str, Figure]:
+def _figures(story: Story, inspection: Inspection) -> dict[str, Figure]:
     labels = story.data.labels
     return {
-        **data_figures(inspect_table(story.table)),
+        **data_figures(inspection),
         **draw_curves(story.history, labels),
         **draw_matrices(story.evaluation.confusion, labels),
         **draw_measures(story.evaluation),
@@ -125,12 +128,18 @@ def _environment() -> Environment:
         loader=PackageLoader("training.report", ""),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["percent"] = lambda share: f"{share:.1%}".replace("%", " %")
     environment.filters["minutes"] = _minutes
     return environment
+
+
+def _visible(value: object) -> object:
+    """Return a value as the page shows it, names and paths with what is hidden escaped."""
+    return value if isinstance(value, Markup) else visible_lines(str(value))
 
 
 def _minutes(seconds: float) -> str:

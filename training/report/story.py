@@ -24,6 +24,7 @@ class StageLine:
     Attributes:
         number: From 1.
         trained: What was trained, in words.
+        size: Of the images, in pixels.
         epochs: How many.
         rate: The highest learning rate; None where it was not kept.
         is_found: Whether a range test chose it.
@@ -34,6 +35,7 @@ class StageLine:
 
     number: int
     trained: str
+    size: int
     epochs: int
     rate: float | None
     is_found: bool
@@ -88,6 +90,7 @@ class Story:
                 StageLine(
                     number=span.number + 1,
                     trained=stage.name,
+                    size=self.recipe.size(stage),
                     epochs=span.last - span.first + 1,
                     rate=rate if is_auto else float(stage.learning_rate),
                     is_found=is_auto,
@@ -121,13 +124,14 @@ def read_story(folder: Path, root: Path | None = None) -> Story:
     metadata = _read_metadata(run)
     answers, split = read_answers(run.answers("test")), read_split(run.split)
     _check_whole(answers, split, run)
+    recipe = load_recipe(str(run.recipe))
     return Story(
         run=run,
         root=root or data.root,
-        recipe=load_recipe(str(run.recipe)),
+        recipe=recipe,
         data=data,
         split=split,
-        history=read_history(run, data.labels),
+        history=read_history(run, data.labels, recipe.sizes),
         metadata=metadata,
         answers=answers,
         evaluation=measure(answers, metadata.temperature, metadata.threshold),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from training.cost.bill import LINES, Bill
 from training.cost.estimate import Estimate
@@ -24,10 +24,10 @@ def print_estimate(estimate: Estimate) -> None:
     console.print(_measured(estimate))
     console.print(_bills(estimate))
     console.print(_ceiling(estimate))
-    console.print("[bold]What this rests on[/]")
+    console.print("What this rests on", style="bold")
     for heading, said in estimate.assumptions.items():
-        text = f"[bold]{escape(heading)}:[/] {escape(said)}"
-        console.print(Padding(text, (0, 0, 0, 2)), highlight=False)
+        text = Text.assemble((f"{heading}:", "bold"), f" {said}")
+        console.print(Padding(text, (0, 0, 0, 2)))
 
 
 def _measured(estimate: Estimate) -> Table:
@@ -35,7 +35,8 @@ def _measured(estimate: Estimate) -> Table:
     table.add_column("", no_wrap=True)
     for heading in ("decode", "transform", "inference", "together"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column(f"billed at\n{estimate.month.memory:,} MB", justify="right", no_wrap=True)
+    billed_at = Text(f"billed at\n{estimate.month.memory:,} MB")
+    table.add_column(billed_at, justify="right", no_wrap=True)
     for flavour in FLAVOURS:
         steps = estimate.steps.get(flavour.engine)
         if steps is not None:
@@ -71,8 +72,8 @@ def _ceiling(estimate: Estimate) -> Table:
     return table
 
 
-def _heading(bill: Bill) -> str:
-    return "\n".join([*bill.flavour.split(), bill.architecture])
+def _heading(bill: Bill) -> Text:
+    return Text("\n".join([*bill.flavour.split(), bill.architecture]))
 
 
 def _cell(bill: Bill, title: str) -> str | None:
@@ -91,4 +92,4 @@ def _bytes(size: int) -> str:
 
 
 def _line(console: Console, heading: str, said: str) -> None:
-    console.print(f"[bold]{heading}:[/] {escape(said)}", highlight=False)
+    console.print(Text(f"{heading}:", "bold"), said)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from training.errors import TrainingError
 from training.verbs.output import say
 
-if TYPE_CHECKING:
-    from training.data.split import Split
-
-Folder = Annotated[Path, typer.Argument(help="A folder that holds one folder for each class.")]
+Folder = Annotated[
+    Path,
+    typer.Argument(
+        help="A folder that holds one folder for each class, or is split into such folders "
+        "(train/, val/, test/) already."
+    ),
+]
 
 
 def sample_data(
@@ -28,6 +32,10 @@ def sample_data(
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise TrainingError(f"{folder} exists already. Give a new or empty folder.")
+    try:
+        (folder / CLASSES[0]).mkdir(parents=True)  # which of two that begin at once succeeds
+    except FileExistsError as error:
+        raise TrainingError(f"{folder} exists already. Give a new or empty folder.") from error
     with progress("Drawing", per_class * len(CLASSES)) as advance:
         draw_sample_data(folder, per_class, seed, on_image=lambda: advance(""))
     say(f"{per_class * len(CLASSES)} images of {len(CLASSES)} classes in {folder}")
@@ -42,11 +50,9 @@ def inspect(
     """Look at a folder of images: how many, how heavy, how large, of what kind, which twice."""
     from training.data.inspect import inspect_table
     from training.data.table import read_folder
-    from training.data.tiny_imagenet import is_tiny_imagenet, read_tiny_imagenet
     from training.verbs.data_tables import print_inspection
 
-    table = read_tiny_imagenet(folder)[0] if is_tiny_imagenet(folder) else read_folder(folder)
-    inspection = inspect_table(table)
+    inspection = inspect_table(read_folder(folder))
     print_inspection(inspection)
     if output is None:
         say("Add --output FOLDER for plots and inspect.json.")
@@ -58,7 +64,7 @@ def inspect(
         (output / "inspect.json").write_text(
             json.dumps(inspection.to_json(), indent=2, ensure_ascii=False) + "\n",
             encoding="utf-8",
-            errors="surrogateescape",
+            errors="backslashreplace",  # which is JSON's escape of what is no Unicode
         )
         drawn = draw_plots(inspection, output)
     except OSError as error:
@@ -110,14 +116,14 @@ def clean(
     """Find images that spoil training. Without --to this only says what it would drop.
 
     Originals are never changed. Of copies in one class the best is kept; a picture in two classes
-    is reported (--conflicts drop removes it from both); with --split, training loses the copy of
-    what is tested.
+    is reported (--conflicts drop removes it from both); with --split, or in a folder that is split
+    already, training loses the copy of what is tested.
     """
     from training.data.clean import clean as apply
-    from training.data.clean import list_files
+    from training.data.clean import list_files, parts_of
     from training.data.keep import REPORT, check_classes, check_target, keep
     from training.data.rules import MEANING, Rules
-    from training.data.split import read_split
+    from training.data.source import read_split_of
     from training.verbs.data_tables import print_cleaning
 
     unknown = sorted(set(skip or ()) - set(MEANING))
@@ -137,17 +143,19 @@ def clean(
         difference,
         conflicts,
     )
-    rows = list_files(folder)
-    parts = None if split is None else read_split(split, folder)
+    table = list_files(folder)
+    given = None if split is None else read_split_of(table, split)
     if to is not None:
         check_target(folder, to)
-    cleaning = apply(folder, rows, rules, parts)
+    cleaning = apply(folder, table.rows, rules, parts_of(given) if given else table.parts)
     print_cleaning(cleaning)
+    if left_out := str(table.left_out):
+        say(left_out)
     if to is None:
         say("Nothing was written. Add --to FOLDER to keep the rest there, with a report.")
         check_classes(cleaning)
         return
-    keep(cleaning, to, parts, copy)
+    keep(cleaning, to, given, copy)
     say(f"{len(cleaning.kept):,} images in {to}; what was dropped and why is in {to / REPORT}")
 
 
@@ -157,36 +165,41 @@ def split(
     groups: Annotated[
         Path | None, typer.Option(help="CSV with columns file, group: groups stay on one side.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same split.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=999_999, help="The same seed gives the same split.")
+    ] = 0,
     validation: Annotated[float, typer.Option(min=0, max=1, help="Fraction.")] = 0.15,
     test: Annotated[float, typer.Option(min=0, max=1, help="Fraction.")] = 0.15,
 ) -> None:
     """Split a folder into training, validation and test images, by class and group.
 
-    Tiny ImageNet keeps its own split: train/, and val/ in two halves.
+    Exact copies of an image stay in its part; near copies need --groups. A folder that is split
+    already (train/, val/, test/) keeps its split, and a part that it lacks is drawn from train/.
+    Tiny ImageNet keeps its own: train/, and val/ in two halves.
     """
-    from training.atomic import replacing
-    from training.data.split import read_split, split_table, write_split
-    from training.data.table import read_folder
-    from training.data.tiny_imagenet import is_tiny_imagenet, read_tiny_imagenet
+    from training.data.source import DataSource, read_source
+    from training.data.split import read_split, write_split
+    from training.data.tiny_imagenet import is_tiny_imagenet
     from training.verbs.data_tables import print_split
 
     if to.exists():
         raise TrainingError(f"{to} exists already. Remove it, or give another name.")
-    if is_tiny_imagenet(folder):
-        if groups is not None:
-            raise TrainingError("Tiny ImageNet comes with its own split. Leave out --groups.")
-        made: Split = read_tiny_imagenet(folder, seed)[1]
-    else:
-        made = split_table(read_folder(folder, groups), validation, test, seed)
+    if is_tiny_imagenet(folder) and groups is not None:
+        raise TrainingError("Tiny ImageNet comes with its own split. Leave out --groups.")
+    found = read_source(DataSource(folder, groups), validation, test, seed)
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(to) as unfinished:
-            write_split(made, unfinished)
+        with tempfile.TemporaryDirectory(prefix=f".{to.name}.", dir=to.parent) as temporary:
+            unfinished = Path(temporary) / to.name
+            write_split(found.split, unfinished)
             read_split(unfinished, folder)
+            to.open("xb").close()  # fails where another process was faster
+            unfinished.replace(to)
     except OSError as error:
         raise TrainingError(f"{to} cannot be written: {error}.") from error
-    print_split(made)
+    print_split(found.split)
+    for note in found.notes:
+        say(note)
     say(f"The split is in {to}")
 
 
@@ -197,10 +210,20 @@ def tiny_imagenet(
 
     May be run again at any time; nothing is lost when it is interrupted.
     """
-    from training.data.tiny_imagenet import read_annotations, read_names, sort_validation
+    from training.data.table import read_folder
+    from training.data.tiny_imagenet import (
+        has_annotations,
+        read_annotations,
+        read_names,
+        sort_validation,
+    )
     from training.progress import progress
 
     names = read_names(folder)
+    if not has_annotations(folder):
+        held = read_folder(folder).part("validation")
+        say(f"There is nothing to sort: {len(held):,} validation images are in class folders.")
+        return
     with progress("Sorting", len(read_annotations(folder))) as advance:
         done = sort_validation(folder, on_image=lambda: advance(""))
     say(

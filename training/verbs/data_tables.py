@@ -6,11 +6,11 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from training.data.rules import MEANING
 from training.data.split import PARTS, Split
+from training.terminal import few, short
 from training.verbs.output import result_console
 
 if TYPE_CHECKING:
@@ -19,13 +19,12 @@ if TYPE_CHECKING:
     from training.data.rules import Finding
 
 _EXAMPLES = 3
+_WIDEST_NAME = 40
 
 
 def print_inspection(inspection: Inspection) -> None:
     """Print a line for each class, and what is wrong with single files."""
-    table = Table(
-        "class", title=f"{inspection.root}: smallest · median · largest", title_justify="left"
-    )
+    table = _table(f"{inspection.root}: smallest · median · largest")
     for heading in ("images", "KiB", "width", "height", "width/height", "twice", "bad"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("formats")
@@ -43,9 +42,20 @@ def print_inspection(inspection: Inspection) -> None:
     )
     across = set(inspection.conflicts)
     within = [files for files in inspection.duplicates if files not in across]
-    for found, where in ((within, "in one class"), (across, "in different classes")):
+    places = (
+        (within, "in one class"),
+        (across, "in different classes"),
+        (inspection.leaks, "in different parts of the split"),
+    )
+    for found, where in places:
         title = f"{len(found)} sets of files with the same bytes, {where}"
-        _print_examples(console, title, [" = ".join(files) for files in sorted(found)])
+        _print_examples(console, title, [few(files, separator=" = ") for files in sorted(found)])
+    if inspection.parts:
+        counts = Counter(inspection.parts.values())
+        shown = ", ".join(f"{counts[part]:,} {part}" for part in PARTS if counts[part])
+        console.print(f"It is split already: {shown} images.")
+    if left_out := str(inspection.left_out):
+        console.print(left_out, soft_wrap=True)
 
 
 def print_cleaning(cleaning: Cleaning) -> None:
@@ -66,29 +76,37 @@ def print_cleaning(cleaning: Cleaning) -> None:
                 f"{len(of_action):,}",
                 verbs[action],
                 MEANING[rule],
-                escape(_by_class(of_action)),
-                escape(f"{first.file}: {first.reason}"),
+                _by_class(of_action),
+                f"{first.file}: {first.reason}",
             )
     table.add_section()
     dropped = cleaning.dropped
-    table.add_row("all", f"{len(dropped):,}", "dropped", "", escape(_by_class(dropped)), "")
-    table.add_row("", f"{len(cleaning.kept):,}", "kept", f"of {cleaning.examined:,} files", "", "")
+    table.add_row("all", f"{len(dropped):,}", "dropped", "", _by_class(dropped), "")
+    of_all = f"of {len(cleaning.examined):,} files"
+    table.add_row("", f"{len(cleaning.kept):,}", "kept", of_all, "", "")
     result_console().print(table)
 
 
 def print_split(split: Split) -> None:
     """Print how many images and groups of each class stand in each part."""
-    table = Table("class", title="images (groups)", title_justify="left")
+    table = _table("images (groups)")
     counts: dict[str, Counter[str]] = {}
     for name in PARTS:
         table.add_column(name, justify="right")
         for row in split.part(name):
             counts.setdefault(row.label, Counter())[name] += 1
     for label in sorted(counts):
-        table.add_row(escape(label), *(f"{counts[label][name]:,}" for name in PARTS))
+        table.add_row(label, *(f"{counts[label][name]:,}" for name in PARTS))
     table.add_section()
     table.add_row("all", *(_images_and_groups(split, index) for index in range(len(PARTS))))
     result_console().print(table)
+
+
+def _table(title: str) -> Table:
+    """Return a table that begins with a column of class names, long ones on several lines."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("class", overflow="fold", max_width=_WIDEST_NAME)
+    return table
 
 
 def _images_and_groups(split: Split, index: int) -> str:
@@ -99,7 +117,7 @@ def _images_and_groups(split: Split, index: int) -> str:
 
 def _summary(summary: ClassSummary) -> tuple[str, ...]:
     return (
-        escape(summary.label),
+        summary.label,
         f"{summary.images:,}",
         _spread(summary.bytes, 1 / 1024),
         _spread(summary.width),
@@ -131,15 +149,15 @@ def _counts(counts: dict[str, int]) -> str:
 
 def _by_class(findings: list[Finding] | tuple[Finding, ...]) -> str:
     counts = Counter(finding.label for finding in findings).most_common()
-    shown = ", ".join(f"{label} {n:,}" for label, n in counts[:6])
+    shown = ", ".join(f"{short(label, _WIDEST_NAME)} {n:,}" for label, n in counts[:6])
     return shown if len(counts) <= 6 else f"{shown} and {len(counts) - 6} classes more"
 
 
 def _print_examples(console: Console, title: str, lines: list[str]) -> None:
     if not lines:
         return
-    console.print(f"{title}:", highlight=False)
+    console.print(f"{title}:")
     for line in lines[:_EXAMPLES]:
-        console.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
+        console.print(f"  {line}", soft_wrap=True)
     if len(lines) > _EXAMPLES:
-        console.print(f"  … and {len(lines) - _EXAMPLES} more", highlight=False)
+        console.print(f"  … and {len(lines) - _EXAMPLES} more")

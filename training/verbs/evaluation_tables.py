@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from training.verbs.output import result_console
 
@@ -34,7 +34,7 @@ def print_evaluation(evaluation: Evaluation, title: str) -> None:
     Of many classes, pairs and groups it prints the worst, and says so.
     """
     console = result_console()
-    console.print(f"[bold]{escape(title)}[/]", highlight=False, soft_wrap=True)
+    console.print(title, style="bold", soft_wrap=True)
     _line(console, *_headline(evaluation))
     console.print(_classes(evaluation.classes))
     if evaluation.confused:
@@ -83,7 +83,7 @@ def _classes(classes: Sequence[ClassFigures]) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for figures in classes:
         table.add_row(
-            escape(figures.label),
+            figures.label,
             _fraction(figures.precision, figures.precision_interval) if figures.answered else "–",
             _fraction(figures.recall, figures.recall_interval) if figures.n else "–",
             f"{figures.f1:.3f}",
@@ -99,7 +99,7 @@ def _confused(pairs: Sequence[ConfusedPair]) -> Table:
     table.add_column("n", justify="right", no_wrap=True)
     table.add_column("of its images", justify="right", no_wrap=True)
     for pair in pairs[:_PAIRS]:
-        table.add_row(escape(pair.truth), escape(pair.answer), f"{pair.n:,}", f"{pair.share:.1%}")
+        table.add_row(pair.truth, pair.answer, f"{pair.n:,}", f"{pair.share:.1%}")
     return table
 
 
@@ -112,7 +112,7 @@ def _slices(heading: str, what: str, slices: Sequence[SliceFigures]) -> Table:
     table.add_column("n", justify="right", no_wrap=True)
     for figures in slices:
         accuracy = _fraction(figures.accuracy, figures.interval)
-        table.add_row(escape(figures.name), accuracy, f"{figures.n:,}")
+        table.add_row(figures.name, accuracy, f"{figures.n:,}")
     return table
 
 
@@ -140,7 +140,7 @@ def _table(heading: str, widest: int = _WIDEST_NAME) -> Table:
 
 
 def _line(console: Console, heading: str, said: str) -> None:
-    console.print(f"[bold]{heading}:[/] {said}", highlight=False)
+    console.print(Text(f"{heading}:", "bold"), said)
 
 
 def _fraction(value: float, interval: Interval) -> str:

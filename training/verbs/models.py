@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
 from training.verbs.output import print_json, print_table, say
-
-if TYPE_CHECKING:
-    from training.models.classifier import Classifier
 
 SEEDS_CLASSES = {"alexnet": 200}
 """The number of classes that a model is counted with unless told otherwise, where it is not 4."""
@@ -56,10 +53,11 @@ def _print_layers(name: str, classes: int, shape: tuple[int, int, int, int], as_
     from dataclasses import asdict
 
     from training.errors import TrainingError
+    from training.models.classifier import blueprint
     from training.models.layers import layer_table
 
     try:
-        table = layer_table(_blueprint(name, classes), shape)
+        table = layer_table(blueprint(name, classes), shape)
     except (RuntimeError, AssertionError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise TrainingError(
@@ -69,11 +67,13 @@ def _print_layers(name: str, classes: int, shape: tuple[int, int, int, int], as_
     if as_json:
         print_json(asdict(table))
     else:
-        typer.echo(str(table))
+        print(table)
 
 
 def _describe(name: str, classes: int) -> dict[str, Any]:
-    network = _blueprint(name, classes)
+    from training.models.classifier import blueprint
+
+    network = blueprint(name, classes)
     return {
         "model": name,
         "classes": classes,
@@ -81,19 +81,6 @@ def _describe(name: str, classes: int) -> dict[str, Any]:
         "trainable": sum(parameter.numel() for parameter in network.head.parameters()),
         "input": "3 × ≥32 × ≥32" if network.any_size else "3 × 224 × 224",
     }
-
-
-def _blueprint(name: str, classes: int) -> Classifier:
-    """Build a network without numbers: its shapes are all that is asked for."""
-    import torch
-
-    from training.models.classifier import build_model
-
-    try:
-        with torch.device("meta"):
-            return build_model(name, classes)
-    except NotImplementedError:  # some of torchvision's look at a number while they are built
-        return build_model(name, classes)
 
 
 def _classes(name: str, classes: int | None) -> int:

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from training.progress import console
+from training.terminal import Terminal, json_text
 
 _WIDTH_OF_A_FILE = 140
 
 
 def say(sentence: str) -> None:
     """Print a message on standard error."""
-    console.print(escape(sentence), soft_wrap=True, highlight=False)
+    console.print(sentence, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
     """Print a result as JSON; what is no Unicode in a file's name is escaped."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    typer.echo(text.encode(errors="backslashreplace").decode())
+    print(json_text(value))
 
 
 def print_table(table: Table) -> None:
@@ -31,7 +27,7 @@ def print_table(table: Table) -> None:
     result_console().print(table)
 
 
-def result_console() -> Console:
+def result_console() -> Terminal:
     """Return standard output; where it is a file, a table is not squeezed into 80 columns."""
-    output = Console()
-    return output if output.is_terminal else Console(width=_WIDTH_OF_A_FILE)
+    output = Terminal()
+    return output if output.is_terminal else Terminal(width=_WIDTH_OF_A_FILE)

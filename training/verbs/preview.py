@@ -56,7 +56,7 @@ def preview(
             show_default="224",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Chooses the images and what is drawn.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Chooses the images and what is drawn.")] = 0,
 ) -> None:
     """Write a sheet of augmented images: one line an image, a few images of each class."""
     from training.recipe import load_recipe
@@ -88,7 +88,9 @@ def _preview_list(
     pixels = 224 if size is None else size
     chosen = get_strategy(strategy, pixels)
     look = Look("", chosen, pixels, chosen.augmentation(read_augmentations(augment)))
-    shown = write_preview(read_folder(data).rows, data, [look], to, seed)
+    table = read_folder(data)
+    rows = table.part("train") if table.parts else table.rows
+    shown = write_preview(rows, data, [look], to, seed)
     say(f"{shown} images in {to}. {look.title}")
 
 

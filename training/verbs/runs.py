@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from training.evaluation.threshold import Threshold
 
 _EVERY = 8
+_RECIPE = "flying-objects-tuned"
 
 _FOR_RESUMING = ("resume", "data", "accelerator", "precision", "tracker", "cache", "draw_report")
 # Parameters of train that mean the same for a run that is resumed.
@@ -79,7 +80,7 @@ def train(
         Path | None,
         typer.Option(help="Folder with one folder of images for each class.", show_default=False),
     ] = None,
-    recipe: RecipeName = "flying-objects",
+    recipe: RecipeName = _RECIPE,
     weights: Weights = "imagenet",
     groups: Groups = None,
     split: SplitFile = None,
@@ -97,7 +98,9 @@ def train(
         ),
     ] = None,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu, mps …")] = "auto",
-    precision: Annotated[str, typer.Option(help="32-true, bf16-mixed, 16-mixed …")] = "32-true",
+    precision: Annotated[
+        str, typer.Option(help="32-true, bf16-mixed, or 16-mixed on a GPU.")
+    ] = "32-true",
     tracker: Annotated[
         str, typer.Option(help="Where to log as well: none, tensorboard or wandb.")
     ] = "none",
@@ -122,12 +125,14 @@ def train(
     from training.fitting.hardware import Hardware
     from training.process import keep_freed_memory
     from training.recipe import load_recipe
+
+    keep_freed_memory()
+    hardware = Hardware.from_environment(accelerator, precision)
+    # Lightning, which these import, fails on an environment that was not checked.
     from training.train import resume as resume_training
     from training.train import train as run_training
     from training.verbs.evaluation_tables import print_evaluation
 
-    keep_freed_memory()
-    hardware = Hardware.from_environment(accelerator, precision)
     if resume is not None:
         _refuse_what_is_for_a_new_run(context)
         trained = resume_training(resume, hardware, tracker, cache, data)
@@ -170,7 +175,7 @@ def _refuse_what_is_for_a_new_run(context: typer.Context) -> None:
 
 def lr_find(
     data: DataFolder,
-    recipe: RecipeName = "flying-objects",
+    recipe: RecipeName = _RECIPE,
     weights: Weights = "imagenet",
     groups: Groups = None,
     split: SplitFile = None,
@@ -220,6 +225,8 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Measure an exported version: a run on its own test images, a model on all of --data.
+
+    Of a folder that is split already, a model is measured on the test part.
 
     With --precision it says which rejection threshold would reach it on the validation images (of
     a model, on these images); `export RUN --precision` writes it.
@@ -286,9 +293,7 @@ def export(
 
     keep_freed_memory()
     opened = open_run(run)
-    with interruptible(
-        f"Interrupted before the version was exported and measured. Once more, {opened.export_again}"
-    ):
+    with interruptible(f"Interrupted before the version was measured: {opened.export_again}"):
         metadata = export_run(opened, precision, int8, data)
     say(f"Version {metadata.version} in {run / 'model'}, threshold {metadata.threshold:.4g}")
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from training.errors import TrainingError
@@ -130,7 +129,7 @@ def _table(published: list[Published]) -> Table:
     for one in published:
         table.add_row(
             "→" if one.is_current else "",
-            escape(one.version),
+            one.version,
             one.created[:16].replace("T", " ") or "–",
             "–" if one.accuracy is None else f"{one.accuracy:.3f}",
             f"{one.size / 1e6:.1f}",

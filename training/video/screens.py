@@ -111,9 +111,9 @@ class Window:
             self._snapshots.mkdir(parents=True, exist_ok=True)
             picture.save(path)
         except OSError as error:
-            console.print(f"[red]The snapshot {path} cannot be written:[/] {error.strerror}.")
+            console.print(f"The snapshot {path} cannot be written: {error.strerror}.", style="red")
         else:
-            console.print(f"Snapshot {path}", highlight=False, soft_wrap=True)
+            console.print(f"Snapshot {path}", soft_wrap=True)
 
 
 class Recorder:
@@ -143,11 +143,13 @@ class Recorder:
         """
         if self._path.suffix.lower() != ".mp4":
             raise TrainingError(f"--output {self._path} must end in .mp4, which is what it writes.")
-        if self._path.exists():
-            raise TrainingError(f"{self._path} exists already. Give --output another name.")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.write_bytes(b"")
+            self._path.open("xb").close()
+        except FileExistsError as error:
+            raise TrainingError(
+                f"{self._path} exists already. Give --output another name."
+            ) from error
         except OSError as error:
             raise TrainingError(f"{self._path} cannot be written: {error.strerror}.") from error
         return self

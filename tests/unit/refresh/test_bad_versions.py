@@ -12,7 +12,7 @@ import pytest
 from model_loader import Model, ModelUnavailableError, latest
 from model_loader.store import LocalStore
 from tests.refresh_material import Clock, Versions, served, shared
-from tests.unit.conftest import BUCKET
+from tests.unit.conftest import BUCKET, cache_of
 from training.versions import roll_back
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def test_a_store_that_does_not_answer_leaves_the_old_version_until_it_does(
         raise ModelUnavailableError("The store is down.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(LocalStore, "read_changed", down)
+        patch.setattr(LocalStore, "is_changed", down)
         for _ in range(3):
             clock.wait()
             assert served(model) == versions.first
@@ -123,13 +123,13 @@ def test_a_full_disk_gives_up_the_oldest_download(
     versions = Versions(built, f"s3://{BUCKET}/models")
     model = shared(versions)
     served(model)
-    cache = tmp_path / "model_loader"
+    cache = cache_of(tmp_path)
     (old,) = cache.iterdir()
     needed = versions.metadata[1].files["model.onnx"].size
     usage = SimpleNamespace(
         disk_usage=lambda _: SimpleNamespace(free=0 if old.exists() else needed)
     )
-    monkeypatch.setattr("model_loader.s3.shutil", usage)
+    monkeypatch.setattr("model_loader.cache.shutil", usage)
     versions.publish_second()
     clock.wait()
     assert served(model) == versions.second

@@ -14,29 +14,33 @@ _SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
 _THIRTY_TWO_BIT_MODES = ("I", "F")
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Turn palette, grey, CMYK and 16-bit into RGB, and lay what is transparent on white.
+def check_mode(mode: str) -> None:
+    """Refuse pixels that cannot be turned into RGB.
 
     Raises:
-        UndecodableImageError: Its pixels have 32 bits, with no fixed black and white.
+        UndecodableImageError: They have 32 bits, with no fixed black and white.
     """
+    if mode in _THIRTY_TWO_BIT_MODES:
+        raise UndecodableImageError(
+            f"The image has 32-bit pixels (Pillow's mode {mode}), whose black and white are "
+            "not defined. Save it with 8 or 16 bits a channel."
+        )
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Turn palette, grey, CMYK and 16-bit into RGB, and lay what is transparent on white."""
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode in _SIXTEEN_BIT_MODES:
         return _from_sixteen_bits(image)
-    if image.mode in _THIRTY_TWO_BIT_MODES:
-        raise UndecodableImageError(
-            f"The image has 32-bit pixels (Pillow's mode {image.mode}), whose black and white are "
-            "not defined. Save it with 8 or 16 bits a channel."
-        )
     if image.has_transparency_data:
-        return _on_white(image.convert("RGBA"))
+        return _on_white(image if image.mode == "RGBA" else image.convert("RGBA"))
     return image.convert("RGB")
 
 
 def _on_white(image: Image.Image) -> Image.Image:
     white = Image.new("RGB", image.size, "white")
-    white.paste(image, mask=image.getchannel("A"))
+    white.paste(image, mask=image)
     return white
 
 

@@ -1,0 +1,13 @@
+"""From the bytes of a file to an upright RGB image, in bounded time and memory."""
+
+from __future__ import annotations
+
+from model_loader.image.encoded import (
+    MAX_PIXELS,
+    MAX_SIDE,
+    SCALES,
+    EncodedImage,
+    decode_image,
+)
+
+__all__ = ["MAX_PIXELS", "MAX_SIDE", "SCALES", "EncodedImage", "decode_image"]

@@ -1,0 +1,194 @@
+"""An image file whose header has been read, and its decoding."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+from PIL import Image
+from PIL.ImageFile import ImageFile
+
+from model_loader.errors import (
+    MalformedRequestError,
+    TooLargeError,
+    UndecodableImageError,
+    UnsupportedImageError,
+)
+from model_loader.image.essentials import Buffer, Essentials
+from model_loader.image.formats import format_of, open_image, read_essentials
+from model_loader.image.jpeg import MAX_SCANS, MEANS_ALONE, has_too_many_scans, without_detail
+from model_loader.image.orientation import SIDEWAYS
+from model_loader.image.rgb import check_mode, to_rgb
+
+MAX_PIXELS = 50_000_000
+"""Pixels of the largest image that is decoded. 50 megapixels are 200 MB in memory; with the way
+there, from a transparent or a progressive file, four times as much for a moment."""
+
+MAX_SIDE = 65_535
+"""Pixels of the longest side, as JPEG and GIF have it. Each row of an image costs a little."""
+
+SCALES = (8, 4, 2)
+"""What an image can be shrunk by while it is decoded: what JPEG's blocks of 8 × 8 allow."""
+
+_UNSUPPORTED = re.compile("unsupported|not yet supported|unknown pixel mode|cannot handle", re.I)
+"""In what Pillow says of a whole file of a kind that it does not read."""
+
+
+class EncodedImage:
+    """A JPEG, PNG, WebP, GIF, BMP or TIFF of which the header alone has been read.
+
+    Attributes:
+        format: One of ``model_loader.image.formats.FORMATS``.
+        mode: Pillow's name of the kind of its pixels, ``RGB`` say.
+        size: The upright image's (width, height) in pixels.
+        cost: The time that decoding takes, in pixels of a slow image; at least the image's own.
+    """
+
+    def __init__(
+        self, data: Buffer, format_: str, essentials: Essentials, image: ImageFile
+    ) -> None:
+        """Describe an open image; ``read`` opens one."""
+        width, height = image.size
+        self.format = format_
+        self.mode = image.mode
+        self.size = (height, width) if essentials.turn in SIDEWAYS else (width, height)
+        self.cost = max(width * height, essentials.cost)
+        self._data = data
+        self._essentials = essentials
+        self._image: ImageFile | None = image
+
+    @classmethod
+    def read(cls, data: Buffer) -> EncodedImage:
+        """Read a file's header.
+
+        Args:
+            data: A whole file.
+
+        Raises:
+            MalformedRequestError: There are no bytes.
+            UnsupportedImageError: The bytes are of none of these formats.
+            UndecodableImageError: The header is damaged, or of a kind that is not supported.
+            TooLargeError: The image has more than ``MAX_PIXELS``, a side of more than ``MAX_SIDE``,
+                or takes as long to decode as an image of more than ``MAX_PIXELS`` may.
+        """
+        if not len(data):
+            raise MalformedRequestError("The file is empty (0 bytes). Send an image file.")
+        format_ = format_of(data)
+        if format_ is None:
+            raise UnsupportedImageError(
+                "The file is not an image that can be read here. Send a JPEG, PNG, WebP, GIF, BMP "
+                "or TIFF; the content counts, not the file's name."
+            )
+        encoded = cls(data, format_, *_open(data, format_))
+        _check_size(*encoded.size, encoded.cost)
+        return encoded
+
+    def scale_for(self, needed: tuple[int, int]) -> int:
+        """Return by how much the image can be shrunk and still have this (width, height)."""
+        room = min(has // needs for has, needs in zip(self.size, needed, strict=True))
+        return next((scale for scale in SCALES if scale <= room), 1)
+
+    def decode(self, scale: int = 1) -> Image.Image:
+        """Decode the image: a GIF's first frame, upright, in RGB, transparency laid on white.
+
+        Args:
+            scale: 1, or one of ``SCALES``: the sides are divided by it and rounded up. A JPEG is
+                then decoded in a fraction of the time and memory.
+
+        Raises:
+            UndecodableImageError: The file is damaged or made to be slow, or its pixels have no
+                fixed range.
+        """
+        image, self._image = self._image, None
+        if image is None:  # decoded before, at another scale
+            image = open_image(self._data, self.format, self._essentials)
+        try:
+            check_mode(image.mode)
+            if self.format == "JPEG":
+                _prepare_jpeg(image, self._data[:], scale)
+            image.load()
+            if self.format == "WEBP":
+                _free_canvases(image)
+            rgb = to_rgb(image)
+            if scale > 1 and self.format != "JPEG":
+                rgb = rgb.reduce(scale)
+            turn = self._essentials.turn
+            return rgb if turn is None else rgb.transpose(turn)
+        except UndecodableImageError:
+            raise
+        except Exception as error:
+            # Pillow's decoders raise whatever the bytes provoke: OSError, SyntaxError, ValueError,
+            # struct.error, zlib.error, EOFError … All of them mean that this file is damaged.
+            width, height = self.size
+            raise UndecodableImageError(
+                f"The {self.format} image of {width} × {height} pixels is damaged or cut short "
+                f"({error}). Send the file again, or save it anew in an image editor."
+            ) from error
+
+
+def decode_image(data: bytes) -> Image.Image:
+    """Decode every pixel of a file; see ``EncodedImage`` for what it raises."""
+    return EncodedImage.read(data).decode()
+
+
+def _open(data: Buffer, format_: str) -> tuple[Essentials, ImageFile]:
+    try:
+        essentials = read_essentials(data, format_)
+        return essentials, open_image(data, format_, essentials)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise TooLargeError(_too_many("far more pixels than are taken")) from error
+    except Exception as error:
+        is_unknown_code = isinstance(error.__cause__, KeyError)  # of a TIFF's compression
+        if is_unknown_code or _UNSUPPORTED.search(str(error)):
+            raise UndecodableImageError(
+                f"The {format_} image is of a kind that is not supported ({error}). Save it in an "
+                "image editor with 8 bits a channel, or as JPEG or PNG."
+            ) from error
+        raise UndecodableImageError(
+            f"The file begins like a {format_} image, but its header is damaged or cut "
+            f"short ({error}). Send the file again, or save it anew in an image editor."
+        ) from error
+
+
+def _prepare_jpeg(image: ImageFile, data: bytes, scale: int) -> None:
+    """Let a JPEG be shrunk while it is decoded; of an eighth the detail is left unread."""
+    if has_too_many_scans(data):
+        raise UndecodableImageError(
+            f"The JPEG has more than {MAX_SCANS} scans, which no camera writes and which take "
+            "long to decode. Save it anew in an image editor."
+        )
+    if scale == 1:
+        return
+    if scale == MEANS_ALONE and image.info.get("progressive"):
+        image.fp = io.BytesIO(without_detail(data))
+    image.draft(None, (image.width // scale, image.height // scale))
+
+
+def _free_canvases(image: Any) -> None:
+    """Let go of libwebp's decoder, which holds two images of the size of this one."""
+    image._decoder = None
+
+
+def _check_size(width: int, height: int, cost: int) -> None:
+    if width * height > MAX_PIXELS:
+        found = f"{width} × {height} = {width * height / 1e6:,.0f} million pixels"
+        raise TooLargeError(_too_many(found))
+    if max(width, height) > MAX_SIDE:
+        raise TooLargeError(
+            f"The image has {width} × {height} pixels; a side may have at most {MAX_SIDE:,}. "
+            "Scale it down before sending it."
+        )
+    if cost > MAX_PIXELS:
+        raise TooLargeError(
+            f"The image of {width} × {height} pixels is stored in a way that takes as long to "
+            f"decode as {cost / 1e6:,.0f} million pixels; at most {MAX_PIXELS / 1e6:.0f} million "
+            "are taken. Save it as JPEG or PNG."
+        )
+
+
+def _too_many(found: str) -> str:
+    return (
+        f"The image has {found}; at most {MAX_PIXELS / 1e6:.0f} million are taken. "
+        "Scale it down before sending it."
+    )

@@ -1,0 +1,90 @@
+"""The groups of images, from a CSV: what must not be torn apart by a split."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from training.data.table import LabelledImage
+from training.data.texts import Spellings, read_csv
+from training.data.walk import LeftOut, Reason
+from training.errors import TrainingError
+from training.terminal import few
+
+
+@dataclass(frozen=True)
+class Group:
+    """One row of a CSV of groups.
+
+    Attributes:
+        name: Its group; None where the image stands alone.
+        source: Where it comes from; empty where that is not known.
+        line: The line of the CSV.
+    """
+
+    name: str | None
+    source: str
+    line: int
+
+
+def rows_with_groups(
+    rows: Sequence[LabelledImage], path: Path, left_out: LeftOut | None = None
+) -> tuple[LabelledImage, ...]:
+    """Give images the groups of a CSV, and the sources, where it has a column ``source``.
+
+    Args:
+        rows: The images.
+        path: A CSV with the columns ``file`` (path below the data folder) and ``group``; an empty
+            group stands for an image of its own.
+        left_out: Where to count the CSV's rows of other files; None for nowhere.
+
+    Raises:
+        TrainingError: The CSV cannot be read, has no row for an image, or two different ones.
+    """
+    by_file = _read_groups(path)
+    groups = Spellings(by_file)
+    found = [groups.find(row.file) for row in rows]
+    missing = [row.file for row, group in zip(rows, found, strict=True) if group is None]
+    if missing:
+        raise TrainingError(
+            f"{path} has no row for {len(missing)} of {len(rows)} images, the first is "
+            f"{missing[0]!r}. Its column 'file' must hold paths below the data folder; leave "
+            "'group' empty for an image that stands alone."
+        )
+    if left_out is not None:
+        used = {group.line for group in found if group}
+        for file, group in by_file.items():
+            if group.line not in used:
+                left_out.add(Reason.NO_IMAGE, file)
+    return tuple(
+        replace(row, group=group.name, source=group.source)
+        for row, group in zip(rows, found, strict=True)
+        if group
+    )
+
+
+def _read_groups(path: Path) -> dict[str, Group]:
+    try:
+        table = read_csv(path, ("file", "group"))
+    except (OSError, ValueError, csv.Error) as error:
+        raise TrainingError(f"The groups in {path} cannot be read: {error}.") from error
+    if not {"file", "group"} <= set(table.columns):
+        raise TrainingError(
+            f"{path} has the columns {few(table.columns) or '(none)'}; it needs 'file' and 'group'."
+        )
+    groups: dict[str, Group] = {}
+    for row in table.rows:
+        file = row.cells.get("file")
+        if not file:
+            continue
+        group = Group(row.cells.get("group") or None, row.cells.get("source") or "", row.line)
+        earlier = groups.setdefault(file, group)
+        if (earlier.name, earlier.source) != (group.name, group.source):
+            raise TrainingError(
+                f"{path} names {file!r} twice, in line {earlier.line} with the group "
+                f"{earlier.name or ''!r} and in line {group.line} with {group.name or ''!r}. Keep "
+                "one of the two lines."
+            )
+    return groups

@@ -1,0 +1,47 @@
+"""Test images that training has seen: exact copies, and the accuracy without them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from training.data.leaks import copied_from_training
+from training.evaluation.figures import Share
+from training.report.story import Story
+
+
+@dataclass(frozen=True)
+class Leak:
+    """The images of the other parts whose bytes a training image has.
+
+    Attributes:
+        validation: The files of the validation part.
+        test: The files of the test part.
+        without: The accuracy on the test images that are left; None where none is left.
+    """
+
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+    without: Share | None
+
+
+def find_leak(story: Story, duplicates: Sequence[Sequence[str]]) -> Leak | None:
+    """Return the copies among a run's images; None where there are none.
+
+    Args:
+        story: The run.
+        duplicates: Sets of files with the same bytes, among all images of the run.
+    """
+    digests = {file: str(number) for number, files in enumerate(duplicates) for file in files}
+    copies = copied_from_training(story.split, digests)
+    if not any(copies.values()):
+        return None
+    answers, copied = story.answers, {*copies["test"]}
+    guesses = answers.probabilities(1.0).argmax(axis=1)
+    right = [
+        bool(guess == truth)
+        for row, guess, truth in zip(answers.rows, guesses, answers.truth, strict=True)
+        if row.file not in copied
+    ]
+    without = Share(sum(right), len(right)) if right else None
+    return Leak(copies["validation"], copies["test"], without)
