@@ -117,7 +117,7 @@ class Run:
         """How to go on with a run that has stopped: a clause."""
         if self.last.is_file():
             return f"go on with: python -m training train --resume {shlex.quote(str(self.folder))}"
-        return "train again: no epoch was finished, and nothing is kept."
+        return "train again: there is no epoch to go on from."
 
     @property
     def export_again(self) -> str:

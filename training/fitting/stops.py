@@ -52,5 +52,5 @@ def resumable(run: Run, made: Progress, is_first: bool = True) -> Iterator[None]
             raise TrainingError(f"{error} {resume_command(run)}") from error
         raise
     finally:
-        if is_first and not run.last.exists():
+        if is_first and not made.epochs and not run.last.exists():
             run.discard()
