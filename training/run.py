@@ -313,7 +313,11 @@ def exporting(run: Run) -> Iterator[None]:
 
 def _is_unbegun(run: Run) -> bool:
     """Whether a run was killed before an epoch of it was finished."""
-    return run.recipe.is_file() and run.data.is_file() and not run.last.exists()
+    return (
+        run.recipe.is_file()
+        and run.data.is_file()
+        and not any(path.exists() for path in (run.last, run.checkpoint, run.model))
+    )
 
 
 def is_run(folder: Path) -> bool:

@@ -213,8 +213,12 @@ class _FolderWriter:
         try:
             self._unfinished = HiddenFolder(cache, _UNFINISHED)
             self._folder = self._unfinished.path
+        except OSError as error:
+            raise _cannot_write(cache, error) from error
+        try:
             self._file = (self._folder / _LEVELS).open("wb")
         except OSError as error:
+            self._unfinished.remove()
             raise _cannot_write(cache, error) from error
 
     def write(self, levels: Levels) -> None:

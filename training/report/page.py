@@ -16,7 +16,7 @@ from training.data.inspect import Inspection, inspect_table
 from training.data.plots import data_figures
 from training.data.preview import preview_lines
 from training.drawing import save_png, style
-from training.errors import TrainingError
+from training.errors import TrainingError, because
 from training.preview import recipe_looks
 from training.report.captions import CAPTIONS
 from training.report.curves import draw_curves
@@ -84,7 +84,8 @@ def write_report(folder: Path, root: Path | None = None) -> Path:
         with replacing(story.run.report) as partial:
             partial.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise TrainingError(f"The report of {folder} cannot be written: {error}.") from error
+        said = f"The report of {folder} cannot be written{because(error, 'draw it again.')}"
+        raise TrainingError(said) from error
     return story.run.report
 
 
