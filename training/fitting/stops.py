@@ -48,7 +48,7 @@ def resumable(run: Run, made: Progress, is_first: bool = True) -> Iterator[None]
         raise TrainingError(said) from error
     except TrainingError as error:
         # Of the machine, not of the recipe: where it is put right, the run goes on.
-        if made.epochs and isinstance(error.__cause__, OSError) and "--resume" not in str(error):
+        if made.epochs and isinstance(error.__cause__, OSError) and "python -m" not in str(error):
             raise TrainingError(f"{error} {resume_command(run)}") from error
         raise
     finally:
