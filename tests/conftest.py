@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -10,6 +11,9 @@ from hypothesis import settings
 from training.process import wait_passively
 
 wait_passively()  # before any test imports torch
+
+# A shell starts what runs in its background with Ctrl-C ignored, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples in every run, unless `make fuzz` asks for many random ones.
 settings.register_profile("ci", derandomize=True, deadline=None, database=None, print_blob=True)

@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from model_loader import ModelUnavailableError
-from training.errors import InterruptedRunError, TrainingError
+from training.errors import INTERRUPTED, EndSignals, InterruptedRunError, TrainingError
 from training.process import collect_less_often, wait_passively
 from training.progress import console
 from training.terminal import print_any_text
@@ -60,11 +60,16 @@ def main() -> None:
     print_any_text()
     collect_less_often()
     wait_passively()
+    signals = EndSignals()
     try:
-        app()
+        with signals.handled():
+            app()
     except InterruptedRunError as error:
         console.print(str(error), soft_wrap=True)
-        sys.exit(130)
+        sys.exit(signals.code)
+    except SystemExit as ended:
+        # Typer answers an interruption that a verb has nothing to say about with Ctrl-C's code.
+        sys.exit(signals.code if ended.code == INTERRUPTED else ended.code)
     except (TrainingError, ModelUnavailableError, OSError) as error:
         line = " ".join(str(error).split())
         console.print(Text("Error:", "red"), line, soft_wrap=True)

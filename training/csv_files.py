@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from training.atomic import replacing
+
 _FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
 
 Row = Iterable[object]
@@ -34,12 +36,15 @@ def open_csv(path: Path) -> Iterator[csv.DictReader[str]]:
 
 @contextmanager
 def new_csv(path: Path, columns: Row) -> Iterator[Callable[[Row], None]]:
-    """Write a CSV within this context, over what was there; yield the function that adds a row.
+    """Write a CSV within this context, whole or not at all; yield the function that adds a row.
 
     Raises:
         OSError: It cannot be written.
     """
-    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+    with (
+        replacing(path) as partial,
+        partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
         write = csv.writer(file).writerow
 
         def add(row: Row) -> None:

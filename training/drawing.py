@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 
+from training.atomic import replacing
 from training.terminal import short
 
 INK, PAPER = "#000000", "#ffffff"
@@ -57,5 +58,6 @@ def short_name(label: str, longest: int = _LONGEST_LABEL) -> str:
 def save_png(figure: Figure, path: Path) -> Path:
     """Write a figure as PNG, and return its path."""
     FigureCanvasAgg(figure)
-    figure.savefig(path, format="png", dpi=100)
+    with replacing(path) as partial:
+        figure.savefig(partial, format="png", dpi=100)
     return path

@@ -6,7 +6,6 @@ import hashlib
 import io
 import shutil
 import subprocess
-import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -25,6 +24,7 @@ from model_loader import FileInfo, Metadata, ModelUnavailableError, SelfTest, Tr
 from model_loader.engine import ENGINES, Network, load_onnx
 from model_loader.model import softmax
 from model_loader.store import file_info
+from training.atomic import hidden_folder, replace_folder, replacing
 from training.errors import TrainingError
 from training.int8_graph import Images, write_int8
 from training.onnx_graph import SMALLEST, write_onnx
@@ -70,7 +70,8 @@ def export_version(
         provenance: Where the version comes from.
 
     Raises:
-        TrainingError: An exported file answers differently, or the folder cannot be written.
+        TrainingError: An exported file answers differently.
+        OSError: The folder cannot be written.
     """
     network.eval()
     provenance = provenance or Provenance()
@@ -79,8 +80,8 @@ def export_version(
     with torch.inference_mode():
         probabilities = network(images).softmax(1)[0].tolist()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as temporary:
-        staged = Path(temporary) / "model"
+    with hidden_folder(folder.parent, ".export-") as temporary:
+        staged = temporary / "model"
         staged.mkdir()
         _write_torchscript(network, staged / "model.pt")
         any_size = _any_size(network, transform)
@@ -103,9 +104,7 @@ def export_version(
         )
         _write_metadata(metadata, staged)
         _check_parity(network, staged, images, any_size)
-        if folder.exists():
-            shutil.rmtree(folder)
-        staged.replace(folder)
+        replace_folder(staged, folder)
     return metadata
 
 
@@ -140,11 +139,14 @@ def int8_version(folder: Path, target: Path, images: Images) -> Metadata:
 
     Raises:
         TrainingError: The network cannot be quantised.
+        OSError: The folder cannot be written.
     """
     target.mkdir()
     shutil.copyfile(folder / "model.pt", target / "model.pt")
     try:
         write_int8(folder / "model.onnx", target / _INT8, images)
+    except OSError:
+        raise
     except Exception as error:
         # Whatever ONNX Runtime's tools meet in a network that is not ours.
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
@@ -172,16 +174,17 @@ def _answer(metadata: Metadata, network: Network) -> tuple[float, ...]:
 
 def _write_metadata(metadata: Metadata, folder: Path) -> None:
     """Write ``model.json``, whole or not at all."""
-    temporary = folder / ".model.json.partial"
-    temporary.write_bytes(metadata.to_json())
-    temporary.replace(folder / "model.json")
+    with replacing(folder / "model.json") as temporary:
+        temporary.write_bytes(metadata.to_json())
 
 
 def _write_torchscript(network: nn.Module, path: Path) -> None:
     with warnings.catch_warnings():
         # TorchScript is deprecated in favour of torch.export, whose files take 2 s to load.
         warnings.filterwarnings("ignore", category=DeprecationWarning, module="torch")
-        torch.jit.freeze(torch.jit.script(network)).save(str(path))
+        buffer = io.BytesIO()  # torch's own writer ends the process where the disk is full
+        torch.jit.save(torch.jit.freeze(torch.jit.script(network)), buffer)
+    path.write_bytes(buffer.getbuffer())
 
 
 def _check_parity(network: nn.Module, folder: Path, images: Tensor, any_size: bool) -> None:

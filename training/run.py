@@ -5,15 +5,21 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Mapping
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from model_loader.metadata import checked_labels
+from training.atomic import replacing
 from training.data.contents import SkippedImage
-from training.errors import TrainingError
+from training.data.locks import unless_held
+from training.data.split import PARTS, Split
+from training.errors import TrainingError, because
 from training.terminal import is_unicode
 
 _SHOWN = ("labels", "images", "train", "validation", "test", "fingerprint")
@@ -106,6 +112,47 @@ class Run:
         """How well the exported version answers the test images."""
         return self.folder / "evaluation.json"
 
+    @property
+    def again(self) -> str:
+        """How to go on with a run that has stopped: a clause."""
+        if self.last.is_file():
+            return f"go on with: python -m training train --resume {shlex.quote(str(self.folder))}"
+        return "train again: there is no epoch to go on from."
+
+    @property
+    def export_again(self) -> str:
+        """How to export what a run has trained: a clause."""
+        return f"export again: python -m training export {shlex.quote(str(self.folder))}"
+
+    def discard(self) -> None:
+        """Remove what training wrote before an epoch was finished, and the folder if it is empty.
+
+        Other people's files in it stay.
+        """
+        for path in self._written:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.folder.rmdir()
+
+    @property
+    def _written(self) -> tuple[Path, ...]:
+        folders = ("cache", "tensorboard", "wandb")
+        return (
+            self.data,
+            self.split,
+            self.history,
+            self.history.with_stem("history-classes"),
+            self.steps,
+            self.validation_steps,
+            self.checkpoint.parent,
+            self.range_test(0).parent,
+            *(self.folder / name for name in folders),
+            self.recipe,  # last: with it, the folder counts as a run's
+        )
+
 
 def new_run(recipe: str, save: Path | None = None) -> Run:
     """Name the folder of a new run; it is not made yet: see ``take``.
@@ -124,8 +171,10 @@ def new_run(recipe: str, save: Path | None = None) -> Run:
         raise TrainingError(f"{folder} cannot be a folder: {error.strerror}.") from error
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise TrainingError(f"{folder} cannot be made: {existing} is no folder to write to.")
-    if save is not None and save == existing and any(save.iterdir()):
-        raise _taken(save)
+    if folder == existing and _is_unbegun(Run(folder)):
+        unless_held(Run(folder).recipe, Run(folder).discard)
+    if save is not None and folder.is_dir() and any(folder.iterdir()):
+        raise _taken(folder)
     return Run(folder)
 
 
@@ -205,6 +254,70 @@ def read_data(run: Run) -> RunData:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"{run.data} cannot be read: {error!r}. Train again.") from error
+
+
+def write_data(run: Run, data: Mapping[str, Any]) -> None:
+    """Write a run's ``data.json``.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    with replacing(run.data) as partial:
+        partial.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def move_data(run: Run, root: Path) -> None:
+    """Note the folder that a run's images lie in now.
+
+    Raises:
+        TrainingError: The run cannot be written.
+    """
+    data = json.loads(run.data.read_text(encoding="utf-8", errors="surrogateescape"))
+    try:
+        write_data(run, {**data, "root": str(root.resolve())})
+    except OSError as error:
+        said = f"{run.data} cannot be written{because(error, 'try again.')}"
+        raise TrainingError(said) from error
+
+
+def check_there(run: Run, split: Split, root: Path) -> None:
+    """Make sure that a folder has all images of a run, by their names.
+
+    Raises:
+        TrainingError: Some are missing: how many, and how to give another place.
+    """
+    rows = [row for part in PARTS for row in split.part(part)]
+    missing = [row.file for row in rows if not (root / row.file).is_file()]
+    if missing:
+        raise TrainingError(
+            f"{len(missing):,} of the {len(rows):,} images of {run.folder} are not in {root}, "
+            f"{missing[0]!r} for one. Put them back, or where they moved, give the new place: "
+            "--data DIR."
+        )
+
+
+@contextmanager
+def exporting(run: Run) -> Iterator[None]:
+    """Say how to export a run again where a file cannot be written.
+
+    Raises:
+        TrainingError: A file cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        said = f"The version in {run.folder} cannot be written{because(error, run.export_again)}"
+        raise TrainingError(said) from error
+
+
+def _is_unbegun(run: Run) -> bool:
+    """Whether a run was killed before an epoch of it was finished."""
+    return (
+        run.recipe.is_file()
+        and run.data.is_file()
+        and not any(path.exists() for path in (run.last, run.checkpoint, run.model))
+    )
 
 
 def is_run(folder: Path) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from model_loader import FileInfo
 from model_loader.store import Tagged, file_info, sha256
+from training.atomic import replacing
 from training.errors import TrainingError
 from training.progress import console
 from training.s3_access import NotS3Error, make_client, reaching
@@ -98,15 +99,14 @@ class LocalDestination:
     def put(self, key: str, data: bytes, replaces: str | None) -> bool:
         """Write a file under a temporary name, then rename it; see ``Destination``."""
         path = self._folder / key
-        # The lock makes this name one writer's; what a killed one left is written over.
-        temporary = path.with_name(f".{path.name}.partial")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with _alone(path.parent):
                 if replaces != (file_info(path).sha256 if path.is_file() else None):
                     return False
-                temporary.write_bytes(data)
-                temporary.replace(path)
+                # The lock makes this name one writer's; what a killed one left is written over.
+                with replacing(path) as temporary:
+                    temporary.write_bytes(data)
                 return True
         except OSError as error:
             raise TrainingError(f"{path} cannot be written: {error.strerror}.") from error

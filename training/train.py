@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import tempfile
 from collections.abc import Callable
@@ -12,15 +11,17 @@ from pathlib import Path
 import torch
 
 from model_loader import Metadata, ModelUnavailableError
+from training.atomic import replacing
 from training.best import load_best
 from training.check import check_network
 from training.data.cache_folder import NONE, check_cache, choose_cache
+from training.data.locks import hold
 from training.data.source import DataSource
 from training.data.split import read_split, write_split
 from training.errors import TrainingError, interruptible
 from training.evaluation.figures import Evaluation
 from training.evaluation.int8 import Comparison, quantise_run
-from training.evaluation.runs import finish_run, has_own_images
+from training.evaluation.runs import Finished, finish_run, has_own_images
 from training.export import Provenance, calibrate_version, export_version
 from training.fitting.checkpoint import Progress, read_progress
 from training.fitting.feed import Material
@@ -35,7 +36,17 @@ from training.models.classifier import backbone, build_model
 from training.models.weights import find_weights
 from training.progress import console
 from training.recipe import Recipe, Stage, load_recipe
-from training.run import Run, new_run, read_data, take
+from training.run import (
+    Run,
+    RunData,
+    check_there,
+    exporting,
+    move_data,
+    new_run,
+    read_data,
+    take,
+    write_data,
+)
 
 _NOT_BEGUN = "Interrupted before training began: no epoch is kept to go on from. Train again."
 
@@ -47,12 +58,12 @@ class Trained:
     Attributes:
         run: Its folder.
         metadata: Of the exported version.
-        evaluation: Of the exported version on the test images.
+        evaluation: Of the exported version on the test images; None where none of them is left.
     """
 
     run: Run
     metadata: Metadata
-    evaluation: Evaluation
+    evaluation: Evaluation | None
 
 
 def train(
@@ -101,12 +112,14 @@ def train(
             images.check_test()
         first = images.material(recipe, recipe.stages[0])
         check_processes(hardware, recipe, images, first, Progress(labels))
+        materials = _materials(images, recipe, first)
         if hardware.rank == 0:
             run = take(run, save is not None)
-            _begin(run, recipe, images, weights)
-        materials = _materials(images, recipe, first)
     made = Progress(labels)
-    with resumable(run, made):
+    with resumable(run, made, hardware.rank == 0):
+        if hardware.rank == 0:
+            _begin(run, recipe, images, weights)
+            hold(run.recipe, made)
         with tracking(tracker, run, recipe, hardware.rank) as trackers:
             Fitting(model, recipe, materials, run, hardware, trackers).go_on(made)
         return _finish(run, hardware)
@@ -117,10 +130,16 @@ def resume(
     hardware: Hardware | None = None,
     tracker: str = "none",
     cache: str | None = None,
+    root: Path | None = None,
 ) -> Trained | None:
     """Go on with a run that was interrupted, to the same end as if it had not been.
 
-    Its pictures are kept where they were, unless ``cache`` names another place.
+    Args:
+        folder: The run's.
+        hardware: What to run on.
+        tracker: ``none``, ``tensorboard`` or ``wandb``.
+        cache: Of decoded pictures; None for where they were kept.
+        root: Where the images lie now; None for where they lay. The run notes the new place.
 
     Raises:
         TrainingError: The folder is not that of a run, or its images are not those of its start.
@@ -134,25 +153,41 @@ def resume(
     recipe, data = load_recipe(str(run.recipe)), read_data(run)
     hardware.check(recipe)
     with interruptible(f"Interrupted before training went on. {resume_command(run)}"):
-        images = read_split_images(data.root, made.labels, read_split(run.split))
-        if images.fingerprint() != data.fingerprint:
-            raise TrainingError(
-                f"The images in {data.root} are not those that {folder} began with."
-            )
+        images = _own_images(run, data, root)
         if len(made.epochs) == recipe.epochs and run.evaluation.is_file():
             raise TrainingError(
                 f"{folder} is finished: all of its stages are trained, its version is measured. "
                 f"Draw its report: python -m training report {shlex.quote(str(folder))}"
             )
+        if root is not None and hardware.rank == 0:
+            move_data(run, root)
         images = replace(images, cache=choose_cache(cache or data.cache, folder))
         model = build_model(recipe.model, len(made.labels))
         first = images.material(recipe, recipe.stages[made.stage])
         check_processes(hardware, recipe, images, first, made)
         materials = _materials(images, recipe, first, made.stage)
-    with resumable(run, made):
+    with resumable(run, made, hardware.rank == 0):
         with tracking(tracker, run, recipe, hardware.rank, made.steps) as trackers:
             Fitting(model, recipe, materials, run, hardware, trackers).go_on(made)
         return _finish(run, hardware)
+
+
+def _own_images(run: Run, data: RunData, root: Path | None) -> Images:
+    """Read the images that a run began with.
+
+    Raises:
+        TrainingError: They are not there, or were changed.
+    """
+    root = root or data.root
+    split = read_split(run.split)
+    check_there(run, split, root)
+    images = read_split_images(root, data.labels, split)
+    if images.fingerprint() != data.fingerprint:
+        raise TrainingError(
+            f"The images in {root} are not those that {run.folder} began with: the names are the "
+            "same, but not every file's content. Give --data the folder that holds them."
+        )
+    return images
 
 
 def find_rate(
@@ -180,7 +215,12 @@ def find_rate(
         return Fitting(model, recipe, materials, Run(Path(folder)), Hardware()).find_rate(stage)
 
 
-def export_run(run: Run, precision: float | None = None, int8: bool | None = None) -> Metadata:
+def export_run(
+    run: Run,
+    precision: float | None = None,
+    int8: bool | None = None,
+    root: Path | None = None,
+) -> Metadata:
     """Export the weights of a run's best epoch as a version, into ``run.model``, and measure it.
 
     Where the images are not there any more, an earlier export's temperature, threshold and
@@ -191,28 +231,34 @@ def export_run(run: Run, precision: float | None = None, int8: bool | None = Non
         precision: The fraction of right answers to reach by answering "unknown" when in doubt;
             None for the recipe's.
         int8: Whether to make the ONNX file int8, if its accuracy allows it; None for the recipe's.
+        root: Where the images lie now; None for where they lay. The run notes the new place.
 
     Raises:
         TrainingError: The run's files cannot be read, the export fails its checks, or the
             precision or int8 was asked for here and cannot be had; the version is written then.
     """
-    root = read_data(run).root
-    here = has_own_images(run, root)
+    where = root or read_data(run).root
+    here = has_own_images(run, where)
     recipe = load_recipe(str(run.recipe))
     wants_int8 = recipe.int8 if int8 is None else int8
-    if (precision is not None or wants_int8) and not here:
+    needs = "A threshold" if precision is not None else "int8" if wants_int8 else None
+    if not here and (needs or root is not None):
         raise TrainingError(
-            f"{'A threshold' if precision is not None else 'int8'} needs the images that "
-            f"{run.folder} was trained with, but they are not in {root} any more, or were changed."
+            f"{needs or '--data'} needs the images that {run.folder} was trained with, but they "
+            f"are not in {where}, or were changed. Give --data the folder that holds them."
         )
     if not here:
-        said = f"The images in {root} are gone or changed: temperature and figures stay."
+        said = (
+            f"The images in {where} are gone or changed: temperature and figures stay. Where they "
+            "only moved, give the new place: --data DIR."
+        )
         console.print(said, markup=False, soft_wrap=True, highlight=False)
-        return _export_again(run)
-    _export(run)
-    comparison = _quantise(run) if wants_int8 else None
+        with exporting(run):
+            return _export_again(run)
+    if root is not None:
+        move_data(run, root)
     wanted = recipe.reject_below_precision if precision is None else precision
-    finished = finish_run(run, wanted, comparison)
+    finished, comparison = _make_version(run, wanted, wants_int8)
     if finished.unreachable and precision is not None:
         raise finished.unreachable
     if int8 and not (comparison and comparison.is_kept):
@@ -249,27 +295,32 @@ def _begin(run: Run, recipe: Recipe, images: Images, weights: str) -> None:
         "weights": str(given.resolve()) if given.is_file() else weights,
         "cache": NONE if images.cache is None else str(images.cache.resolve()),
     }
-    try:
-        run.recipe.write_text(recipe.to_yaml(), encoding="utf-8")
-        text = json.dumps(data, indent=2, ensure_ascii=False)
-        run.data.write_text(text, encoding="utf-8", errors="backslashreplace")
-        write_split(split, run.split)
-    except OSError as error:
-        raise TrainingError(f"The run {run.folder} cannot be written: {error}.") from error
+    with replacing(run.recipe) as partial:
+        partial.write_text(recipe.to_yaml(), encoding="utf-8")
+    write_data(run, data)
+    write_split(split, run.split)
 
 
 def _finish(run: Run, hardware: Hardware) -> Trained | None:
     if hardware.rank:
         return None
     console.print("Exporting TorchScript and ONNX, and comparing their answers", highlight=False)
-    _export(run)
     recipe = load_recipe(str(run.recipe))
-    comparison = _quantise(run) if recipe.int8 else None
-    finished = finish_run(run, recipe.reject_below_precision, comparison)
+    finished, _ = _make_version(run, recipe.reject_below_precision, recipe.int8)
     if finished.unreachable:
         said = f"{finished.unreachable} The version rejects nothing."
         console.print(said, markup=False, soft_wrap=True, highlight=False)
     return Trained(run, finished.metadata, finished.evaluation)
+
+
+def _make_version(
+    run: Run, precision: float | None, int8: bool
+) -> tuple[Finished, Comparison | None]:
+    """Export a run's best weights, and give the version its temperature, threshold and figures."""
+    with exporting(run):
+        _export(run)
+        comparison = _quantise(run) if int8 else None
+        return finish_run(run, precision, comparison), comparison
 
 
 def _export(run: Run) -> Metadata:

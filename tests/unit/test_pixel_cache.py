@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import os
 import re
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -95,13 +93,16 @@ def test_a_build_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
     load(table, cache=cache)
 
 
-def test_what_a_killed_run_left_is_removed_a_day_later(tmp_path: Path) -> None:
-    for name, age in (("old", 2 * 86400), ("new", 60)):
-        left = tmp_path / f".unfinished-{name}"
-        left.mkdir()
-        os.utime(left, (time.time() - age,) * 2)
+def test_what_a_killed_run_left_is_removed_and_what_a_living_one_writes_stays(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / ".unfinished-left").mkdir()
+    writer = Folder(tmp_path).writer()
     Folder(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [".unfinished-new"]
+    (living,) = tmp_path.iterdir()
+    assert living.name != ".unfinished-left"
+    writer.discard()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_cache_that_cannot_be_written_says_so(tmp_path: Path) -> None:

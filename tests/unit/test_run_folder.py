@@ -65,6 +65,31 @@ def test_a_run_that_is_there_is_not_written_into(tmp_path: Path) -> None:
         new_run("recipe", tmp_path / "run")
 
 
+@pytest.mark.parametrize(
+    ("kept", "is_refused"),
+    [
+        ((), False),
+        (("checkpoints/best.pt",), True),
+        (("checkpoints/last.ckpt",), True),
+        (("model/model.json",), True),
+    ],
+)
+def test_only_a_run_that_was_killed_before_it_had_weights_gives_its_folder_away(
+    tmp_path: Path, kept: tuple[str, ...], is_refused: bool
+) -> None:
+    for name in ("recipe.yaml", "data.json", "checkpoints/.best.pt.partial", *kept):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    before = sorted(tmp_path.rglob("*"))
+    if is_refused:
+        with pytest.raises(TrainingError, match="exists already"):
+            new_run("recipe", tmp_path)
+        assert sorted(tmp_path.rglob("*")) == before
+    else:
+        assert new_run("recipe", tmp_path) == Run(tmp_path)
+        assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
 def photographs(root: Path) -> Path:
     for label in ("birds", "drones"):
         for i in range(12):

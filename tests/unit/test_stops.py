@@ -192,7 +192,9 @@ def test_a_folder_that_takes_no_checkpoints_any_more_is_named(tmp_path: Path) ->
         folder.write_text("")
 
     moved = replace(images, training=When(images.training, N + 5, replace_by_a_file))
-    with pytest.raises(TrainingError, match=r"epoch 1 cannot be written to .*checkpoints: .*--res"):
+    with pytest.raises(
+        TrainingError, match=r"epoch 1 cannot be written to .*checkpoints: .*no epoch"
+    ):
         fit(tmp_path, recipe("thaw: head, epochs: 2, views: 0"), moved)
     assert (tmp_path / "moved" / "last.ckpt").is_file()
 

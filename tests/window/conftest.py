@@ -17,8 +17,11 @@ def display() -> Iterator[str]:
     if missing:
         pytest.skip(f"there is no {' and no '.join(missing)} on this machine")
     read, write = os.pipe()
+    # Without -noreset the server starts again whenever its last client leaves, and whoever connects
+    # meanwhile, as the window does while the test takes pictures of the screen, waits for ever.
+    options = ["-noreset", "-screen", "0", "1400x900x24", "-nolisten", "tcp"]
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1400x900x24", "-nolisten", "tcp"],
+        ["Xvfb", "-displayfd", str(write), *options],
         pass_fds=[write],
         stderr=subprocess.DEVNULL,
     )

@@ -25,7 +25,8 @@ from training.video.opencv import cv2, to_levels, to_picture
 from training.video.screens import Window
 
 ROOT = Path(__file__).resolve().parents[2]
-_SECONDS = 60
+_WINDOW = (0, 0, 700, 560)
+# Where the window is: without a window manager, in the corner.
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +55,14 @@ def test_the_window_shows_the_label_saves_a_snapshot_and_quits(
     with webcam(display, film, "--model", version, "--snapshots", tmp_path) as process:
 
         def has_label() -> bool:
-            right, *wrong = (likeness(line, ImageGrab.grab(xdisplay=display)) for line in lines)
+            shown = ImageGrab.grab(xdisplay=display).crop(_WINDOW)
+            right, *wrong = (likeness(line, shown) for line in lines)
             return right > 0.99 > 0.95 > max(wrong)
 
         wait_for(has_label, process)
         press_until(lambda: any(tmp_path.glob("*.png")), "s", display, process)
         press("q", display)
-        assert process.wait(_SECONDS) == 0
+        assert process.wait() == 0
     snapshot, *_ = tmp_path.iterdir()
     with Image.open(snapshot) as saved:
         assert saved.size == (640, 480)
@@ -69,7 +71,7 @@ def test_the_window_shows_the_label_saves_a_snapshot_and_quits(
 
 @contextmanager
 def webcam(display: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """Run the verb with a display; end it where it has not ended by itself."""
+    """Run the verb with a display until its window opens; end it where it has not ended itself."""
     process = subprocess.Popen(
         [sys.executable, "-m", "training", "webcam", *map(str, arguments)],
         cwd=ROOT,
@@ -79,6 +81,9 @@ def webcam(display: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
     )
     with process:
         try:
+            assert process.stderr is not None
+            said = iter(process.stderr.readline, "")
+            assert any("q in the window ends it" in line for line in said)
             yield process
         finally:
             process.kill()
@@ -107,10 +112,9 @@ def press_until(
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + _SECONDS
+    """Wait as long as pytest does: how long it takes is a matter of the machine's load."""
     while not condition():
         assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline, "it has not come to pass"
         time.sleep(0.2)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from training.atomic import hidden_folder
 from training.csv_files import new_csv
 from training.data.clean import Cleaning
 from training.data.rules import Finding
@@ -90,22 +91,21 @@ def keep(
     check_target(cleaning.root, target)
     check_classes(cleaning)
     target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.parent / f".{target.name}.unfinished-{os.getpid()}"
     try:
-        unfinished.mkdir()
-        kept, vanished = _place(cleaning, unfinished, copy)
-        if is_tiny_imagenet(cleaning.root):
-            for name in LISTS:
-                _link_or_copy(cleaning.root / name, unfinished / name, copy=True)
-        findings = (*cleaning.findings, *vanished)
-        _write_report(findings, unfinished / REPORT)
-        if split is not None:
-            write_split(_kept_split(split, kept), unfinished / SPLIT)
-        unfinished.rename(target)
+        with hidden_folder(target.parent, f".{target.name}.unfinished-") as hidden:
+            unfinished = hidden / target.name
+            unfinished.mkdir()
+            kept, vanished = _place(cleaning, unfinished, copy)
+            if is_tiny_imagenet(cleaning.root):
+                for name in LISTS:
+                    _link_or_copy(cleaning.root / name, unfinished / name, copy=True)
+            findings = (*cleaning.findings, *vanished)
+            _write_report(findings, unfinished / REPORT)
+            if split is not None:
+                write_split(_kept_split(split, kept), unfinished / SPLIT)
+            unfinished.rename(target)
     except OSError as error:
         raise TrainingError(f"{target} cannot be written: {error}.") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return findings
 
 

@@ -14,8 +14,6 @@ import hashlib
 import inspect
 import json
 import shutil
-import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict
@@ -30,6 +28,7 @@ from PIL import features
 
 from model_loader import image, operations
 from model_loader.operations import ImageOp
+from training.atomic import HiddenFolder, remove_stale
 from training.data.cache_room import make_room, touch
 from training.data.locks import alone, hold
 from training.data.pictures import Levels, Pictures, map_levels
@@ -38,8 +37,6 @@ from training.progress import console
 
 _LEVELS, _INDEX, _LOCK = "levels.u8", "index.json", ".lock"
 _UNFINISHED = ".unfinished-"
-_STALE = 24 * 3600
-"""Seconds after which an unfinished folder is what a killed run left."""
 
 DECODER = (
     operations,
@@ -151,9 +148,7 @@ class Folder:
         self.path = path
         try:
             path.mkdir(parents=True, exist_ok=True)
-            for left in path.glob(f"{_UNFINISHED}*"):
-                if left.stat().st_mtime < time.time() - _STALE:
-                    shutil.rmtree(left, ignore_errors=True)
+            remove_stale(path, _UNFINISHED)
         except OSError as error:
             raise _cannot_write(path, error) from error
 
@@ -216,9 +211,14 @@ class _FolderWriter:
         self._cache = cache
         self._file: IO[bytes] | None = None
         try:
-            self._folder = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=cache))
+            self._unfinished = HiddenFolder(cache, _UNFINISHED)
+            self._folder = self._unfinished.path
+        except OSError as error:
+            raise _cannot_write(cache, error) from error
+        try:
             self._file = (self._folder / _LEVELS).open("wb")
         except OSError as error:
+            self._unfinished.remove()
             raise _cannot_write(cache, error) from error
 
     def write(self, levels: Levels) -> None:
@@ -247,7 +247,7 @@ class _FolderWriter:
         if self._file is not None:
             with suppress(OSError):  # a full disk, again: what is left cannot be flushed
                 self._file.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._unfinished.remove()
 
 
 def cache_key(digests: Sequence[str], ops: Sequence[ImageOp]) -> str:

@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from model_loader.operations import apply_ops
+from training.atomic import replacing
 from training.data.augment import Augmentation
 from training.data.contents import Skips
 from training.data.decoding import read_image
@@ -94,7 +95,8 @@ def write_preview(
                 sheet.line(line.pictures)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        sheet.draw().save(path, "PNG")
+        with replacing(path) as partial:
+            sheet.draw().save(partial, "PNG")
     except OSError as error:
         raise TrainingError(f"The preview {path} cannot be written: {error.strerror}.") from error
     return len(lines) // len(looks)

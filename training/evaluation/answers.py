@@ -58,6 +58,7 @@ def answer_images(
     rows: Sequence[LabelledImage],
     title: str = "Evaluating",
     known: Sequence[SkippedImage] = (),
+    takes_what_is_left: bool = False,
 ) -> Answers:
     """Ask a version about images one by one, as a service does.
 
@@ -67,10 +68,11 @@ def answer_images(
         rows: The images.
         title: What the progress bar says.
         known: Images that training could not use; those among ``rows`` are not tried again.
+        takes_what_is_left: Whether any number of images may be skipped, even all of them.
 
     Raises:
-        TrainingError: There is no image, a label is not one of the model's, or too many images
-            cannot be decoded; single ones are named and skipped.
+        TrainingError: A label is not one of the model's; there is no image, or too many cannot be
+            decoded, where that is not allowed. Single ones are named and skipped.
     """
     labels = model.metadata.labels
     strange = sorted({row.label for row in rows} - set(labels))
@@ -82,7 +84,7 @@ def answer_images(
     files = {row.file for row in rows}
     before = tuple(image for image in known if image.file in files)
     rows = [row for row in rows if row.file not in {image.file for image in before}]
-    if not rows:
+    if not rows and not takes_what_is_left:
         raise TrainingError("There are no images to evaluate.")
     answered: list[LabelledImage] = []
     logits: list[NDArray[np.float32]] = []
@@ -104,8 +106,9 @@ def answer_images(
                 answered.append(row)
                 logits.append(model.network(image[None])[0])
             advance("")
-    skips.check()
-    outputs = np.stack(logits).astype(np.float64)
+    if not takes_what_is_left:
+        skips.check()
+    outputs = np.array(logits, dtype=np.float64).reshape(len(logits), len(labels))
     return Answers(labels, tuple(answered), outputs, (*before, *skips.images))
 
 
@@ -117,24 +120,19 @@ def write_answers(answers: Answers, temperature: float, path: Path) -> None:
     skipped have the reason in ``skipped``, and nothing else.
 
     Raises:
-        TrainingError: The file cannot be written.
+        OSError: The file cannot be written.
     """
     probabilities = answers.probabilities(temperature)
-    temporary = path.with_name(f".{path.name}.partial")
-    try:
-        columns = (*_COLUMNS, *(_LOGIT + label for label in answers.labels))
-        with new_csv(temporary, columns) as add:
-            for row, scores, logits in zip(
-                answers.rows, probabilities, answers.logits.tolist(), strict=True
-            ):
-                best = int(scores.argmax())
-                answer = (answers.labels[best], float(scores[best]))
-                add((row.file, row.label, row.group, row.source, *answer, "", *logits))
-            for image in answers.skipped:
-                add((image.file, "", "", "", "", "", image.reason))
-        temporary.replace(path)
-    except OSError as error:
-        raise TrainingError(f"{path} cannot be written: {error}.") from error
+    columns = (*_COLUMNS, *(_LOGIT + label for label in answers.labels))
+    with new_csv(path, columns) as add:
+        for row, scores, logits in zip(
+            answers.rows, probabilities, answers.logits.tolist(), strict=True
+        ):
+            best = int(scores.argmax())
+            answer = (answers.labels[best], float(scores[best]))
+            add((row.file, row.label, row.group, row.source, *answer, "", *logits))
+        for image in answers.skipped:
+            add((image.file, "", "", "", "", "", image.reason))
 
 
 def read_answers(path: Path) -> Answers:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_loader import InputError, Model, load_model
+from training.atomic import hidden_folder, replace_folder
 from training.data.split import read_split
 from training.data.table import LabelledImage
+from training.errors import TrainingError
 from training.evaluation.answers import Answers, answer_images
 from training.export import int8_version
 from training.progress import progress
@@ -96,8 +96,8 @@ def quantise_run(run: Run) -> Comparison:
     kept, split = read_data(run), read_split(run.split)
     before = load_model(str(run.model), "onnx", threads=1)
     images = _training_images(before, kept.root, split.train)
-    with tempfile.TemporaryDirectory(dir=run.folder, prefix=".int8-") as temporary:
-        folder = Path(temporary) / "model"
+    with hidden_folder(run.folder, ".int8-") as temporary:
+        folder = temporary / "model"
         int8_version(run.model, folder, images)
         after = load_model(str(folder), "onnx", threads=1)
         old, new = (
@@ -106,8 +106,7 @@ def quantise_run(run: Run) -> Comparison:
         )
         comparison = _compare(before, after, old, new, len(images))
         if comparison.is_kept:
-            shutil.rmtree(run.model)
-            folder.replace(run.model)
+            replace_folder(folder, run.model)
     return comparison
 
 
@@ -127,6 +126,8 @@ def _training_images(
             except (OSError, InputError):
                 continue  # training has named it
             advance("")
+    if not images:
+        raise TrainingError("int8 needs training images, but none of them can be read any more.")
     return images
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from rich.text import Text
 
 from model_loader import Metadata, Model, load_model
+from training.atomic import replacing
 from training.data.contents import Skips, fingerprint, read_contents
 from training.data.groups import rows_with_groups
 from training.data.split import PARTS, read_split
@@ -22,7 +23,7 @@ from training.evaluation.int8 import Comparison
 from training.evaluation.threshold import UnreachableError, choose_threshold
 from training.export import calibrate_version
 from training.progress import console, tell
-from training.run import Run, open_run, read_data
+from training.run import Run, RunData, open_run, read_data
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,12 @@ class Finished:
 
     Attributes:
         metadata: With its temperature, threshold and figures.
-        evaluation: On the test images.
+        evaluation: On the test images; None where none of them is left.
         unreachable: Why there is no threshold, where a precision was asked for and not reached.
     """
 
     metadata: Metadata
-    evaluation: Evaluation
+    evaluation: Evaluation | None
     unreachable: UnreachableError | None
 
 
@@ -58,7 +59,8 @@ def finish_run(run: Run, precision: float | None, int8: Comparison | None = None
     """Give a run's exported version a temperature, a threshold and figures, and keep its answers.
 
     Temperature and threshold are found on the validation images, the figures on the test images,
-    each answered by the exported file; where it has been made int8, by that one.
+    each answered by the exported file; where it has been made int8, by that one. Images that have
+    disappeared since training began are named and counted, and the others are enough.
 
     Args:
         run: With an exported version.
@@ -67,31 +69,37 @@ def finish_run(run: Run, precision: float | None, int8: Comparison | None = None
         int8: What making its ONNX file int8 changed; None where that was not tried.
 
     Raises:
-        TrainingError: Too many images cannot be used, or a file cannot be written.
+        OSError: A file cannot be written.
     """
     is_int8 = int8 is not None and int8.is_kept
     model = load_model(str(run.model), "onnx" if is_int8 else None)
     kept, split = read_data(run), read_split(run.split)
     held, tested = (
-        answer_images(model, kept.root, rows, title, kept.skipped)
+        answer_images(model, kept.root, rows, title, kept.skipped, takes_what_is_left=True)
         for rows, title in ((split.validation, "Calibrating"), (split.test, "Evaluating"))
     )
+    for part, answers, result in (
+        ("validation", held, "the temperature is"),
+        ("test", tested, "the figures are"),
+    ):
+        _say_what_is_gone(run, kept, part, answers, result)
     temperature = fit_temperature(held.logits, held.truth)
     threshold, unreachable = 0.0, None
-    if precision is not None:
+    if precision is not None and held.rows:
         try:
             probabilities = held.probabilities(temperature)
             threshold = choose_threshold(probabilities, held.truth, precision).value
         except UnreachableError as error:
             unreachable = error
-    evaluation = measure(tested, temperature, threshold)
-    metrics: dict[str, Any] = {"test": evaluation.to_metrics()}
+    evaluation = measure(tested, temperature, threshold) if tested.rows else None
+    metrics: dict[str, Any] = {"test": evaluation.to_metrics()} if evaluation else {}
     if int8 is not None and is_int8:
         metrics |= {"measured": "model.onnx", "int8": int8.to_json()}
     metadata = calibrate_version(run.model, temperature, threshold, metrics)
     write_answers(held, temperature, run.answers("validation"))
-    write_answers(tested, temperature, run.answers("test"))
-    _write_evaluation(evaluation, run.evaluation)
+    if evaluation is not None:
+        write_answers(tested, temperature, run.answers("test"))
+        _write_evaluation(evaluation, run.evaluation)
     return Finished(metadata, evaluation, unreachable)
 
 
@@ -168,14 +176,26 @@ def has_own_images(run: Run, root: Path) -> bool:
     return fingerprint(rows, contents) == read_data(run).fingerprint
 
 
+def _say_what_is_gone(run: Run, kept: RunData, part: str, answers: Answers, result: str) -> None:
+    gone = len(answers.skipped) - len(set(answers.skipped) & set(kept.skipped))
+    if not gone:
+        return
+    left = f"{result} of the other {len(answers.rows):,}" if answers.rows else "none is left"
+    console.print(
+        f"{gone:,} of the {gone + len(answers.rows):,} {part} images cannot be used any more: "
+        f"{left}. Put them back and {run.export_again}",
+        markup=False,
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
 def _measure(model: Model, answers: Answers) -> Evaluation:
     return measure(answers, model.metadata.temperature, model.metadata.threshold)
 
 
 def _write_evaluation(evaluation: Evaluation, path: Path) -> None:
     text = json.dumps(evaluation.to_json(), indent=2, ensure_ascii=False)
-    try:
+    with replacing(path) as partial:
         # File names may be no Unicode; JSON has an escape for what they hold.
-        path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise TrainingError(f"{path} cannot be written: {error}.") from error
+        partial.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,8 @@ from typing import Any
 
 import torch
 
-from training.errors import TrainingError
+from training.atomic import replacing
+from training.errors import TrainingError, because
 from training.fitting.figures import Epoch, Measure, best_epoch, competing, write_history
 from training.fitting.task import StageTask
 from training.fitting.tracker import Tracker, log_epoch
@@ -150,7 +152,11 @@ class Recorder(lightning.Callback):
         if not math.isfinite(epoch.validation.loss):  # after the epoch's last step
             raise pl_module.diverged("validation loss", epoch.validation.loss)
         self._progress.epochs.append(epoch)
-        self._write(trainer, pl_module)
+        try:
+            self._write(trainer, pl_module)
+        except BaseException:
+            self._progress.epochs.pop()  # it is not kept
+            raise
         # After the checkpoint: an epoch that a resumed run makes again is not logged twice.
         log_epoch(self._trackers, epoch, self._progress.labels)
         self._advance(
@@ -184,30 +190,46 @@ class Recorder(lightning.Callback):
         )
 
     def _write(self, trainer: lightning.Trainer, task: StageTask) -> None:
-        epochs = self._progress.epochs
-        partial = self._run.last.with_suffix(".partial")
+        epochs, run = self._progress.epochs, self._run
         try:
-            trainer.save_checkpoint(partial)  # every process takes part, the first one writes
-            if not trainer.is_global_zero:
-                return
-            if self._progress.best(self._sizes) == len(epochs) - 1:
-                with task.shown():
-                    save_atomically(self._model.state_dict(), self._run.checkpoint)
-            partial.replace(self._run.last)
-            write_history(epochs, self._progress.labels, self._run.history)
-        except (OSError, RuntimeError) as error:
+            # The last checkpoint comes last: with it the epoch counts as done.
+            if trainer.is_global_zero:
+                if self._progress.best(self._sizes) == len(epochs) - 1:
+                    with task.shown():
+                        save_atomically(self._model.state_dict(), run.checkpoint)
+                write_history(epochs, self._progress.labels, run.history)
+            trainer.save_checkpoint(run.last)  # every process takes part, the first one writes
+        except OSError as error:
             raise TrainingError(
                 f"The checkpoint of epoch {epochs[-1].epoch} cannot be written to "
-                f"{self._run.last.parent}: {error}. That of the epoch before is kept: make room, "
-                f"then python -m training train --resume {self._run.folder}"
+                f"{run.last.parent}{because(error, run.again)}"
             ) from error
 
 
+class WholeCheckpoints(lightning.pytorch.plugins.TorchCheckpointIO):
+    """Writes beside the checkpoint's place, where Lightning's own takes the temporary folder."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
+    ) -> None:
+        """Write a checkpoint, whole or not at all.
+
+        Raises:
+            OSError: The disk is full, or the folder cannot be written.
+        """
+        save_atomically(checkpoint, Path(path))
+
+
 def save_atomically(state: Mapping[str, Any], path: Path) -> None:
-    """Save a state dict under a temporary name, then rename it."""
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    partial.replace(path)
+    """Save a state dict, whole or not at all.
+
+    Raises:
+        OSError: The disk is full, or the folder cannot be written.
+    """
+    buffer = io.BytesIO()  # torch's own writer raises what tells no reason
+    torch.save(state, buffer)
+    with replacing(path) as partial:
+        partial.write_bytes(buffer.getbuffer())
 
 
 def read_progress(run: Run) -> Progress:

@@ -166,11 +166,9 @@ def _scalars(epoch: Epoch) -> dict[str, float]:
 
 
 def _write(path: Path, columns: list[str], rows: Any) -> None:
-    temporary = path.with_name(f".{path.name}.partial")
-    with new_csv(temporary, columns) as add:
+    with new_csv(path, columns) as add:
         for row in rows:
             add(row)
-    temporary.replace(path)
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ from torch import nn
 
 from training.errors import TrainingError
 from training.fitting.averaging import Average
-from training.fitting.checkpoint import Progress, Recorder
+from training.fitting.checkpoint import Progress, Recorder, WholeCheckpoints
 from training.fitting.feed import Feed, Material, check_sizes, make_feed
 from training.fitting.hardware import Hardware, quiet
 from training.fitting.host import Host
@@ -72,10 +72,14 @@ class Fitting:
         if resumes:
             # Before a frozen part's outputs are computed anew.
             _load(self._model, self._run, "trainee.model.")
-        for number in range(made.stage, len(self._recipe.stages)):
-            made.stage = number
-            self._fit_stage(self._recipe.stages[number], made, resumes)
-            resumes = False
+        try:
+            for number in range(made.stage, len(self._recipe.stages)):
+                self._remove_features()  # of the stage before, or of a run that was killed
+                made.stage = number
+                self._fit_stage(self._recipe.stages[number], made, resumes)
+                resumes = False
+        finally:
+            self._remove_features()
 
     def find_rate(self, number: int) -> RangeTest:
         """Run the range test of one stage, and leave everything as it was."""
@@ -123,7 +127,9 @@ class Fitting:
                 self._run, self._model, made, sizes, images, advance, self._trackers
             )
             callbacks = [StepLog(self._run, made), recorder]
-            trainer = self._hardware.trainer(max_epochs=stage.epochs, callbacks=callbacks)
+            trainer = self._hardware.trainer(
+                max_epochs=stage.epochs, callbacks=callbacks, plugins=[WholeCheckpoints()]
+            )
             try:
                 trainer.fit(
                     task,
@@ -136,8 +142,6 @@ class Fitting:
                 raise interrupted(self._run, made) from error
         if average is not None:
             average.swap()  # the next stage begins with it
-        if self._host.is_first:  # the others' maps of these files outlive their names
-            shutil.rmtree(self._cache(number), ignore_errors=True)
 
     def _feed(self, trainee: Trainee, stage: Stage, number: int) -> Feed:
         material = self._material(stage)
@@ -154,7 +158,11 @@ class Fitting:
         )
 
     def _cache(self, number: int) -> Path:
-        return self._run.folder / "cache" / f"stage-{number + 1}-host-{self._hardware.host}"
+        return self._run.folder / "cache" / f"host-{self._hardware.host}" / f"stage-{number + 1}"
+
+    def _remove_features(self) -> None:
+        if self._host.is_first:  # the others' maps of these files outlive their names
+            shutil.rmtree(self._cache(0).parent, ignore_errors=True)
 
     def _rate(self, trainee: Trainee, stage: Stage, feed: Feed, number: int) -> float:
         if stage.learning_rate != "auto":
@@ -163,8 +171,9 @@ class Fitting:
         found.write(self._run.range_test(number))
         if found.suggestion is None:
             raise TrainingError(
-                f"The range test of stage {number + 1} found no rate at which the loss falls "
-                f"(see {self._run.range_test(number)}). Give the stage a learning_rate."
+                f"The range test of stage {number + 1} found no rate at which the loss falls. "
+                f"Give it one: --set stages.{number}.learning_rate=…, or look at the curve: "
+                f"python -m training lr-find --stage {number + 1} …"
             )
         console.print(f"Stage {number + 1}: learning rate {found.suggestion:.2g} by the range test")
         return found.suggestion

@@ -6,11 +6,13 @@ The validation images are measured after each epoch, in batches that are the sam
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from training.errors import TrainingError
+from training.atomic import replacing
+from training.errors import TrainingError, because
 from training.fitting.checkpoint import Progress
 from training.run import Run
 
@@ -33,8 +35,8 @@ class StepLog(lightning.Callback):
     def __init__(self, run: Run, progress: Progress) -> None:
         """Log into a run; ``progress`` tells which epoch it is."""
         self._progress = progress
-        self._steps = _Table(run.steps, COLUMNS)
-        self._validation = _Table(run.validation_steps, VALIDATION_COLUMNS)
+        self._steps = _Table(run, run.steps, COLUMNS)
+        self._validation = _Table(run, run.validation_steps, VALIDATION_COLUMNS)
         self._rate = 0.0
 
     def on_train_start(
@@ -94,17 +96,21 @@ class StepLog(lightning.Callback):
 class _Table:
     """A CSV file, and the rows that are not in it yet; the second column is the epoch."""
 
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+    def __init__(self, run: Run, path: Path, columns: Sequence[str]) -> None:
         self.rows: list[tuple[float, ...]] = []
+        self._run = run
         self._path = path
         self._columns = columns
 
     def begin(self, epochs: int) -> None:
         """Keep what the file has of the first ``epochs`` epochs; make it where there is none."""
-        self._write("w", [self._columns, *self._finished(epochs)])
+        rows = [self._columns, *self._finished(epochs)]
+        with self._writing(), replacing(self._path) as partial:
+            _append(partial, rows)
 
     def append(self) -> None:
-        self._write("a", self.rows)
+        with self._writing():
+            _append(self._path, self.rows)
 
     def _finished(self, epochs: int) -> list[list[str]]:
         if not self._path.exists():
@@ -113,9 +119,15 @@ class _Table:
             rows = [row for row in csv.reader(file) if len(row) == len(self._columns)][1:]
         return [row for row in rows if int(row[1]) < epochs]
 
-    def _write(self, mode: str, rows: Sequence[Sequence[object]]) -> None:
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
         try:
-            with self._path.open(mode, newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows(rows)
+            yield
         except OSError as error:
-            raise TrainingError(f"{self._path} cannot be written: {error.strerror}.") from error
+            said = f"{self._path} cannot be written{because(error, self._run.again)}"
+            raise TrainingError(said) from error
+
+
+def _append(path: Path, rows: Sequence[Sequence[object]]) -> None:
+    with path.open("a", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)

@@ -1,12 +1,11 @@
-"""What stops a training before its end, in sentences that say how to go on."""
+"""The end of a run that stops early: sentences that say how to go on, and nothing in the way."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from training.errors import InterruptedRunError
+from training.errors import InterruptedRunError, TrainingError, because
 from training.fitting.checkpoint import Progress
 from training.run import Run
 
@@ -15,8 +14,7 @@ def interrupted(run: Run, made: Progress) -> InterruptedRunError:
     """Return the error for Ctrl-C: it says how to resume, if an epoch was finished."""
     if not made.epochs:
         return InterruptedRunError(
-            f"Interrupted before an epoch was finished: nothing is kept in {run.folder} to go on "
-            "from. Train again."
+            "Interrupted before an epoch was finished: nothing is kept to go on from. Train again."
         )
     return InterruptedRunError(
         f"Interrupted after {len(made.epochs)} epochs, which are kept. {resume_command(run)}"
@@ -25,17 +23,34 @@ def interrupted(run: Run, made: Progress) -> InterruptedRunError:
 
 def resume_command(run: Run) -> str:
     """Return the sentence that says how to go on with a run."""
-    return f"Go on with: python -m training train --resume {shlex.quote(str(run.folder))}"
+    return f"{run.again[0].upper()}{run.again[1:]}"
 
 
 @contextmanager
-def resumable(run: Run, made: Progress) -> Iterator[None]:
-    """Answer Ctrl-C with how to go on, wherever in a run it comes.
+def resumable(run: Run, made: Progress, is_first: bool = True) -> Iterator[None]:
+    """Say how to go on, wherever a run is stopped; remove it if no epoch was finished.
+
+    Args:
+        run: The run.
+        made: How far it has come.
+        is_first: Whether this is the process that writes.
 
     Raises:
-        InterruptedRunError: Ctrl-C.
+        InterruptedRunError: Ctrl-C, SIGTERM or SIGHUP.
+        TrainingError: A file cannot be written.
     """
     try:
         yield
     except KeyboardInterrupt as error:
         raise interrupted(run, made) from error
+    except OSError as error:
+        said = f"The run {run.folder} cannot be written{because(error, run.again)}"
+        raise TrainingError(said) from error
+    except TrainingError as error:
+        # Of the machine, not of the recipe: where it is put right, the run goes on.
+        if made.epochs and isinstance(error.__cause__, OSError) and "python -m" not in str(error):
+            raise TrainingError(f"{error} {resume_command(run)}") from error
+        raise
+    finally:
+        if is_first and not made.epochs and not run.last.exists():
+            run.discard()

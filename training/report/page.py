@@ -10,12 +10,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from training.atomic import replacing
 from training.best import load_best
 from training.data.inspect import Inspection, inspect_table
 from training.data.plots import data_figures
 from training.data.preview import preview_lines
 from training.drawing import save_png, style
-from training.errors import TrainingError
+from training.errors import TrainingError, because
 from training.preview import recipe_looks
 from training.report.captions import CAPTIONS
 from training.report.curves import draw_curves
@@ -80,11 +81,11 @@ def write_report(folder: Path, root: Path | None = None) -> Path:
             galleries=galleries,
             most_classes=MOST_CLASSES,
         )
-        partial = story.run.report.with_suffix(".partial")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(story.run.report)
+        with replacing(story.run.report) as partial:
+            partial.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise TrainingError(f"The report of {folder} cannot be written: {error}.") from error
+        said = f"The report of {folder} cannot be written{because(error, 'draw it again.')}"
+        raise TrainingError(said) from error
     return story.run.report
 
 

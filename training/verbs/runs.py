@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _EVERY = 8
 _RECIPE = "flying-objects-tuned"
 
+_FOR_RESUMING = ("resume", "data", "accelerator", "precision", "tracker", "cache", "draw_report")
+# Parameters of train that mean the same for a run that is resumed.
+
 DataFolder = Annotated[
     Path, typer.Option(help="Folder with one folder of images for each class.", show_default=False)
 ]
@@ -64,10 +67,15 @@ Precision = Annotated[
         show_default=False,
     ),
 ]
+MovedData = Annotated[
+    Path | None,
+    typer.Option("--data", help="Where the images lie now, if they moved.", show_default=False),
+]
 Engine = Annotated[str, typer.Option(help="What runs the network: torchscript or onnx.")]
 
 
 def train(
+    context: typer.Context,
     data: Annotated[
         Path | None,
         typer.Option(help="Folder with one folder of images for each class.", show_default=False),
@@ -83,7 +91,11 @@ def train(
     overrides: Overrides = None,
     seed: Annotated[int | None, typer.Option(help="Short for --set seed=…")] = None,
     resume: Annotated[
-        Path | None, typer.Option(help="Go on with this run's folder; give nothing else.")
+        Path | None,
+        typer.Option(
+            help="Go on with this run's folder, as it was begun; --data DIR if its images moved.",
+            show_default=False,
+        ),
     ] = None,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu, mps …")] = "auto",
     precision: Annotated[
@@ -122,12 +134,8 @@ def train(
     from training.verbs.evaluation_tables import print_evaluation
 
     if resume is not None:
-        paths = {"--data": data, "--groups": groups, "--split": split, "--save": save}
-        others = {"--set": overrides, "--seed": seed, "--preview": preview}
-        for option, value in {**paths, **others}.items():
-            if value is not None:
-                raise TrainingError(f"{option} is for a new run: leave it out with --resume.")
-        trained = resume_training(resume, hardware, tracker, cache)
+        _refuse_what_is_for_a_new_run(context)
+        trained = resume_training(resume, hardware, tracker, cache, data)
     elif data is None:
         raise TrainingError("Give --data DIR to train, or --resume RUN to go on with a run.")
     else:
@@ -141,13 +149,28 @@ def train(
     if trained is None:  # a process of torchrun's that is not the first
         return
     file = trained.metadata.metrics.get("measured")
-    print_evaluation(
-        trained.evaluation, f"Test images, exported file{f' {file} (int8)' if file else ''}"
-    )
+    if trained.evaluation is not None:
+        print_evaluation(
+            trained.evaluation, f"Test images, exported file{f' {file} (int8)' if file else ''}"
+        )
     if draw_report:
         report_finished(trained.run.folder)
     say(f"Run {trained.run.folder}, version {trained.metadata.version}")
     say(f"Next: python -m training publish {trained.run.folder} s3://BUCKET/models")
+
+
+def _refuse_what_is_for_a_new_run(context: typer.Context) -> None:
+    """Refuse each option that a resumed run would ignore, whatever is added later."""
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name not in _FOR_RESUMING
+        and (source := context.get_parameter_source(str(parameter.name)))
+        and source.name == "COMMANDLINE"
+    ]
+    if given:
+        are = "is for a new run: leave it" if len(given) == 1 else "are for a new run: leave them"
+        raise TrainingError(f"{' and '.join(given)} {are} out with --resume.")
 
 
 def lr_find(
@@ -258,6 +281,7 @@ def export(
             show_default="the recipe's",
         ),
     ] = None,
+    data: MovedData = None,
 ) -> None:
     """Export a run's best weights again, as a new version in its folder `model`, and measure it.
 
@@ -268,7 +292,9 @@ def export(
     from training.train import export_run
 
     keep_freed_memory()
-    metadata = export_run(open_run(run), precision, int8)
+    opened = open_run(run)
+    with interruptible(f"Interrupted before the version was measured: {opened.export_again}"):
+        metadata = export_run(opened, precision, int8, data)
     say(f"Version {metadata.version} in {run / 'model'}, threshold {metadata.threshold:.4g}")
 
 
@@ -284,7 +310,10 @@ def publish(
     from training.versions import promised_accuracy
 
     folder = Run(run).model if is_run(run) else run
-    address = publish_version(folder, store)
+    with interruptible(
+        "Interrupted: a version that is not whole is served to nobody. The same command goes on."
+    ):
+        address = publish_version(folder, store)
     text = (folder / "model.json").read_bytes()
     metadata = Metadata.from_json(text)
     if is_run(run) and promised_accuracy(metadata) is None:
