@@ -1,4 +1,4 @@
-"""Run every test, in two processes: those that share servers and a screen, and all the others.
+"""Run every test, in two processes: those that share servers and a screen, and most others.
 
 With arguments, pytest alone runs what they say: `python -m tests.run tests/unit -k upload`.
 """
@@ -11,7 +11,10 @@ import tempfile
 from pathlib import Path
 
 _TESTS = Path(__file__).parent
-_SHARING = ("e2e", "browser", "window")
+_SHARING = [_TESTS / name for name in ("e2e", "browser", "window")]
+_FILES = sorted((_TESTS / "unit").rglob("test_*.py"))
+_ALONG = _FILES[::5]
+"""Of the others, as many as keep the first process busy as long as the second."""
 _PYTEST = (sys.executable, "-m", "pytest")
 
 
@@ -20,8 +23,9 @@ def main(arguments: list[str]) -> int:
     if arguments:
         return subprocess.run([*_PYTEST, *arguments]).returncode
     with tempfile.TemporaryFile() as output:
-        others = subprocess.Popen([*_PYTEST, _TESTS / "unit"], stdout=output, stderr=output)
-        sharing = subprocess.run([*_PYTEST, *(_TESTS / name for name in _SHARING)])
+        rest = [file for file in _FILES if file not in _ALONG]
+        others = subprocess.Popen([*_PYTEST, *rest], stdout=output, stderr=output)
+        sharing = subprocess.run([*_PYTEST, *_SHARING, *_ALONG])
         others.wait()
         output.seek(0)
         print(output.read().decode(errors="replace"), flush=True)
