@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, Self
@@ -20,6 +21,7 @@ _SNAPSHOT = {ord("s"), ord("S")}
 
 _OPEN_A_WINDOW = "import cv2; cv2.namedWindow('display'); cv2.waitKey(1)"
 _SECONDS_TO_OPEN = 30
+_SECONDS_TO_SETTLE = 1.0
 _NO_DISPLAY = (
     "There is no display to open a window on{reason}. Give --output FILE.mp4 to write the labelled "
     "frames to a video instead; over ssh, `ssh -X` lends a display."
@@ -82,9 +84,24 @@ class Window:
         self._open = True
 
     def __enter__(self) -> Self:
-        """Open it."""
-        cv2.namedWindow(self._title, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
+        """Open it; on Linux twice.
+
+        On a busy machine Qt loses the X server's first messages, and with them that its window is
+        on the screen: it answers keys, but stays black for ever. A window that is opened when Qt
+        has run for a while does not.
+        """
+        self._appear()
+        if sys.platform == "linux":
+            begin = time.monotonic()
+            while time.monotonic() < begin + _SECONDS_TO_SETTLE:
+                cv2.waitKey(20)
+            cv2.destroyWindow(self._title)
+            cv2.waitKey(20)
+            self._appear()
         return self
+
+    def _appear(self) -> None:
+        cv2.namedWindow(self._title, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
 
     def __exit__(self, *_: object) -> None:
         """Close it."""
