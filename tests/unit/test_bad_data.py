@@ -29,6 +29,7 @@ def _no_fitting(monkeypatch: pytest.MonkeyPatch) -> None:
         raise InterruptedRunError("Here the training would begin.")
 
     monkeypatch.setattr(train_module.Fitting, "go_on", stop)
+    monkeypatch.setattr(Run, "discard", lambda run: None)  # what was written is looked at
 
 
 def thousands(folder: Path, corrupt: int) -> list[str]:

@@ -18,6 +18,7 @@ from training.data.source import DataSource, SplitData, read_source
 from training.data.split import PARTS, read_split
 from training.data.table import read_folder
 from training.errors import InterruptedRunError, TrainingError
+from training.run import Run
 
 CLASSES = ("cat", "dog", "emu")
 IMAGES = 8
@@ -44,6 +45,7 @@ def _no_fitting(monkeypatch: pytest.MonkeyPatch) -> None:
         raise InterruptedRunError("Here the training would begin.")
 
     monkeypatch.setattr(train_module.Fitting, "go_on", stop)
+    monkeypatch.setattr(Run, "discard", lambda run: None)  # what was written is looked at
 
 
 def put(root: Path, file: str, seed: int) -> None:
