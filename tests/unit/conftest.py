@@ -19,6 +19,7 @@ from werkzeug.test import Client
 from handler import create_app
 from model_loader import EncodedImage, SharedModel
 from tests.cleaning_material import put, scene
+from tests.command_line import QUICK_RUN, run
 from tests.images import encode
 from tests.models_material import spread
 from tests.versions import build_version
@@ -26,6 +27,7 @@ from training.data import contents as contents_module
 from training.data import decoding
 from training.models.classifier import Classifier, build_model
 from training.publish import publish
+from training.samples.draw import draw_sample_data
 from training.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -150,3 +152,13 @@ def root(tmp_path: Path) -> Path:
         put(tmp_path / "data", f"birds/{i}.png", scene(i))
         put(tmp_path / "data", f"drones/{i}.png", scene(100 + i))
     return tmp_path / "data"
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with images in ``data`` and a finished run in ``run``; who changes it copies it."""
+    folder = tmp_path_factory.mktemp("finished")
+    draw_sample_data(folder / "data", images_per_class=8)
+    options = ("--data", folder / "data", "--save", folder / "run", *QUICK_RUN)
+    assert run("train", *options) == 0
+    return folder

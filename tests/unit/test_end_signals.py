@@ -16,11 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line import SMALL_RUN, run
+from tests.command_line import QUICK_RUN, run
 from tests.failing_writes import at_write, unfinished
 from training import train as train_module
 from training.errors import EndSignals
-from training.samples.draw import draw_sample_data
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 
@@ -43,20 +42,14 @@ def _defaults() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Images of four classes."""
-    folder = tmp_path_factory.mktemp("data") / "sample"
-    draw_sample_data(folder, images_per_class=6)
-    return folder
+@pytest.fixture
+def data(finished: Path) -> Path:
+    return finished / "data"
 
 
-@pytest.fixture(scope="module")
-def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that is finished."""
-    folder = tmp_path_factory.mktemp("runs") / "run"
-    assert run("train", "--data", data, "--save", folder, *SMALL_RUN, "--cache=none") == 0
-    return folder
+@pytest.fixture
+def trained(finished: Path) -> Path:
+    return finished / "run"
 
 
 def last_line(capsys: pytest.CaptureFixture[str]) -> str:
@@ -74,7 +67,7 @@ def test_a_training_that_is_told_to_end_says_how_to_go_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder = tmp_path / "run"
-    command = ("train", "--data", data, "--save", folder, *SMALL_RUN, "--cache=none")
+    command = ("train", "--data", data, "--save", folder, *QUICK_RUN)
     end = partial(os.kill, os.getpid(), number)
 
     with monkeypatch.context() as patch:

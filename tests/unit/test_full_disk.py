@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line import SMALL_RUN, mistake, run
+from tests.command_line import QUICK_RUN, mistake, run
 from tests.failing_writes import WORDS, failing, unfinished
 from tests.fitting_material import fit, go_on, material, recipe
 from training import train as train_module
 from training.errors import TrainingError
 from training.run import Run
-from training.samples.draw import draw_sample_data
 
 BEFORE_AN_EPOCH = (
     "recipe.yaml",
@@ -44,27 +43,21 @@ EXPORTED = (
 REMEDIES = {errno.ENOSPC: "Make room", errno.EDQUOT: "Make room", errno.EACCES: "Make it writable"}
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Images of four classes."""
-    folder = tmp_path_factory.mktemp("data") / "sample"
-    draw_sample_data(folder, images_per_class=6)
-    return folder
+@pytest.fixture
+def data(finished: Path) -> Path:
+    return finished / "data"
 
 
-@pytest.fixture(scope="module")
-def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that is finished."""
-    folder = tmp_path_factory.mktemp("runs") / "run"
-    assert run("train", "--data", data, "--save", folder, *SMALL_RUN, "--cache=none") == 0
-    return folder
+@pytest.fixture
+def trained(finished: Path) -> Path:
+    return finished / "run"
 
 
 def test_before_an_epoch_is_finished_nothing_is_left_and_the_same_command_works(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "runs" / "run"
-    command = ("train", "--data", data, "--save", folder, *SMALL_RUN, "--cache=none")
+    command = ("train", "--data", data, "--save", folder, *QUICK_RUN)
     command = (*command, "--set=stages.0.learning_rate=auto")
     for place, name in enumerate(BEFORE_AN_EPOCH):
         number = list(WORDS)[place % len(WORDS)]
@@ -137,7 +130,7 @@ def test_a_cache_that_fills_the_disk_says_so_and_the_same_command_works(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, cache = tmp_path / "run", tmp_path / "cache"
-    command = ("train", "--data", data, "--save", folder, *SMALL_RUN, "--cache", cache)
+    command = ("train", "--data", data, "--save", folder, *QUICK_RUN, "--cache", cache)
     for name in ("levels.u8", "index.json"):
         with failing(name, errno.ENOSPC):
             line = mistake(capsys, *command)

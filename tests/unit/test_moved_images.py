@@ -10,32 +10,21 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from tests.command_line import SMALL_RUN, mistake, run
+from tests.command_line import QUICK_RUN, mistake, run
 from tests.failing_writes import at_write
 from training.cli import app
 from training.data.split import Split, read_split
 from training.evaluation.runs import finish_run
 from training.run import Run, read_data
-from training.samples.draw import draw_sample_data
 
 FOR_RESUMING = ("resume", "data", "accelerator", "precision", "tracker", "cache", "draw_report")
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with images in ``data`` and a finished run in ``run``."""
-    folder = tmp_path_factory.mktemp("moved")
-    draw_sample_data(folder / "data", images_per_class=8)
-    options = ("--data", folder / "data", "--save", folder / "run", *SMALL_RUN, "--cache=none")
-    assert run("train", *options) == 0
-    return folder
-
-
 @pytest.fixture
-def moved(trained: Path, tmp_path: Path) -> Path:
+def moved(finished: Path, tmp_path: Path) -> Path:
     """A copy, of which the images moved from ``data`` to ``new``, and the run is not measured."""
-    shutil.copytree(trained / "data", tmp_path / "new")
-    shutil.copytree(trained / "run", tmp_path / "run")
+    shutil.copytree(finished / "data", tmp_path / "new")
+    shutil.copytree(finished / "run", tmp_path / "run")
     (tmp_path / "run" / "evaluation.json").unlink()
     described = json.loads((tmp_path / "run" / "data.json").read_text())
     described["root"] = str(tmp_path / "data")
@@ -127,11 +116,11 @@ def test_every_option_of_a_new_run_is_in_the_table() -> None:
 
 @pytest.mark.parametrize("name", _OPTIONS)
 def test_each_option_that_a_resumed_run_would_ignore_is_refused_by_name(
-    trained: Path, capsys: pytest.CaptureFixture[str], name: str
+    finished: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     option = _OPTIONS[name].opts[0]
     line = mistake(
-        capsys, "train", "--resume", trained / "run", option, VALUES.get(name, "flying-objects")
+        capsys, "train", "--resume", finished / "run", option, VALUES.get(name, "flying-objects")
     )
     assert f"{option} is for a new run: leave it out with --resume." in line
 
@@ -140,16 +129,16 @@ def test_each_option_that_a_resumed_run_would_ignore_is_refused_by_name(
 
 
 def test_a_version_is_exported_though_test_images_vanished_and_measured_when_they_are_back(
-    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root, folder = tmp_path / "data", tmp_path / "run"
-    shutil.copytree(trained / "data", root)
+    shutil.copytree(finished / "data", root)
 
     def vanish() -> None:
         remove(root, (row.file for row in read_split(Run(folder).split).test))
 
     with at_write("history.csv", vanish):
-        options = ("--data", root, "--save", folder, *SMALL_RUN, "--cache=none")
+        options = ("--data", root, "--save", folder, *QUICK_RUN)
         assert run("train", *options) == 0
     images = len(read_split(Run(folder).split).test)
     error = " ".join(capsys.readouterr().err.split())
@@ -157,7 +146,7 @@ def test_a_version_is_exported_though_test_images_vanished_and_measured_when_the
     assert f"Put them back and export again: python -m training export {folder}" in error
     assert (folder / "model" / "model.onnx").is_file()
     assert not (folder / "evaluation.json").exists()
-    shutil.copytree(trained / "data", root, dirs_exist_ok=True)
+    shutil.copytree(finished / "data", root, dirs_exist_ok=True)
     assert run("export", folder) == 0
     assert json.loads((folder / "evaluation.json").read_text())["n"] == images
 
