@@ -264,7 +264,7 @@ def write_data(run: Run, data: Mapping[str, Any]) -> None:
     """
     text = json.dumps(data, indent=2, ensure_ascii=False)
     with replacing(run.data) as partial:
-        partial.write_text(text, encoding="utf-8", errors="surrogateescape")
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def move_data(run: Run, root: Path) -> None:

@@ -21,8 +21,9 @@ import numpy as np
 from model_loader.image.essentials import Buffer, DamagedError, Essentials
 from model_loader.image.orientation import find_turn
 
-MAX_SCANS = 50
-"""libjpeg writes ten of a progressive picture, encoders that search for the best some more."""
+MAX_SCANS = 30
+"""libjpeg writes 10 for three colours and 18 for four; encoders that search for the best write
+some more."""
 
 MEANS_ALONE = 8
 """The scale at which a picture needs no detail: each block becomes one pixel."""

@@ -14,6 +14,7 @@ from werkzeug.test import Client
 
 from handler import create_app
 from model_loader import ClassifierError, EncodedImage, SharedModel, decode_image
+from model_loader.image.jpeg import MAX_SCANS
 from tests.costly_files import (
     DEFLATE,
     PALETTE,
@@ -81,8 +82,8 @@ LARGEST: dict[str, Callable[[], bytes]] = {
         lambda n: repeated(segment(0xFE, b""), 4 * 9_000) + repeated(segment(0xFE, bytes(9000)), n)
     )(REQUEST),
     "JPEG of fill bytes": lambda: jpeg_with(lambda n: b"\xff" * n)(REQUEST),
-    "JPEG of 50 scans": lambda: jpeg_of_scans("RGB", 50, subsampling=0),
-    "JPEG of 50 scans in four colours": lambda: jpeg_of_scans("CMYK", 50),
+    "JPEG of scans": lambda: jpeg_of_scans("RGB", MAX_SCANS, subsampling=0),
+    "JPEG of scans in four colours": lambda: jpeg_of_scans("CMYK", MAX_SCANS),
     "PNG of packed texts": lambda: png_with(
         lambda n: repeated(
             chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(bytes(5_000_000))), n

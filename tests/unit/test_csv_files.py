@@ -102,10 +102,10 @@ def test_every_text_comes_back(cells: list[str]) -> None:
 
 @given(st.lists(FILE_NAMES, min_size=3, unique=True), CELLS)
 def test_a_split_and_its_groups_come_back(names: list[str], group: str) -> None:
-    group = group.encode("utf-8", "replace").decode().replace("\x00", "")
+    group = group.encode("utf-8", "replace").decode().replace("\x00", "").strip()
     labels = ("=a", "-b")
     rows = [
-        LabelledImage(f"{label}/{name}", label, f"{label} {i} {group}", group)
+        LabelledImage(f"{label}/{name}", label, f"{label} {i} {group}".strip(), group)
         for label in labels
         for i, name in enumerate(names)
     ]

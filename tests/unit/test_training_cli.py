@@ -21,6 +21,7 @@ SMALL = (
     "--weights=none",
     "--recipe=flying-objects-head",
     "--set=name=flying-objects",
+    "--set=model=resnet18",
     "--set=sizing.size=64",
     "--set=stages.0.epochs=2",
     "--no-report",

@@ -95,7 +95,7 @@ class Window:
             begin = time.monotonic()
             while time.monotonic() < begin + _SECONDS_TO_SETTLE:
                 cv2.waitKey(20)
-            cv2.destroyWindow(self._title)
+            cv2.destroyAllWindows()
             cv2.waitKey(20)
             self._appear()
         return self
