@@ -117,7 +117,14 @@ def test_a_runs_checkpoint_serves_as_weights(trained: Path, data: Path, tmp_path
 
 def test_all_layers_can_be_trained(data: Path, tmp_path: Path) -> None:
     before = run(
-        "train", "--data", data, "--save", tmp_path / "run", *SMALL, "--set=stages.0.thaw=all"
+        "train",
+        "--data",
+        data,
+        "--save",
+        tmp_path / "run",
+        *SMALL,
+        "--set=stages.0.thaw=all",
+        "--set=model=mobilenet_v2",
     )
     assert before == 0
     state = torch.load(tmp_path / "run" / "checkpoints" / "best.pt", weights_only=True)
