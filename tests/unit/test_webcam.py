@@ -48,6 +48,7 @@ def test_the_verb_plays_a_video_in_a_window(
     monkeypatch.setattr("training.video.screens.check_display", lambda: None)
     monkeypatch.setattr(cv2, "namedWindow", lambda title, flags: None)
     monkeypatch.setattr(cv2, "destroyAllWindows", lambda: None)
+    monkeypatch.setattr(cv2, "destroyWindow", lambda title: None)
     film = write_film(tmp_path / "film.avi", greys(6), rate=20)
     assert run("webcam", film, "--model", version) == 0
     assert 1 <= len(keys.shown) <= 6

@@ -21,7 +21,9 @@ _SNAPSHOT = {ord("s"), ord("S")}
 
 _OPEN_A_WINDOW = "import cv2; cv2.namedWindow('display'); cv2.waitKey(1)"
 _SECONDS_TO_OPEN = 30
+_FIRST = "Opening …"
 _SECONDS_TO_SETTLE = 1.0
+_SECONDS_TO_APPEAR = 0.3
 _NO_DISPLAY = (
     "There is no display to open a window on{reason}. Give --output FILE.mp4 to write the labelled "
     "frames to a video instead; over ssh, `ssh -X` lends a display."
@@ -71,6 +73,12 @@ def check_display() -> None:
         raise TrainingError(_NO_DISPLAY.format(reason=f" ({display} does not answer)")) from error
 
 
+def _let_qt_work(seconds: float) -> None:
+    begin = time.monotonic()
+    while time.monotonic() < begin + seconds:
+        cv2.waitKey(20)
+
+
 class Window:
     """A window; ``q``, Escape or its own button closes it, ``s`` saves a snapshot."""
 
@@ -84,24 +92,25 @@ class Window:
         self._open = True
 
     def __enter__(self) -> Self:
-        """Open it; on Linux twice.
+        """Open it; on Linux behind another window, which is closed again.
 
-        On a busy machine Qt loses the X server's first messages, and with them that its window is
-        on the screen: it answers keys, but stays black for ever. A window that is opened when Qt
-        has run for a while does not.
+        On a busy machine Qt loses the X server's messages of its first moments, and with them that
+        a window is on the screen: such a window answers keys, but stays black for ever. One that is
+        opened when Qt has run for a while does not.
         """
-        self._appear()
         if sys.platform == "linux":
-            begin = time.monotonic()
-            while time.monotonic() < begin + _SECONDS_TO_SETTLE:
-                cv2.waitKey(20)
-            cv2.destroyAllWindows()
-            cv2.waitKey(20)
-            self._appear()
+            self._appear(_FIRST)
+            _let_qt_work(_SECONDS_TO_SETTLE)
+            self._appear(self._title)
+            _let_qt_work(_SECONDS_TO_APPEAR)
+            cv2.destroyWindow(_FIRST)
+        else:
+            self._appear(self._title)
         return self
 
-    def _appear(self) -> None:
-        cv2.namedWindow(self._title, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
+    @staticmethod
+    def _appear(title: str) -> None:
+        cv2.namedWindow(title, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
 
     def __exit__(self, *_: object) -> None:
         """Close it."""
