@@ -31,22 +31,22 @@ image: ## Build the container image as flying-objects (BASE_IMAGE=… CONTAINERS
 	$(CONTAINERS) build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --tag flying-objects .
 
 test: setup ## Run every test, the end-to-end ones included
-	@$(BIN)/python -m tests.e2e.install_tools
+	@$(BIN)/python -m tools.local_aws.install
 	@$(BIN)/python -m tests.run $(ARGS)
 
 test-image: $(BIN)/ready ## Build the container image and run it: minutes, Linux, podman (BASE_IMAGE=…)
-	@$(BIN)/python -m tests.e2e.install_tools
+	@$(BIN)/python -m tools.local_aws.install
 	@BASE_IMAGE=$(BASE_IMAGE) $(BIN)/python -m pytest -m image $(ARGS)
 
 fuzz: $(BIN)/ready ## Try many random inputs on what reads other people's bytes and text: an hour
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -m fuzz --timeout 0 $(ARGS)
 
 bench: $(BIN)/ready ## Measure every figure against its baseline: two hours, Linux (ARGS="--data PHOTOS …")
-	@$(BIN)/python -m tests.e2e.install_tools
+	@$(BIN)/python -m tools.local_aws.install
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 bench-smoke: $(BIN)/ready ## Run what bench runs, on little: whether it works, not how fast
-	@$(BIN)/python -m tests.e2e.install_tools
+	@$(BIN)/python -m tools.local_aws.install
 	@$(BIN)/python -m benchmarks --smoke $(ARGS)
 
 lint: $(BIN)/ready ## ruff and mypy --strict

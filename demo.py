@@ -24,7 +24,7 @@ import boto3
 from moto.server import ThreadedMotoServer
 from rich.text import Text
 
-from training.terminal import Terminal, print_any_text
+from training.output.terminal import Terminal, print_any_text
 
 FOLDER = Path(".demo")
 DATA, NEW, RUN = FOLDER / "data", FOLDER / "new", FOLDER / "run"

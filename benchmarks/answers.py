@@ -12,7 +12,7 @@ from benchmarks.functions import MODEL
 from benchmarks.pictures import Picture
 from benchmarks.rows import WrongAnswerError
 from model_loader import Model, decode_image, load_model
-from tests.gateway_events import rest_event
+from tools.local_aws.gateway_events import rest_event
 
 
 def write_event(picture: Picture) -> Path:

@@ -23,7 +23,7 @@ import torch
 from PIL import Image
 from requests_toolbelt.multipart import decoder
 
-from training.models.torchvision_import import torchvision
+from training.torchvision_import import torchvision
 
 LABELS = ("Flying Birds", "Large QuadCopters", "Small QuadCopters", "Winged Drones")
 

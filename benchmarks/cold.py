@@ -18,7 +18,7 @@ from benchmarks.functions import Function, baseline_and_ours, onnx_zip
 from benchmarks.measure import alternate, slug, times_better, vcpus
 from benchmarks.pictures import Picture, pictures
 from benchmarks.rows import Goal, Options, Row, Series
-from tests.e2e.install_tools import OWN_RUNTIME, RUNTIME
+from tools.local_aws.install import OWN_RUNTIME, RUNTIME
 
 GOALS = {"ONNX": Goal(12), "TorchScript": Goal(2)}
 

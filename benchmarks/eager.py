@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from model_loader import Metadata, Resize
-from training.models.torchvision_import import torchvision
+from training.torchvision_import import torchvision
 
 
 class Eager:

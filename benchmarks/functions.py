@@ -18,7 +18,7 @@ from benchmarks.measure import ROOT, pinned
 from benchmarks.rows import Options
 from deploy.build_zip import SOURCES
 from deploy.bytecode import compile_sources
-from tests.e2e.install_tools import (
+from tools.local_aws.install import (
     OWN_RUNTIME,
     PYTHON,
     RUNTIME,
@@ -26,8 +26,8 @@ from tests.e2e.install_tools import (
     lambda_architecture,
     runtime_client,
 )
-from tests.e2e.rie import Emulator, run_function
-from tests.e2e.seaweedfs import BUCKET, SeaweedFS, run_seaweedfs
+from tools.local_aws.rie import Emulator, run_function
+from tools.local_aws.seaweedfs import BUCKET, SeaweedFS, run_seaweedfs
 
 MODEL = ROOT / "models" / "flying-objects"
 """What every function serves."""
@@ -38,7 +38,7 @@ MEMORY = "1769"
 _BASELINE_SOURCES = (
     "training/__init__.py",
     "training/models/__init__.py",
-    "training/models/torchvision_import.py",
+    "training/torchvision_import.py",
 )
 
 

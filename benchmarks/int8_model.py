@@ -8,8 +8,8 @@ from benchmarks.labelled import labelled_folder
 from benchmarks.rows import Options
 from model_loader import load_model
 from training.data.table import read_folder
-from training.export import int8_version
-from training.publish import publish
+from training.export.torchscript import int8_version
+from training.published.publish import publish
 
 _CALIBRATING, _SMOKE_CALIBRATING = 128, 8
 

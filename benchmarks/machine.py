@@ -8,7 +8,7 @@ import re
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.e2e.install_tools import RUNTIME
+from tools.local_aws.install import RUNTIME
 
 LIBRARIES = ("torch", "torchvision", "onnxruntime", "numpy", "pillow", "boto3")
 

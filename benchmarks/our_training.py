@@ -46,7 +46,7 @@ def main(folder: Path, stages: list[str]) -> None:
     from training.fitting.checkpoint import Progress
     from training.fitting.fit import Fitting
     from training.fitting.hardware import Hardware
-    from training.material import read_images
+    from training.fitting.stage_images import read_images
     from training.models.classifier import build_model
     from training.models.weights import find_weights
     from training.recipe import load_recipe

@@ -47,8 +47,8 @@ def fit(folder: Path, stages: list[tuple[str, int]], tuned: bool) -> dict[str, o
     from torch import nn
     from torch.utils.data import DataLoader
 
-    from training.models.torchvision_import import torchvision
     from training.models.weights import find_weights
+    from training.torchvision_import import torchvision
 
     transform = torchvision.transforms.Compose(
         [

@@ -10,11 +10,11 @@ from pathlib import Path
 import onnxruntime
 import torch
 
-from training.data.strategies import MIN_SIDE, get_strategy
+from training.augment.sizing import MIN_SIDE, get_strategy
 from training.errors import TrainingError
-from training.export import export_version
+from training.export.torchscript import export_version
 from training.models.classifier import blueprint, build_model
-from training.progress import console
+from training.output.progress import console
 from training.recipe import Recipe
 
 Shape = tuple[int, int]

@@ -11,11 +11,11 @@ import typer
 from rich.text import Text
 
 from model_loader import ModelUnavailableError
+from training.commands import cost, data, models, predict, preview, report, runs, versions, webcam
 from training.errors import INTERRUPTED, EndSignals, InterruptedRunError, TrainingError
+from training.output.progress import console
+from training.output.terminal import print_any_text
 from training.process import collect_less_often, wait_passively
-from training.progress import console
-from training.terminal import print_any_text
-from training.verbs import cost, data, models, predict, preview, report, runs, versions, webcam
 
 app = typer.Typer(
     no_args_is_help=True,

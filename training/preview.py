@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from training.data.preview import Look, write_preview
+from training.augment.contact_sheet import Look, write_preview
 from training.data.source import DataSource
-from training.material import read_table
+from training.fitting.stage_images import read_table
 from training.recipe import Recipe, Stage
 
 

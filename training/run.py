@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from model_loader.metadata import checked_labels
-from training.atomic import replacing
 from training.data.contents import SkippedImage
-from training.data.locks import unless_held
 from training.data.split import PARTS, Split
 from training.errors import TrainingError, because
-from training.terminal import is_unicode
+from training.files.atomic import replacing
+from training.files.locks import unless_held
+from training.output.terminal import is_unicode
 
 _SHOWN = ("labels", "images", "train", "validation", "test", "fingerprint")
 """What of ``data.json`` an exported version tells everyone: no file's name and no place."""

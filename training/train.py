@@ -11,30 +11,30 @@ from pathlib import Path
 import torch
 
 from model_loader import Metadata, ModelUnavailableError
-from training.atomic import replacing
 from training.best import load_best
 from training.check import check_network
-from training.data.cache_folder import NONE, check_cache, choose_cache
-from training.data.locks import hold
 from training.data.source import DataSource
 from training.data.split import read_split, write_split
 from training.errors import TrainingError, interruptible
 from training.evaluation.figures import Evaluation
-from training.evaluation.int8 import Comparison, quantise_run
 from training.evaluation.runs import Finished, finish_run, has_own_images
-from training.export import Provenance, calibrate_version, export_version
+from training.export.int8 import Comparison, quantise_run
+from training.export.torchscript import Provenance, calibrate_version, export_version
+from training.files.atomic import replacing
+from training.files.locks import hold
 from training.fitting.checkpoint import Progress, read_progress
 from training.fitting.feed import Material
 from training.fitting.fit import Fitting
 from training.fitting.hardware import Hardware
 from training.fitting.lr_find import RangeTest
+from training.fitting.stage_images import Images, check_processes, read_images, read_split_images
 from training.fitting.stops import resumable, resume_command
 from training.fitting.thaw import check_stages
 from training.fitting.tracker import check_tracker, tracking
-from training.material import Images, check_processes, read_images, read_split_images
 from training.models.classifier import backbone, build_model
 from training.models.weights import find_weights
-from training.progress import console
+from training.output.progress import console
+from training.pixels.cache_folder import NONE, check_cache, choose_cache
 from training.recipe import Recipe, Stage, load_recipe
 from training.run import (
     Run,

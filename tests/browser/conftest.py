@@ -12,7 +12,7 @@ from werkzeug.serving import make_server
 
 from handler import create_app
 from model_loader import SharedModel
-from tests.versions import build_version
+from tests.support.versions import build_version
 
 _QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
 

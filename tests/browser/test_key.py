@@ -12,8 +12,8 @@ from werkzeug.wrappers import Request, Response
 
 from handler import create_app
 from model_loader import SharedModel
-from tests.servers import Moody, serving
-from tests.versions import build_version
+from tests.support.servers import Moody, serving
+from tests.support.versions import build_version
 from training.samples.draw import draw_image
 
 ROOT = Path(__file__).resolve().parents[2]

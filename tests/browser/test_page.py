@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.versions import LABELS
+from tests.support.versions import LABELS
 from training.samples.draw import draw_image
 
 

@@ -14,11 +14,11 @@ from playwright.sync_api import Page, Route, expect
 from handler import create_app
 from model_loader import MAX_REQUEST_BYTES, SharedModel
 from service.incoming import Incoming
-from tests.e2e.install_tools import ROOT, install_tools, lambda_architecture
-from tests.e2e.seaweedfs import BUCKET, SeaweedFS, lead_to, run_seaweedfs
-from tests.images import encode, noise
-from tests.servers import serving
-from tests.versions import build_version
+from tests.support.images import encode, noise
+from tests.support.servers import serving
+from tests.support.versions import build_version
+from tools.local_aws.install import ROOT, install_tools, lambda_architecture
+from tools.local_aws.seaweedfs import BUCKET, SeaweedFS, lead_to, run_seaweedfs
 
 
 class Template(yaml.SafeLoader):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.drawn_run import draw_run
+from tests.support.drawn_run import draw_run
 
 PHONE, DESK = 360, 1200
 

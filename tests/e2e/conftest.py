@@ -16,12 +16,12 @@ from PIL import Image
 
 from deploy.build_zip import WHEEL_MACHINES
 from model_loader import MAX_REQUEST_BYTES
-from tests.e2e.install_tools import ROOT, RUNTIME, install_tools, lambda_architecture
-from tests.e2e.ministack import Ministack, run_ministack
-from tests.e2e.seaweedfs import SeaweedFS, run_seaweedfs
-from tests.images import encode
-from tests.images import noise as draw_noise
-from tests.versions import build_version
+from tests.support.images import encode
+from tests.support.images import noise as draw_noise
+from tests.support.versions import build_version
+from tools.local_aws.install import ROOT, RUNTIME, install_tools, lambda_architecture
+from tools.local_aws.ministack import Ministack, run_ministack
+from tools.local_aws.seaweedfs import SeaweedFS, run_seaweedfs
 
 
 @cache

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.install_tools import RUNTIME
-from tests.e2e.ministack import REGION
 from tests.e2e.service import FUNCTION, Service
+from tools.local_aws.install import RUNTIME
+from tools.local_aws.ministack import REGION
 
 _STAGE = "probe"
 _CODE = """

@@ -13,8 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.e2e.install_tools import RIE, ROOT, RUNTIME_CLIENT_PACKAGE
 from tests.e2e.podman import has, podman
+from tools.local_aws.install import RIE, ROOT, RUNTIME_CLIENT_PACKAGE
 
 _SUITE, _PYTHON = "bookworm", "3.11"
 _PACKAGES = "python3,python3-pip,ca-certificates"

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.e2e.install_tools import ROOT
+from tools.local_aws.install import ROOT
 
 _SECTIONS = ("global", ":env:")
 

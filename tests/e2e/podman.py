@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.install_tools import ROOT
-from tests.e2e.process import free_port, running
-from tests.e2e.rie import Emulator, listens
+from tools.local_aws.install import ROOT
+from tools.local_aws.process import free_port, running
+from tools.local_aws.rie import Emulator, listens
 
 _STORE = ROOT / ".tools" / "containers"
 _BUILD_SECONDS = 1500

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.e2e.echo_probe import zipped
-from tests.e2e.install_tools import RUNTIME
-from tests.e2e.ministack import Ministack
+from tools.local_aws.install import RUNTIME
+from tools.local_aws.ministack import Ministack
 
 _CODE = """
     import boto3

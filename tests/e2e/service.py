@@ -11,8 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.install_tools import ROOT, RUNTIME, lambda_architecture
-from tests.e2e.ministack import Ministack
+from tools.local_aws.install import ROOT, RUNTIME, lambda_architecture
+from tools.local_aws.ministack import Ministack
 
 STACK = "flying-objects-dev"
 FUNCTION = f"{STACK}-classifier"

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.install_tools import ROOT
-from tests.e2e.ministack import REGION, Ministack
 from tests.e2e.role_probe import RoleProbe, role_probe
 from tests.e2e.service import FUNCTION, STACK, Answer, Service
+from tools.local_aws.install import ROOT
+from tools.local_aws.ministack import REGION, Ministack
 
 pytestmark = pytest.mark.e2e
 

@@ -16,10 +16,10 @@ import pytest
 from PIL import Image
 
 from model_loader import load_model
-from tests.e2e.ministack import Ministack
 from tests.e2e.role_probe import RoleProbe, role_probe
 from tests.e2e.service import STACK, Service
-from tests.images import encode, noise, png_that_claims
+from tests.support.images import encode, noise, png_that_claims
+from tools.local_aws.ministack import Ministack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 

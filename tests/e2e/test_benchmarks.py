@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from benchmarks.groups import GROUPS
-from tests.e2e.install_tools import ROOT
+from tools.local_aws.install import ROOT
 
 pytestmark = pytest.mark.e2e
 

@@ -14,7 +14,7 @@ from deploy import build_zip
 from deploy.ballast import Ballast, drop_ballast
 from deploy.bytecode import compile_sources, find_interpreter
 from deploy.errors import BuildError
-from tests.e2e.install_tools import ROOT
+from tools.local_aws.install import ROOT
 
 pytestmark = pytest.mark.e2e
 

@@ -14,9 +14,9 @@ from deploy.build_zip import DEFAULT_RUNTIME
 from model_loader import MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES
 from service.documents import IMAGE_TYPES, RAW_TYPE
 from service.metrics import ALWAYS, ANSWERED, LABELS
-from tests.e2e.install_tools import RUNTIME, lambda_architecture
 from tests.e2e.service import run_osls
-from tests.openapi import ROUTES
+from tests.support.openapi import ROUTES
+from tools.local_aws.install import RUNTIME, lambda_architecture
 
 pytestmark = pytest.mark.e2e
 

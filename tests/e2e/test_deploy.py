@@ -14,12 +14,12 @@ import requests
 
 from model_loader import load_model
 from tests.e2e.echo_probe import echo_probe
-from tests.e2e.install_tools import ROOT
-from tests.e2e.ministack import Ministack
 from tests.e2e.service import FUNCTION, STACK, Service
-from tests.embedded_metrics import embedded_metrics
-from tests.gateway_events import multipart
-from tests.openapi import DOCUMENT
+from tests.support.embedded_metrics import embedded_metrics
+from tests.support.openapi import DOCUMENT
+from tools.local_aws.gateway_events import multipart
+from tools.local_aws.install import ROOT
+from tools.local_aws.ministack import Ministack
 
 pytestmark = pytest.mark.e2e
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.install_tools import ROOT
 from tests.e2e.lambda_base import lambda_base
-from tests.e2e.ministack import Ministack
 from tests.e2e.pip_settings import build_arguments
 from tests.e2e.podman import inspect, podman, run_image, run_python
-from tests.e2e.rie import Emulator
 from tests.e2e.service import publish
 from tests.e2e.test_package import MakeEvent, both_gateways, check_answer
+from tools.local_aws.install import ROOT
+from tools.local_aws.ministack import Ministack
+from tools.local_aws.rie import Emulator
 
 # The first run downloads and builds a system and an image.
 pytestmark = [pytest.mark.image, pytest.mark.timeout(1800)]

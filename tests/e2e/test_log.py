@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.rie import run_checkout
-from tests.embedded_metrics import embedded_metrics
-from tests.gateway_events import rest_event
-from tests.versions import build_version
-from training.publish import publish
+from tests.support.embedded_metrics import embedded_metrics
+from tests.support.versions import build_version
+from tools.local_aws.gateway_events import rest_event
+from tools.local_aws.rie import run_checkout
+from training.published.publish import publish
 
 pytestmark = pytest.mark.e2e
 

@@ -14,11 +14,11 @@ from PIL import Image
 
 from model_loader import load_model
 from model_loader.image.formats import FORMATS
-from tests.e2e.install_tools import PYTHON
-from tests.e2e.ministack import Ministack
-from tests.e2e.rie import Emulator, run_checkout, run_package
 from tests.e2e.service import publish
-from tests.gateway_events import http_api_event, rest_event, rest_json_event
+from tools.local_aws.gateway_events import http_api_event, rest_event, rest_json_event
+from tools.local_aws.install import PYTHON
+from tools.local_aws.ministack import Ministack
+from tools.local_aws.rie import Emulator, run_checkout, run_package
 
 pytestmark = pytest.mark.e2e
 

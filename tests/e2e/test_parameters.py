@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.install_tools import ROOT
 from tests.e2e.service import run_osls
+from tools.local_aws.install import ROOT
 
 pytestmark = pytest.mark.e2e
 

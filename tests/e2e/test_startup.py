@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.e2e.ministack import Ministack
-from tests.e2e.runtime_api import Start, start_package
 from tests.e2e.service import publish as publish_by_command
-from tests.gateway_events import rest_event
-from tests.versions import build_version
-from training.publish import publish
+from tests.support.versions import build_version
+from tools.local_aws.gateway_events import rest_event
+from tools.local_aws.ministack import Ministack
+from tools.local_aws.runtime_api import Start, start_package
+from training.published.publish import publish
 
 pytestmark = pytest.mark.e2e
 

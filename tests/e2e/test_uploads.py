@@ -20,11 +20,11 @@ from handler import create_app
 from model_loader import MAX_UPLOAD_BYTES, SharedModel, load_model
 from service import incoming as module
 from service.incoming import Incoming
-from tests.command_line import run
-from tests.e2e.install_tools import ROOT
-from tests.e2e.seaweedfs import BUCKET, SeaweedFS, lead_to
-from tests.problems import problem
-from tests.servers import serving
+from tests.support.command_line import run
+from tests.support.problems import problem
+from tests.support.servers import serving
+from tools.local_aws.install import ROOT
+from tools.local_aws.seaweedfs import BUCKET, SeaweedFS, lead_to
 
 pytestmark = pytest.mark.e2e
 

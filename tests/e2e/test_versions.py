@@ -15,14 +15,14 @@ import pytest
 
 from model_loader import ModelMismatchError, ModelUnavailableError, SharedModel, latest, load_model
 from model_loader.store import file_info
-from tests.e2e.rie import Emulator, run_checkout
-from tests.e2e.seaweedfs import BUCKET, SeaweedFS, lead_to, run_seaweedfs
-from tests.gateway_events import rest_event
-from training import publish as publish_module
+from tools.local_aws.gateway_events import rest_event
+from tools.local_aws.rie import Emulator, run_checkout
+from tools.local_aws.seaweedfs import BUCKET, SeaweedFS, lead_to, run_seaweedfs
 from training.errors import TrainingError
-from training.publish import publish
-from training.store import open_destination
-from training.versions import list_versions, roll_back, verified
+from training.published import publish as publish_module
+from training.published.publish import publish
+from training.published.store import open_destination
+from training.published.versions import list_versions, roll_back, verified
 
 pytestmark = pytest.mark.e2e
 

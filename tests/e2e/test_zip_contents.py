@@ -13,7 +13,7 @@ import pytest
 from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 
-from tests.e2e.install_tools import PYTHON
+from tools.local_aws.install import PYTHON
 
 pytestmark = pytest.mark.e2e
 

@@ -18,17 +18,17 @@ from werkzeug.test import Client
 
 from handler import create_app
 from model_loader import EncodedImage, SharedModel
-from tests.cleaning_material import put, scene
-from tests.command_line import QUICK_RUN, run
-from tests.images import encode
-from tests.models_material import spread
-from tests.versions import build_version
+from tests.support.cleaning_material import put, scene
+from tests.support.command_line import QUICK_RUN, run
+from tests.support.images import encode
+from tests.support.models_material import spread
+from tests.support.versions import build_version
 from training.data import contents as contents_module
-from training.data import decoding
 from training.models.classifier import Classifier, build_model
-from training.publish import publish
+from training.output.terminal import Terminal
+from training.pixels import decoding
+from training.published.publish import publish
 from training.samples.draw import draw_sample_data
-from training.terminal import Terminal
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

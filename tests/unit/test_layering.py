@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway_events import rest_event
+from tools.local_aws.gateway_events import rest_event
 
 ROOT = Path(__file__).resolve().parents[2]
 COSTLY = {

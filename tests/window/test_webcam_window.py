@@ -15,8 +15,8 @@ import pytest
 from PIL import Image, ImageGrab
 
 from model_loader import load_model
-from tests.films import write_film
-from tests.versions import LABELS, build_version
+from tests.support.films import write_film
+from tests.support.versions import LABELS, build_version
 from training.predict.questions import classify_picture
 from training.samples.draw import draw_image
 from training.video.caption import caption

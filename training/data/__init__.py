@@ -1,1 +1,1 @@
-"""The data: a folder as a table, its split, its pixels."""
+"""The labelled images: a folder as a table, and its split."""

@@ -15,8 +15,8 @@ from rich.text import Text
 from training.data.headers import read_header
 from training.data.table import LabelledImage
 from training.errors import TrainingError
-from training.in_order import in_order
-from training.progress import console, progress
+from training.output.progress import console, progress
+from training.parallel import in_order
 
 MOST_SKIPPED = 0.05
 """The share of the images that may be skipped; with more, something is wrong with the data."""

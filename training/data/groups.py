@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from training.data.table import LabelledImage
-from training.data.texts import Spellings, read_csv
 from training.data.walk import LeftOut, Reason
 from training.errors import TrainingError
-from training.terminal import few
+from training.files.texts import Spellings, read_csv
+from training.output.terminal import few
 
 
 @dataclass(frozen=True)

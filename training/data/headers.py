@@ -11,7 +11,7 @@ from model_loader import EncodedImage, InputError, TooLargeError, UnsupportedIma
 from model_loader.image import MAX_PIXELS
 from model_loader.image.essentials import FileBytes
 from training.data.table import LabelledImage
-from training.progress import progress
+from training.output.progress import progress
 
 _TOO_LARGE = f"too many pixels (at most {MAX_PIXELS / 1e6:.0f} million are taken)"
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from training.errors import TrainingError
-from training.terminal import HIDDEN, is_unicode, visible
+from training.output.terminal import HIDDEN, is_unicode, visible
 
 
 def label_of(name: str, where: str) -> str:

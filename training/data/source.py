@@ -19,10 +19,10 @@ from training.data.stratify import (
     split_table,
 )
 from training.data.table import ImageTable, LabelledImage, read_folder
-from training.data.texts import Spellings
 from training.data.tiny_imagenet import is_tiny_imagenet
 from training.data.walk import Reason
 from training.errors import TrainingError
+from training.files.texts import Spellings
 
 _NAMED = 5  # classes in a message
 

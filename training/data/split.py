@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.csv_files import new_csv
 from training.data.labels import label_of
 from training.data.parts import PARTS as PARTS
 from training.data.parts import Part as Part
 from training.data.table import LabelledImage
-from training.data.texts import CsvRow, read_csv
 from training.errors import TrainingError
-from training.terminal import few
+from training.files.csv_files import new_csv
+from training.files.texts import CsvRow, read_csv
+from training.output.terminal import few
 
 _COLUMNS = ("file", "label", "group", "part")
 _SOURCE = "source"

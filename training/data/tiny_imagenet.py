@@ -23,8 +23,8 @@ from pathlib import Path
 
 from training.data.labels import label_of
 from training.data.parts import ClassFolder
-from training.data.texts import read_lines
 from training.errors import TrainingError
+from training.files.texts import read_lines
 
 LISTS = ("wnids.txt", "words.txt")
 """The files beside the images that this layout cannot be read without."""

@@ -10,7 +10,6 @@ from typing import Any
 from rich.text import Text
 
 from model_loader import Metadata, Model, load_model
-from training.atomic import replacing
 from training.data.contents import Skips, fingerprint, read_contents
 from training.data.groups import rows_with_groups
 from training.data.split import PARTS, read_split
@@ -19,10 +18,11 @@ from training.errors import TrainingError
 from training.evaluation.answers import Answers, answer_images, write_answers
 from training.evaluation.calibration import fit_temperature
 from training.evaluation.figures import Evaluation, measure
-from training.evaluation.int8 import Comparison
 from training.evaluation.threshold import UnreachableError, choose_threshold
-from training.export import calibrate_version
-from training.progress import console, tell
+from training.export.int8 import Comparison
+from training.export.torchscript import calibrate_version
+from training.files.atomic import replacing
+from training.output.progress import console, tell
 from training.run import Run, RunData, open_run, read_data
 
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import torch
 
-from training.atomic import replacing
 from training.errors import TrainingError, because
+from training.files.atomic import replacing
 from training.fitting.figures import Epoch, Measure, best_epoch, competing, write_history
 from training.fitting.task import StageTask
 from training.fitting.tracker import Tracker, log_epoch
 from training.models.classifier import Classifier
-from training.progress import Advance
+from training.output.progress import Advance
 from training.run import Run
 
 import lightning  # isort: skip

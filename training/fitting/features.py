@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, Subset
 from training.errors import TrainingError
 from training.fitting.frozen import Runner
 from training.fitting.order import Examples
-from training.progress import console, progress
+from training.output.progress import console, progress
 
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 

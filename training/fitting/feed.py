@@ -21,7 +21,7 @@ from training.fitting.hardware import Hardware
 from training.fitting.host import Host
 from training.fitting.order import EpochOrder, Examples, Numbered, NumberedBuckets
 from training.fitting.thaw import Trainee
-from training.progress import console
+from training.output.progress import console
 from training.recipe import Stage
 
 Batches = DataLoader[tuple[Tensor, Tensor]]

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from training.csv_files import new_csv
-from training.models.torchvision_import import torchvision  # noqa: F401  torchmetrics imports it
+from training.files.csv_files import new_csv
+from training.torchvision_import import torchvision  # noqa: F401  torchmetrics imports it
 
 from torchmetrics import MeanMetric  # isort: skip
 from torchmetrics.classification import (  # isort: skip

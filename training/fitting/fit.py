@@ -25,7 +25,7 @@ from training.fitting.task import StageTask, make_optimizer
 from training.fitting.thaw import Trainee
 from training.fitting.tracker import Tracker
 from training.models.classifier import Classifier
-from training.progress import console, progress
+from training.output.progress import console, progress
 from training.recipe import Recipe, Stage
 from training.run import Run
 

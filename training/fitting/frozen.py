@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from training.fitting.thaw import Trainee
-from training.progress import console
+from training.output.progress import console
 
 Runner = Callable[[Tensor], NDArray[np.float32]]
 """From images, float32 [B, 3, H, W], normalised, to the frozen part's outputs, [B, …]."""

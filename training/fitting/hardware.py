@@ -89,7 +89,7 @@ class Hardware:
     def trainer(self, **options: Any) -> lightning.Trainer:
         """Return Lightning's trainer for this hardware, without a log and files of its own."""
         # Here, not above: Lightning itself reads the environment when it is imported.
-        from training.models.torchvision_import import torchvision  # noqa: F401  it imports this
+        from training.torchvision_import import torchvision  # noqa: F401  it imports this
 
         import lightning  # isort: skip
 

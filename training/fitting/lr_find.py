@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from training.csv_files import new_csv
+from training.files.csv_files import new_csv
 from training.fitting.loss import Loss
 from training.fitting.thaw import Trainee
 

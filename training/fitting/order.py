@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from training.models.sizes import SizeBuckets
+from training.fitting.size_buckets import SizeBuckets
 
 _LARGE_PRIME = 1_000_003
 

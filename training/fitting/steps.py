@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from training.atomic import replacing
 from training.errors import TrainingError, because
+from training.files.atomic import replacing
 from training.fitting.checkpoint import Progress
 from training.run import Run
 

@@ -15,7 +15,7 @@ from training.fitting.averaging import Average
 from training.fitting.figures import Measure
 from training.fitting.loss import Loss
 from training.fitting.thaw import Trainee
-from training.models.torchvision_import import torchvision  # noqa: F401  Lightning imports it
+from training.torchvision_import import torchvision  # noqa: F401  Lightning imports it
 
 import lightning  # isort: skip
 

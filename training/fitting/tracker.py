@@ -17,9 +17,9 @@ from typing import Any, Protocol
 
 from training.errors import TrainingError
 from training.fitting.figures import Epoch
+from training.output.terminal import is_unicode
 from training.recipe import Recipe
 from training.run import Run
-from training.terminal import is_unicode
 
 TRACKERS = ("none", "tensorboard", "wandb")
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from training.errors import TrainingError
 from training.models.network import Classifier, name_as
-from training.models.torchvision_import import torchvision
+from training.torchvision_import import torchvision
 
 NOT_LOADED = ("aux1.", "aux2.", "AuxLogits.")
 """Side outputs that GoogLeNet's and Inception's weights have for training; ours have none."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from training.errors import TrainingError
 from training.models.classifier import backbone
 from training.models.network import State
-from training.models.torchvision_import import torchvision
+from training.torchvision_import import torchvision
 
 IMAGENET = "imagenet"
 NONE = "none"

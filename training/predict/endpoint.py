@@ -17,12 +17,12 @@ from requests_toolbelt import MultipartEncoder
 
 from model_loader import MAX_REQUEST_BYTES, InputError, Prediction
 from training.errors import TrainingError
-from training.in_order import in_order
+from training.output.terminal import visible
+from training.parallel import in_order
 from training.predict.exchange import UnreachableError, problem, send
 from training.predict.patience import Patience
 from training.predict.questions import Answer, Question, reason
 from training.predict.upload import UploadError, ask_by_upload
-from training.terminal import visible
 
 _FIELD = "file1"
 _LONGEST_NAME = 255  # characters of a file's name that the service takes

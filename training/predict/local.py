@@ -12,7 +12,7 @@ from typing import Protocol
 
 from model_loader import Model, load_model
 from training.errors import TrainingError
-from training.in_order import in_order
+from training.parallel import in_order
 from training.predict.questions import Answer, Question, answer
 from training.process import keep_freed_memory
 

@@ -13,10 +13,10 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from model_loader import UNKNOWN, Prediction
-from training.csv_files import Row, new_csv
 from training.errors import TrainingError
+from training.files.csv_files import Row, new_csv
+from training.output.terminal import Terminal, json_text, short, visible
 from training.predict.questions import Answer
-from training.terminal import Terminal, json_text, short, visible
 
 _COLUMNS = ("image", "label", "confidence", "error")
 _WIDEST = 40

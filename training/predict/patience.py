@@ -9,7 +9,7 @@ from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
-from training.progress import console
+from training.output.progress import console
 
 _AGAIN = (429, 502, 503, 504)
 """Statuses that another moment may mend: too many requests, and no backend."""

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 from training.data.suffixes import SUFFIXES
 from training.data.walk import LeftOut, is_special, walk_images
 from training.errors import TrainingError
+from training.output.progress import tell
 from training.predict.questions import Frame, ImageFile, Question, Unreadable, printable
-from training.progress import tell
 
 if TYPE_CHECKING:
     from training.video.sampling import Sampling

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from training.drawing import BLUE, GREY, GRID, PALE, RED, RULE, short_name
+from training.output.drawing import BLUE, GREY, GRID, PALE, RED, RULE, short_name
 from training.report.history import FIGURES, History, Values, batch_times
 
 _HALF = (5.4, 3.0)

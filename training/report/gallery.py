@@ -15,11 +15,11 @@ from PIL import Image
 
 from model_loader import Transform
 from model_loader.operations import Fit, Resize
-from training.data.pixels import read_image
 from training.errors import TrainingError
 from training.evaluation.answers import Answers
 from training.models.classifier import Classifier
-from training.progress import progress
+from training.output.progress import progress
+from training.pixels.dataset import read_image
 from training.report.alignment import Grid, lay_out, measure_grid
 from training.report.gradcam import heat_maps
 from training.report.pictures import Thumbnail, shrink, thumbnail

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.csv_files import open_csv
 from training.errors import TrainingError
+from training.files.csv_files import open_csv
 from training.fitting.figures import best_epoch
 from training.run import Run
 

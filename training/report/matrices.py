@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from training.drawing import BLUE, INK, PAPER, RULE, short_name
+from training.output.drawing import BLUE, INK, PAPER, RULE, short_name
 
 MOST_CELLS = 24
 """Classes up to which every cell has its number; of more, some are shown so."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from training.drawing import BLUE, GREY, GRID, RED, RULE, short_name
 from training.evaluation.calibration import Calibration, Reliability
 from training.evaluation.figures import Evaluation, Interval
+from training.output.drawing import BLUE, GREY, GRID, RED, RULE, short_name
 
 _ROW = 0.22
 """Inches of height for one line."""

@@ -10,13 +10,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from training.atomic import replacing
+from training.augment.contact_sheet import preview_lines
 from training.best import load_best
-from training.data.inspect import Inspection, inspect_table
-from training.data.plots import data_figures
-from training.data.preview import preview_lines
-from training.drawing import save_png, style
+from training.cleaning.inspect import Inspection, inspect_table
+from training.cleaning.plots import data_figures
 from training.errors import TrainingError, because
+from training.files.atomic import replacing
+from training.output.drawing import save_png, style
+from training.output.terminal import visible_lines
 from training.preview import recipe_looks
 from training.report.captions import CAPTIONS
 from training.report.curves import draw_curves
@@ -27,7 +28,6 @@ from training.report.measures import draw_measures
 from training.report.pictures import Thumbnail, choose_samples, thumbnail
 from training.report.story import Story, read_story
 from training.report.svg import to_image, to_svg
-from training.terminal import visible_lines
 
 _SMALL = 104
 """Pixels of the sheets' pictures."""

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from training.data.pixels import read_image
 from training.data.table import LabelledImage
 from training.errors import TrainingError
+from training.pixels.dataset import read_image
 
 SIDE = 160
 """Pixels of a small picture's longer side, at most."""

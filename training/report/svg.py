@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 from PIL import Image
 
-from training.drawing import BLUE, GREY, GRID, INK, PALE, PAPER, RED, RULE
+from training.output.drawing import BLUE, GREY, GRID, INK, PALE, PAPER, RED, RULE
 
 VARIABLES = {
     INK: "text",

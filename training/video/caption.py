@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 
 from model_loader import UNKNOWN, Prediction
+from training.output.fonts import fitted
 from training.video.camera import HEIGHT, WIDTH
-from training.video.fonts import fitted
 
 _SHARE = 1 / 18
 """Height of the label's letters, of the picture's."""

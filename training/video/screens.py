@@ -13,7 +13,7 @@ from typing import Protocol, Self
 from PIL import Image
 
 from training.errors import TrainingError
-from training.progress import console
+from training.output.progress import console
 from training.video.opencv import cv2, to_levels
 
 _QUIT = {ord("q"), ord("Q"), 27}

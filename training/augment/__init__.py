@@ -1,0 +1,1 @@
+"""Augmentation: named operations, sizes, and contact sheets of what they do."""

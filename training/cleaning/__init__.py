@@ -1,0 +1,1 @@
+"""Looking at a folder of images, and removing what spoils training."""

@@ -1,0 +1,206 @@
+"""Which images to keep, and why not the others."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from training.cleaning.clusters import find_clusters, outlying
+from training.cleaning.copies import copies
+from training.cleaning.examine import Examined, examine_files
+from training.cleaning.looks import odd_sizes, sharpness
+from training.cleaning.rules import Finding, Rules
+from training.data.split import PARTS, Part, Split
+from training.data.suffixes import EXTENSIONS
+from training.data.table import ImageTable, LabelledImage, list_folder
+from training.errors import TrainingError
+
+_LONGEST_NAME = 255  # bytes
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """The result.
+
+    Attributes:
+        root: The folder that was looked at.
+        labels: Its classes.
+        findings: Everything worth a word, in the order of the rules.
+        kept: What is kept: each file, and the path it gets below the new folder.
+        examined: The class of each file that was looked at.
+        parts: The part of the split that each file is in; empty where nothing is split yet.
+    """
+
+    root: Path
+    labels: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    kept: dict[str, str]
+    examined: Mapping[str, str]
+    parts: Mapping[str, Part]
+
+    @property
+    def dropped(self) -> tuple[Finding, ...]:
+        """The images that are not kept."""
+        return tuple(finding for finding in self.findings if finding.action == "drop")
+
+
+def list_files(root: Path) -> ImageTable:
+    """Return every file in ``root``'s class folders, whatever its name ends in.
+
+    Raises:
+        TrainingError: There is no such folder, or no class folder in it that will do.
+    """
+    table = list_folder(root)
+    if not table.rows:
+        raise TrainingError(
+            f"{root} has no files in class folders. Put them as {root}/<class name>/<image>.jpg."
+        )
+    return table
+
+
+def clean(
+    root: Path,
+    rows: Sequence[LabelledImage],
+    rules: Rules,
+    parts: Mapping[str, Part] | None = None,
+    threads: int | None = None,
+) -> Cleaning:
+    """Apply the rules, one after the other, each to what the ones before it kept.
+
+    Args:
+        root: The folder.
+        rows: Its files, see ``list_files``.
+        rules: Which rules, and their parameters.
+        parts: The part of a split that each file is in; None where nothing is split yet.
+        threads: See ``examine_files``.
+    """
+    found = examine_files(root, rows, threads)
+    findings: list[Finding] = []
+    for step in (_by_itself, _quality, _clusters):
+        judged = list(step(found, rules))
+        findings += judged
+        dropped = {finding.file for finding in judged if finding.action == "drop"}
+        found = [image for image in found if image.file not in dropped]
+    judged = list(copies(found, rules, parts or {}))
+    findings += judged
+    dropped = {finding.file for finding in judged if finding.action == "drop"}
+    kept = [image for image in found if image.file not in dropped]
+    labels = tuple(dict.fromkeys(row.label for row in rows))
+    return Cleaning(
+        root,
+        labels,
+        tuple(findings),
+        _names(kept, rules.fix_extensions),
+        {row.file: row.label for row in rows},
+        parts or {},
+    )
+
+
+def _by_itself(images: Sequence[Examined], rules: Rules) -> Iterator[Finding]:
+    """What is wrong with an image whatever the others are like."""
+    for image in images:
+        rule, reason = image.rule, image.reason
+        if rule == "wrong-extension" and rules.fix_extensions:
+            yield Finding(image.file, image.label, rule, "rename", reason)
+        elif rule is not None and (rule not in rules.skip or not image.format):
+            # A file that is no image cannot be kept, whichever rules are skipped.
+            yield Finding(image.file, image.label, rule, "drop", reason)
+            continue
+        if min(image.width, image.height) < rules.min_side and "too-small" not in rules.skip:
+            reason = f"{image.width} × {image.height} pixels, a side is below {rules.min_side}"
+            yield Finding(image.file, image.label, "too-small", "drop", reason)
+
+
+def _quality(images: Sequence[Examined], rules: Rules) -> Iterator[Finding]:
+    """CleanVision's verdicts."""
+    if not images:
+        return
+    sizes = [math.sqrt(image.width * image.height) for image in images]
+    median = float(np.median(sizes))
+    scores = sharpness([image.edges for image in images])
+    odd = odd_sizes(sizes, rules.odd_size)
+    for image, sharp, is_odd in zip(images, scores, odd, strict=True):
+        checks: tuple[tuple[str, bool, str], ...] = (
+            ("dark", image.brightness < rules.dark, f"score {image.brightness:.2f}"),
+            ("blurry", sharp < rules.blurry, f"score {sharp:.2f}"),
+            (
+                "odd-size",
+                is_odd,
+                f"{image.width} × {image.height} pixels; half of the images are below "
+                f"{median:.0f} × {median:.0f}",
+            ),
+        )
+        for rule, hit, reason in checks:
+            if hit and rule not in rules.skip:
+                yield Finding(image.file, image.label, rule, "drop", reason)
+                break
+
+
+def _clusters(images: Sequence[Examined], rules: Rules) -> Iterator[Finding]:
+    """K-Means over file size, and over height and width."""
+    if not images:
+        return
+    bytes_: tuple[str, Callable[[Examined], tuple[float, ...]], str]
+    bytes_ = ("file-size-cluster", lambda image: (image.bytes,), "{0:,.0f} bytes")
+    sides: tuple[str, Callable[[Examined], tuple[float, ...]], str]
+    sides = (
+        "side-cluster",
+        lambda image: (image.height, image.width),
+        "{1:.0f} × {0:.0f} pixels",
+    )
+    seen: set[str] = set()
+    for rule, measure, shown in (bytes_, sides):
+        if rule in rules.skip:
+            continue
+        found = find_clusters([measure(image) for image in images], rules.clusters, rules.seed)
+        for cluster in outlying(found, rules.max_share, rules.min_mads):
+            for image in (images[member] for member in cluster.members):
+                if image.file in seen:
+                    continue
+                seen.add(image.file)
+                reason = (
+                    f"{shown.format(*measure(image))}, in a cluster of {len(cluster.members)} "
+                    f"({cluster.share:.2%}) around {shown.format(*cluster.centre)}, "
+                    f"{cluster.mads:.1f} deviations from the median"
+                )
+                yield Finding(image.file, image.label, rule, "drop", reason)
+
+
+def parts_of(split: Split) -> dict[str, Part]:
+    """Return the part of each file of a split."""
+    return {row.file: name for name in PARTS for row in split.part(name)}
+
+
+def _joined(stem: str, end: str) -> str:
+    """Return a path, its last part cut so that file systems take it."""
+    folder, _, name = stem.rpartition("/")
+    while len(os.fsencode(name + end)) > _LONGEST_NAME:
+        name = name[:-1]
+    return f"{folder}/{name}{end}"
+
+
+def _names(images: Iterable[Examined], fix: bool) -> dict[str, str]:
+    """Return the path each image gets: its own, or, to fix it, one that ends rightly."""
+    names: dict[str, str] = {}
+    wrong = []
+    for image in images:
+        if fix and image.rule == "wrong-extension":
+            wrong.append(image)
+        else:
+            names[image.file] = image.file
+    taken = {name.lower() for name in names.values()}
+    for image in wrong:
+        stem = image.file.removesuffix(Path(image.file).suffix)
+        suffix = EXTENSIONS[image.format][0]
+        name, number = _joined(stem, suffix), 1
+        while name.lower() in taken:
+            number += 1
+            name = _joined(stem, f"-{number}{suffix}")
+        taken.add(name.lower())
+        names[image.file] = name
+    return names

@@ -1,0 +1,50 @@
+"""The verb that shows a run."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.commands.output import say
+from training.errors import InterruptedRunError, interruptible
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Where the images lie now, if they moved.", show_default=False),
+    ] = None,
+) -> None:
+    """Draw a run's report.html and plots again, from what the run kept."""
+    from training.report.page import write_report
+
+    with interruptible(f"Interrupted before the report was drawn. {_again(run)}"):
+        say(f"Report: {write_report(run, data)}")
+
+
+def report_finished(run: Path) -> None:
+    """Draw the report of a run that has just ended; its failure is not the run's."""
+    from training.report.page import write_report
+
+    try:
+        with interruptible(f"Interrupted before the report was drawn. {_in_place(run)}"):
+            say(f"Report: {write_report(run)}")
+    except InterruptedRunError:
+        raise
+    except Exception as error:
+        # Whatever drawing stumbles over, the model is trained, exported and measured.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        say(f"There is no report: {reason}")
+        say(_in_place(run))
+
+
+def _in_place(run: Path) -> str:
+    return f"All else is in place. {_again(run)}"
+
+
+def _again(run: Path) -> str:
+    return f"Try again: python -m training report {shlex.quote(str(run))}"

@@ -1,0 +1,1 @@
+"""From a trained network to a version's files: TorchScript, ONNX, int8."""

@@ -1,0 +1,63 @@
+"""How every plot of this project looks, on paper and on a page that may be dark."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
+
+from training.files.atomic import replacing
+from training.output.terminal import short
+
+INK, PAPER = "#000000", "#ffffff"
+BLUE, PALE, RED, GREY = "#3b6ea5", "#c9d9ea", "#b03a2e", "#888888"
+GRID, RULE = "#e5e5e5", "#bbbbbb"
+
+_FONTS = ("DejaVu Sans", "Noto Sans CJK JP", "Noto Sans", "Arial Unicode MS", "Unifont")
+"""Tried in this order, glyph by glyph, so that class names of any script can be read."""
+
+_LONGEST_LABEL = 30
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw and save figures in the project's style within this context."""
+    installed = {font.name for font in fontManager.ttflist}
+    fonts = [font for font in _FONTS if font in installed] or ["sans-serif"]
+    # A glyph that no font has is drawn as a box: the picture is still of use.
+    logger = logging.getLogger("matplotlib.font_manager")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with (
+            matplotlib.rc_context({"font.family": fonts, "font.size": 9, "axes.axisbelow": True}),
+            warnings.catch_warnings(),
+        ):
+            warnings.filterwarnings("ignore", message="Glyph .* missing from")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def short_name(label: str, longest: int = _LONGEST_LABEL) -> str:
+    """Return a label that is no formula to matplotlib and no longer than fits.
+
+    An underscore in front would keep it out of legends; a space before it changes that.
+    """
+    name = short(label, longest).replace("$", r"\$")
+    return f" {name}" if name.startswith("_") else name
+
+
+def save_png(figure: Figure, path: Path) -> Path:
+    """Write a figure as PNG, and return its path."""
+    FigureCanvasAgg(figure)
+    with replacing(path) as partial:
+        figure.savefig(partial, format="png", dpi=100)
+    return path

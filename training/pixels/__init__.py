@@ -1,0 +1,1 @@
+"""Decoded images: read once, cached, and fed to training."""

@@ -1,0 +1,66 @@
+"""How much disk a cache of pictures may take: what was not used for longest makes room for new."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from training.files.locks import unless_held
+
+LARGEST_SHARE = 0.5
+"""Of the free memory or disk space: what decoded pictures may take."""
+
+_KEY = re.compile("[0-9a-f]{64}")
+
+
+def touch(index: Path) -> None:
+    """Note that what an index belongs to was used now."""
+    with suppress(OSError):  # a cache that may only be read
+        os.utime(index)
+
+
+def make_room(cache: Path, index: str, needed: int) -> None:
+    """Drop entries from a cache, the least recently used first, until new ones are within bounds.
+
+    The bound is ``LARGEST_SHARE`` of the space that would be free without the cache. What a running
+    process uses, this one or another, is never dropped, and nothing is where that would not do.
+
+    Args:
+        cache: Its folder.
+        index: The name of the file that an entry has, which tells when it was used.
+        needed: Bytes that will be added.
+    """
+    entries = _entries(cache, index)
+    kept = sum(entry.size for entry in entries)
+    bound = LARGEST_SHARE * (shutil.disk_usage(cache).free + kept)
+    if needed > bound:
+        return
+    for entry in sorted(entries, key=lambda entry: entry.used):
+        if kept + needed <= bound:
+            return
+        remove = partial(shutil.rmtree, entry.index.parent, ignore_errors=True)
+        if unless_held(entry.index, remove):
+            kept -= entry.size
+
+
+@dataclass(frozen=True)
+class _Entry:
+    index: Path
+    used: float
+    size: int
+
+
+def _entries(cache: Path, index: str) -> list[_Entry]:
+    found = []
+    for path in cache.glob(f"*/{index}"):
+        # A folder that a user chose may hold other things too.
+        if _KEY.fullmatch(path.parent.name):
+            with suppress(OSError):  # removed meanwhile
+                size = sum(file.stat().st_size for file in path.parent.iterdir())
+                found.append(_Entry(path, path.stat().st_mtime, size))
+    return found

@@ -1,0 +1,1 @@
+"""Published versions: a store, its addresses, publishing and rolling back."""

@@ -1,0 +1,219 @@
+"""Where versions are published: a local directory or S3, with writes that overrule nobody."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from model_loader import FileInfo
+from model_loader.store import Tagged, file_info, sha256
+from training.errors import TrainingError
+from training.files.atomic import replacing
+from training.output.progress import console
+from training.published.s3_access import NotS3Error, make_client, reaching
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, PutObjectRequestTypeDef
+
+_Answer = TypeVar("_Answer", bound=Mapping[str, Any])
+
+_CHUNK = 1 << 20
+_LOST = (409, 412)
+"""HTTP statuses of a conditional write that lost: 409 is one that met another at the same time."""
+_UNSAFE = (
+    "The store of the bucket {} does not check the conditions of a write (If-None-Match): where "
+    "two people publish at once, one may overwrite the other. Publish from one place at a time."
+)
+
+
+class Destination(Protocol):
+    """A folder of a store that can be written to."""
+
+    def read(self, key: str) -> Tagged | None:
+        """Return a small file, or None where there is none."""
+        ...
+
+    def info(self, key: str) -> FileInfo | None:
+        """Return what a file's bytes are, or None where there is none."""
+        ...
+
+    def put(self, key: str, data: bytes, replaces: str | None) -> bool:
+        """Write a file, whole or not at all, unless somebody else was faster.
+
+        Args:
+            key: The file's path below the folder.
+            data: Its bytes.
+            replaces: The tag of the file that it takes the place of; None to take no file's.
+
+        Returns:
+            Whether it was written: not where another file, or none, is in that place.
+        """
+        ...
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Return the size of every file below a prefix, by its key."""
+        ...
+
+
+def open_destination(store: str, name: str = "") -> Destination:
+    """Return a folder of ``s3://bucket/prefix`` or of a local directory, or the store itself.
+
+    Raises:
+        TrainingError: It is not an address of this form, or the AWS settings do not fit.
+    """
+    if store.startswith("s3://"):
+        bucket, _, prefix = store.removeprefix("s3://").partition("/")
+        if not bucket:
+            raise TrainingError(f"The store {store!r} names no bucket; write s3://bucket/prefix.")
+        return S3Destination(bucket, f"{prefix.strip('/')}/{name}".strip("/"))
+    if not store or "://" in store:
+        raise TrainingError(f"The store {store!r} must be s3://bucket/prefix or a directory.")
+    return LocalDestination(Path(store) / name)
+
+
+class LocalDestination:
+    """A local directory."""
+
+    def __init__(self, folder: Path) -> None:
+        """Remember the folder; it is made when the first file is written."""
+        self._folder = folder
+
+    def read(self, key: str) -> Tagged | None:
+        """Return a small file, or None where there is none."""
+        path = self._folder / key
+        if not path.is_file():
+            return None
+        data = path.read_bytes()
+        return Tagged(data, sha256(data))
+
+    def info(self, key: str) -> FileInfo | None:
+        """Return what a file's bytes are, or None where there is none."""
+        path = self._folder / key
+        return file_info(path) if path.is_file() else None
+
+    def put(self, key: str, data: bytes, replaces: str | None) -> bool:
+        """Write a file under a temporary name, then rename it; see ``Destination``."""
+        path = self._folder / key
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with _alone(path.parent):
+                if replaces != (file_info(path).sha256 if path.is_file() else None):
+                    return False
+                # The lock makes this name one writer's; what a killed one left is written over.
+                with replacing(path) as temporary:
+                    temporary.write_bytes(data)
+                return True
+        except OSError as error:
+            raise TrainingError(f"{path} cannot be written: {error.strerror}.") from error
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Return the size of every file below a prefix, by its key."""
+        found = (path for path in (self._folder / prefix).rglob("*") if path.is_file())
+        return {path.relative_to(self._folder).as_posix(): path.stat().st_size for path in found}
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one process, or thread, write into a folder at a time, where the system has locks."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # no locks here, as on some network shares
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+class S3Destination:
+    """A prefix of an S3 bucket; the AWS SDK's environment variables say how to reach it."""
+
+    def __init__(self, bucket: str, prefix: str) -> None:
+        """Make the client; nothing is written yet."""
+        self._bucket = bucket
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._client = make_client()
+        self._is_proven = False
+
+    def read(self, key: str) -> Tagged | None:
+        """Return a small object, or None where there is none."""
+        with self._reaching(key):
+            found = self._get(key)
+            if found is None:
+                return None
+            with closing(found["Body"]) as body:
+                return Tagged(body.read(), _from_s3(found, "ETag")["ETag"])
+
+    def info(self, key: str) -> FileInfo | None:
+        """Return what an object's bytes are, or None where there is none."""
+        digest, size = hashlib.sha256(), 0
+        with self._reaching(key):
+            found = self._get(key)
+            if found is None:
+                return None
+            with closing(found["Body"]) as body:
+                _from_s3(found, "ETag")
+                for chunk in body.iter_chunks(_CHUNK):
+                    digest.update(chunk)
+                    size += len(chunk)
+        return FileInfo(digest.hexdigest(), size)
+
+    def put(self, key: str, data: bytes, replaces: str | None) -> bool:
+        """Write an object on a condition that S3 checks as it writes; see ``Destination``."""
+        request: PutObjectRequestTypeDef
+        request = {"Bucket": self._bucket, "Key": self._prefix + key, "Body": data}
+        if replaces is None:
+            request["IfNoneMatch"] = "*"
+        else:
+            request["IfMatch"] = replaces
+        with self._reaching(key):
+            is_written = self._write(request)
+            if is_written and replaces is None and len(data) < _CHUNK and not self._is_proven:
+                self._is_proven = True
+                if self._write(request):  # the same bytes, which must be refused now
+                    console.print(_UNSAFE.format(self._bucket), soft_wrap=True, highlight=False)
+        return is_written
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Return the size of every object below a prefix, by its key."""
+        pages = self._client.get_paginator("list_objects_v2")
+        start = len(self._prefix)
+        with self._reaching(prefix):
+            return {
+                entry["Key"][start:]: entry["Size"]
+                for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix)
+                for entry in _from_s3(page, "IsTruncated").get("Contents", [])
+            }
+
+    def _get(self, key: str) -> GetObjectOutputTypeDef | None:
+        try:
+            return self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
+        except self._client.exceptions.NoSuchKey:
+            return None
+
+    def _write(self, request: PutObjectRequestTypeDef) -> bool:
+        """Write an object; return False where the condition for it does not hold."""
+        from botocore.exceptions import ClientError
+
+        try:
+            _from_s3(self._client.put_object(**request), "ETag")
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if status in _LOST or error.response["Error"]["Code"] == "NoSuchKey":
+                return False
+            raise
+        return True
+
+    def _reaching(self, key: str) -> AbstractContextManager[None]:
+        return reaching(f"s3://{self._bucket}/{self._prefix}{key}")
+
+
+def _from_s3(answer: _Answer, part: str) -> _Answer:
+    """Return an answer that has what each of this kind has; a page of a proxy has not."""
+    if part not in answer:
+        raise NotS3Error
+    return answer

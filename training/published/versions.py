@@ -1,0 +1,255 @@
+"""A model's published versions: which there are, going back to one, and checking one."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model_loader import Metadata, Model, ModelNotFoundError, ModelUnavailableError
+from model_loader.engine import ENGINES
+from model_loader.metadata import checked_name
+from model_loader.model import find_current, load_version
+from model_loader.store import Store, Tagged, open_store, sha256
+from training.errors import TrainingError
+from training.output.terminal import few
+from training.published.publish import CURRENT, current_version, make_current
+from training.published.s3_access import waiting
+from training.published.store import Destination, open_destination
+
+if TYPE_CHECKING:
+    from training.evaluation.figures import Evaluation
+
+_VERSIONS = "versions/"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A version in a store.
+
+    Attributes:
+        version: Its name.
+        is_current: Whether it is the one that is served.
+        size: In bytes, of all its files.
+        created: Time of the export, ISO 8601, UTC; '' where it is not known.
+        accuracy: On the test images, as ``model.json`` has it; None where it has none.
+        sha256: Of ``model.json``, for ``MODEL_SHA256``; '' where there is none.
+        problem: Why it cannot be served, as far as a listing tells; '' where it can.
+    """
+
+    version: str
+    is_current: bool
+    size: int
+    created: str = ""
+    accuracy: float | None = None
+    sha256: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A version that was downloaded whole and answers its self-test.
+
+    Attributes:
+        metadata: What it says of itself.
+        sha256: Of its ``model.json``.
+        models: It, loaded, by the engine that runs it.
+    """
+
+    metadata: Metadata
+    sha256: str
+    models: dict[str, Model]
+
+
+def list_versions(address: str) -> list[Published]:
+    """Return a model's versions, the newest first.
+
+    Args:
+        address: ``s3://bucket/prefix/name``, or a local directory.
+
+    Raises:
+        TrainingError: No version is published there, or the store cannot be read.
+    """
+    destination = open_destination(address)
+    return _list(destination, destination.read(CURRENT), address)
+
+
+def why_none_is_current(address: str) -> str:
+    """Return what is wrong with the ``current.json`` of a model that has no current version."""
+    seen = open_destination(address).read(CURRENT)
+    if seen is None:
+        return f"{address} has no {CURRENT}."
+    named = current_version(seen)
+    if named is None:
+        return f"{address}/{CURRENT} is damaged: it names no version."
+    return f"{address}/{CURRENT} names {named}, which is not there."
+
+
+def roll_back(address: str, version: str | None = None) -> tuple[str | None, str]:
+    """Make another published version the current one.
+
+    Args:
+        address: ``s3://bucket/prefix/name``, or a local directory.
+        version: Which one, older or newer; None for the one that was exported before the current
+            one.
+
+    Returns:
+        The version that was the current one, and the one that is.
+
+    Raises:
+        TrainingError: There is no such version, it cannot be served, the store cannot be written,
+            or somebody else changed the current version at the same time.
+    """
+    destination = open_destination(address)
+    seen = destination.read(CURRENT)
+    published = _list(destination, seen, address)
+    chosen = _before(published, address) if version is None else _named(published, version, address)
+    if chosen.problem:
+        raise TrainingError(
+            f"Version {chosen.version} of {address} cannot be served: {chosen.problem}. Name "
+            f"another one: python -m training versions {address}"
+        )
+    if not make_current(destination, chosen.version, seen):
+        raise TrainingError(
+            f"Meanwhile somebody else published to {address} or rolled it back; nothing was "
+            f"changed. Look again: python -m training versions {address}"
+        )
+    return current_version(seen), chosen.version
+
+
+@contextmanager
+def verified(address: str, version: str | None = None) -> Iterator[Verified]:
+    """Download a version, check each file's hash, and load it with every engine it has a file for.
+
+    Loading runs the self-test. The files go when the block ends, and with them the models.
+
+    Args:
+        address: ``s3://bucket/prefix/name``, or a local directory.
+        version: Which one; None for the current one.
+
+    Raises:
+        TrainingError: There is no such version.
+        ModelUnavailableError: Whatever keeps it from being served.
+    """
+    with tempfile.TemporaryDirectory() as cache:  # a cache of earlier downloads proves nothing
+        store = open_store(address, Path(cache))
+        with waiting(address):
+            folder = find_current(store) if version is None else _folder(version)
+            text = _read_metadata(store, folder, address, version)
+            metadata = Metadata.from_json(text)
+            for file, info in metadata.files.items():
+                with store.fetch(f"{folder}{file}", info):
+                    pass
+        runnable = [engine for engine, (file, _) in ENGINES.items() if file in metadata.files]
+        models = {engine: load_version(store, folder, engine) for engine in runnable}
+        yield Verified(metadata, sha256(text), models)
+
+
+def promised_accuracy(metadata: Metadata) -> float | None:
+    """Return the accuracy on the test images as ``model.json`` has it; None where it has none."""
+    test = metadata.metrics.get("test")
+    accuracy = test.get("accuracy") if isinstance(test, dict) else None
+    return float(accuracy) if isinstance(accuracy, int | float) else None
+
+
+def is_worse(measured: Evaluation, metadata: Metadata) -> bool:
+    """Whether an accuracy lies below the one in ``model.json`` by more than chance explains.
+
+    That is where their 95 % intervals do not meet; one that is not known has no width.
+    """
+    accuracy = promised_accuracy(metadata)
+    if accuracy is None:
+        return False
+    interval = metadata.metrics["test"].get("interval")
+    low = interval.get("low", accuracy) if isinstance(interval, dict) else accuracy
+    return measured.interval.high < float(low)
+
+
+def _list(destination: Destination, current: Tagged | None, address: str) -> list[Published]:
+    folders: dict[str, dict[str, int]] = {}
+    for key, size in destination.sizes(_VERSIONS).items():
+        version, _, file = key.removeprefix(_VERSIONS).partition("/")
+        if file:  # some tools make an empty object for a folder
+            folders.setdefault(version, {})[file] = size
+    if not folders:
+        raise TrainingError(
+            f"No version is published at {address}. Give STORE/NAME, as publish printed it."
+        )
+    named = current_version(current)
+    published = [
+        _describe(destination, version, sizes, version == named)
+        for version, sizes in folders.items()
+    ]
+    return sorted(published, key=lambda one: (one.created, one.version), reverse=True)
+
+
+def _describe(
+    destination: Destination, version: str, sizes: dict[str, int], is_current: bool
+) -> Published:
+    size = sum(sizes.values())
+    read = destination.read(f"{_VERSIONS}{version}/model.json")
+    if read is None:
+        problem = "its publication was interrupted; publish it again"
+        return Published(version, is_current, size, problem=problem)
+    digest = sha256(read.data)
+    try:
+        metadata = Metadata.from_json(read.data)
+    except ModelUnavailableError as error:
+        return Published(version, is_current, size, sha256=digest, problem=str(error).rstrip("."))
+    wrong = [file for file, info in metadata.files.items() if sizes.get(file) != info.size]
+    return Published(
+        version,
+        is_current,
+        size,
+        metadata.created,
+        promised_accuracy(metadata),
+        digest,
+        f"{', '.join(wrong)} missing or changed" if wrong else "",
+    )
+
+
+def _read_metadata(store: Store, folder: str, address: str, version: str | None) -> bytes:
+    try:
+        return store.read(f"{folder}model.json")
+    except ModelNotFoundError:
+        if version is not None:
+            _named(list_versions(address), version, address)
+        raise
+
+
+def _before(published: list[Published], address: str) -> Published:
+    """Return the version that stands behind the current one, newest first, and can be served."""
+    current = next((i for i, one in enumerate(published) if one.is_current), None)
+    if current is None:
+        raise TrainingError(
+            f"{address} has no current version to go back from. Name one: "
+            f"python -m training versions {address}"
+        )
+    for one in published[current + 1 :]:
+        if not one.problem:
+            return one
+    newer = [one.version for one in published[:current] if not one.problem]
+    others = f" Newer ones can: {few(newer)}. Name one." if newer else ""
+    raise TrainingError(
+        f"There is none to go back to: no version of {address} that is older than "
+        f"{published[current].version} can be served.{others}"
+    )
+
+
+def _named(published: list[Published], version: str, address: str) -> Published:
+    for one in published:
+        if one.version == version:
+            return one
+    raise TrainingError(
+        f"{address} has no version {version}; it has {few(one.version for one in published)}."
+    )
+
+
+def _folder(version: str) -> str:
+    try:
+        return f"{_VERSIONS}{checked_name(version, 'version')}/"
+    except ValueError as error:
+        raise TrainingError(f"{error}.") from error
