@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from training.cleaning.rules import MEANING
-from training.commands.output import result_console
 from training.data.split import PARTS, Split
+from training.output.printing import result_console
 from training.output.terminal import few, short
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from training.commands.output import print_json, say
 from training.errors import TrainingError
+from training.output.printing import print_json, say
 
 
 def cost(

@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from training.commands.output import say
 from training.errors import TrainingError
+from training.output.printing import say
 
 Folder = Annotated[
     Path,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from training.commands.output import print_json, print_table, say
+from training.output.printing import print_json, print_table, say
 
 SEEDS_CLASSES = {"alexnet": 200}
 """The number of classes that a model is counted with unless told otherwise, where it is not 4."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from training.commands.output import say
 from training.errors import InterruptedRunError, TrainingError
+from training.output.printing import say
 
 if TYPE_CHECKING:
     from training.output.progress import Advance

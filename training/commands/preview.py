@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from training.commands.output import say
 from training.data.source import DataSource
 from training.errors import TrainingError
+from training.output.printing import say
 
 if TYPE_CHECKING:
     from training.recipe import Recipe

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from training.commands.output import say
 from training.errors import InterruptedRunError, interruptible
+from training.output.printing import say
 
 
 def report(

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from training.commands.output import print_json, print_table, say
 from training.commands.preview import show_recipe
 from training.commands.report import report_finished
 from training.data.source import DataSource
 from training.errors import TrainingError, interruptible
+from training.output.printing import print_json, print_table, say
 
 if TYPE_CHECKING:
     from model_loader import Model

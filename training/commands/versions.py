@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from training.commands.output import print_json, print_table, say
 from training.errors import TrainingError
+from training.output.printing import print_json, print_table, say
 
 if TYPE_CHECKING:
     from training.evaluation.figures import Evaluation

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from training.commands.output import say
 from training.errors import TrainingError
+from training.output.printing import say
 
 if TYPE_CHECKING:
     from model_loader import Model

@@ -7,10 +7,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from training.commands.output import result_console
 from training.cost.bill import LINES, Bill
 from training.cost.estimate import Estimate
 from training.cost.usage import FLAVOURS
+from training.output.printing import result_console
 
 _LEAST = 0.005  # what is shown as a cent
 

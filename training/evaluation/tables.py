@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from training.commands.output import result_console
+from training.output.printing import result_console
 
 if TYPE_CHECKING:
     from training.evaluation.figures import (
