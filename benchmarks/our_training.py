@@ -46,9 +46,10 @@ def main(folder: Path, stages: list[str]) -> None:
     from training.fitting.checkpoint import Progress
     from training.fitting.fit import Fitting
     from training.fitting.hardware import Hardware
-    from training.fitting.stage_images import read_images
+    from training.fitting.run_images import read_images
     from training.models.classifier import build_model
     from training.models.weights import find_weights
+    from training.pixels.cache import PixelCache
     from training.recipe import load_recipe
     from training.run import Run
 
@@ -59,12 +60,13 @@ def main(folder: Path, stages: list[str]) -> None:
     with tempfile.TemporaryDirectory() as work:
         run = Run(Path(work) / "run")
         run.checkpoint.parent.mkdir(parents=True)
-        images = replace(read_images(DataSource(folder), recipe), cache=Path(work) / "pixels")
+        cache = PixelCache(Path(work) / "pixels")
+        images = replace(read_images(DataSource(folder), recipe), cache=cache)
         labels = images.table.labels
         model = build_model(recipe.model, len(labels), find_weights("flying-objects", recipe.model))
-        material = images.material(recipe, recipe.stages[0])
+        material = images.stage_data(recipe, recipe.stages[0])
         made = Progress(labels)
-        Fitting(model, recipe, lambda _: material, run, Hardware(), [clock]).go_on(made)
+        Fitting(model, recipe, lambda _: material, run, Hardware(), [clock]).run(made)
     seconds = [end - begin for begin, end in zip(clock.ends, clock.ends[1:], strict=False)]
     print(json.dumps({"accuracy": made.epochs[-1].validation.accuracy, "seconds": seconds}))
 

@@ -287,9 +287,9 @@ def export(
 
     It fails where --int8 or --precision cannot be had; the version is written without, then.
     """
+    from training.finish import export_run
     from training.process import keep_freed_memory
     from training.run import open_run
-    from training.train import export_run
 
     keep_freed_memory()
     opened = open_run(run)

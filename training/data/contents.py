@@ -1,14 +1,11 @@
-"""What is in the image files: each one's digest, and those that cannot be used."""
+"""The content of image files: digests and sizes, and the files that cannot be used."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from rich.text import Text
 
@@ -16,7 +13,7 @@ from training.data.headers import read_header
 from training.data.table import LabelledImage
 from training.errors import TrainingError
 from training.output.progress import console, progress
-from training.parallel import in_order
+from training.parallel import in_threads
 
 MOST_SKIPPED = 0.05
 """The share of the images that may be skipped; with more, something is wrong with the data."""
@@ -24,21 +21,15 @@ MOST_SKIPPED = 0.05
 _LINES = 20
 """Skipped images that are named in a line of their own."""
 
-_AHEAD = 4
-"""Results that wait for their turn, for each thread."""
-
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
-
 
 @dataclass(frozen=True)
 class Content:
-    """What one file holds.
+    """The content of one file.
 
     Attributes:
-        sha256: Of its bytes, in hexadecimal digits.
-        width: Pixels of the upright picture as its header promises them; 0 where it is damaged.
-        height: Likewise.
+        sha256: The digest of its bytes, in hexadecimal digits.
+        width: Pixels of the upright image, by its header; 0 if that is damaged.
+        height: Like ``width``.
     """
 
     sha256: str
@@ -153,26 +144,3 @@ def unreadable(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "it has disappeared."
     return f"it cannot be read ({error.strerror})."
-
-
-def cores() -> int:
-    """Return the number of processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def in_threads(
-    function: Callable[[_Item], _Result], items: Iterable[_Item], threads: int | None = None
-) -> Iterator[_Result]:
-    """Yield ``function`` of each item, in order, computed by a thread for each core.
-
-    Only a few results are computed ahead, so that what is large does not pile up. Pillow lets go
-    of Python's lock while it decodes and resizes: 1,327 images of at most 512 pixels a side were
-    decoded and resized to 512 × 512 in 2.6–3.1 s by one thread, in 1.5 s by two, and in 2.8–3.1 s
-    by a pool of two processes, which have to start and to send the pixels back (two cores of an
-    AMD EPYC, two rounds).
-    """
-    threads = threads or cores()
-    with ThreadPoolExecutor(threads) as pool:
-        yield from in_order(pool, function, items, _AHEAD * threads)

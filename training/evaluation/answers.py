@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from model_loader import InputError, Model
 from model_loader.model import softmax
-from training.data.contents import SkippedImage, Skips, in_threads, unreadable
+from training.data.contents import SkippedImage, Skips, unreadable
 from training.data.table import LabelledImage
 from training.errors import TrainingError
 from training.files.csv_files import new_csv, open_csv
 from training.output.progress import progress
 from training.output.terminal import few
-from training.parallel import one_thread
+from training.parallel import in_threads, one_thread
 
 _COLUMNS = ("file", "label", "group", "source", "answer", "confidence", "skipped")
 _LOGIT = "logit "

@@ -19,7 +19,8 @@ from training.evaluation.answers import Answers, answer_images
 from training.export.torchscript import int8_version
 from training.files.atomic import hidden_folder, replace_folder
 from training.output.progress import progress
-from training.run import Run, read_data
+from training.run import Run
+from training.run_data import read_data
 
 MOST_POINTS = 0.5
 """Percentage points of accuracy on the validation images that eight-bit numbers may cost."""

@@ -14,26 +14,26 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from training.fitting.thaw import Trainee
+from training.fitting.thaw import StagedModel
 
 
 class Average(nn.Module):
-    """Follows the thawed layers of a trainee, their buffers included.
+    """Follows the thawed layers of a staged, their buffers included.
 
-    Its state dict holds the average; the trainee's own holds the weights that are trained.
+    Its state dict holds the average; the staged's own holds the weights that are trained.
     """
 
-    def __init__(self, trainee: Trainee, decay: float) -> None:
-        """Begin with the trainee's weights.
+    def __init__(self, staged: StagedModel, decay: float) -> None:
+        """Begin with the staged's weights.
 
         Args:
-            trainee: Whose thawed layers are followed.
+            staged: Whose thawed layers are followed.
             decay: The share of the average in the next one, 0…1. In the n-th step it is at most
                 (1 + n) / (10 + n), so that the first weights are soon forgotten.
         """
         super().__init__()
-        trained = nn.ModuleList(trainee.thawed())
-        self._followed = (trained,)  # in a tuple: the trainee registers these modules itself
+        trained = nn.ModuleList(staged.thawed())
+        self._followed = (trained,)  # in a tuple: the staged registers these modules itself
         self.followers = AveragedModel(trained, avg_fn=partial(_mean, decay), use_buffers=True)
         self.followers.requires_grad_(False)
 
@@ -42,7 +42,7 @@ class Average(nn.Module):
         self.followers.update_parameters(self._followed[0])
 
     def swap(self) -> None:
-        """Exchange the values of the trainee and of the average; a second time puts them back."""
+        """Exchange the values of the staged and of the average; a second time puts them back."""
         with torch.no_grad():
             pairs = zip(_tensors(self._followed[0]), _tensors(self.followers.module), strict=True)
             for trained, average in pairs:
@@ -52,7 +52,7 @@ class Average(nn.Module):
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Give the trainee the average for a while."""
+        """Give the staged the average for a while."""
         self.swap()
         try:
             yield

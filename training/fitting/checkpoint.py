@@ -14,7 +14,7 @@ import torch
 
 from training.errors import TrainingError, because
 from training.files.atomic import replacing
-from training.fitting.figures import Epoch, Measure, best_epoch, competing, write_history
+from training.fitting.epochs import Epoch, Measure, best_epoch, competing, write_history
 from training.fitting.task import StageTask
 from training.fitting.tracker import Tracker, log_epoch
 from training.models.classifier import Classifier
@@ -81,7 +81,7 @@ class Progress:
         )
 
 
-class Recorder(lightning.Callback):
+class EpochRecorder(lightning.Callback):
     """Keeps the record of one stage."""
 
     def __init__(

@@ -18,46 +18,46 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from training.fitting.thaw import Trainee
+from training.fitting.thaw import StagedModel
 from training.output.progress import console
 
 Runner = Callable[[Tensor], NDArray[np.float32]]
 """From images, float32 [B, 3, H, W], normalised, to the frozen part's outputs, [B, …]."""
 
 _RELATIVE, _ABSOLUTE = 1e-3, 1e-4
-"""Largest difference to the trainee's own outputs on the first batch."""
+"""Largest difference to the staged's own outputs on the first batch."""
 
 
-def frozen_runner(trainee: Trainee, example: Tensor, device: torch.device) -> Runner:
-    """Return what runs a trainee's frozen part, in eval mode.
+def frozen_runner(staged: StagedModel, example: Tensor, device: torch.device) -> Runner:
+    """Return what runs a staged's frozen part, in eval mode.
 
     Args:
-        trainee: Its frozen part is run.
+        staged: Its frozen part is run.
         example: The first images, float32 [B, 3, H, W].
         device: What computes.
     """
-    trainee.eval()
-    own, fused = _runner(trainee, device), _runner(_fused(trainee), device)
+    staged.eval()
+    own, fused = _runner(staged, device), _runner(_fused(staged), device)
     if np.allclose(fused(example), own(example), _RELATIVE, _ABSOLUTE):
         return fused
     console.print("BatchNorm cannot be fused here: features take longer")
     return own
 
 
-def _runner(trainee: Trainee, device: torch.device) -> Runner:
+def _runner(staged: StagedModel, device: torch.device) -> Runner:
     def run(images: Tensor) -> NDArray[np.float32]:
-        trainee.to(device)
+        staged.to(device)
         with torch.inference_mode():
             moved = images.to(device).contiguous(memory_format=torch.channels_last)
-            outputs: NDArray[np.float32] = trainee.frozen(moved).float().cpu().numpy()
+            outputs: NDArray[np.float32] = staged.frozen(moved).float().cpu().numpy()
         return outputs
 
     return run
 
 
-def _fused(trainee: Trainee) -> Trainee:
+def _fused(staged: StagedModel) -> StagedModel:
     """Return a copy whose convolutions do what the BatchNorm after each of them did."""
-    fused = copy.deepcopy(trainee)
+    fused = copy.deepcopy(staged)
     for module in list(fused.modules()):
         _fuse_neighbours(module)
     fused.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -24,7 +24,7 @@ from torch.optim import Optimizer
 
 from training.files.csv_files import new_csv
 from training.fitting.loss import Loss
-from training.fitting.thaw import Trainee
+from training.fitting.thaw import StagedModel
 
 LOWEST, HIGHEST = 1e-6, 1.0
 STEPS = 50
@@ -63,7 +63,7 @@ class RangeTest:
 
 
 def find_rate(
-    trainee: Trainee,
+    staged: StagedModel,
     optimizer: Callable[[float], Optimizer],
     loss: Loss,
     batches: Iterable[tuple[Tensor, Tensor]],
@@ -71,29 +71,29 @@ def find_rate(
     seed: int,
     device: torch.device,
 ) -> RangeTest:
-    """Try learning rates on a trainee and leave it, and every random generator, as they were.
+    """Try learning rates on a staged and leave it, and every random generator, as they were.
 
     Args:
-        trainee: What is trained.
+        staged: What is trained.
         optimizer: Makes an optimizer of what is thawed, from a learning rate.
         loss: From logits and labels to the loss of each image.
         batches: Taken again from the start when they are used up.
         are_images: Whether they hold images, not what the frozen part gave.
         seed: Decides what dropout drops.
-        device: What computes; the trainee is on the CPU before and after.
+        device: What computes; the staged is on the CPU before and after.
     """
     rates: list[float] = []
     losses: list[float] = []
-    with _put_back(trainee), torch.random.fork_rng():
+    with _put_back(staged), torch.random.fork_rng():
         torch.manual_seed(seed)
-        trainee.to(device).train()
+        staged.to(device).train()
         steps = optimizer(LOWEST)
         average = 0.0
         for step, (inputs, labels) in enumerate(_endless(batches, STEPS)):
             rate = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
             for group in steps.param_groups:
                 group["lr"] = rate
-            logits = trainee.answer(inputs.to(device), are_images)
+            logits = staged.answer(inputs.to(device), are_images)
             value = loss(logits, labels.to(device)).mean()
             average = _SMOOTHING * average + (1 - _SMOOTHING) * value.item()
             smooth = average / (1 - _SMOOTHING ** (step + 1))
@@ -140,14 +140,14 @@ def _endless(
 
 
 @contextmanager
-def _put_back(trainee: Trainee) -> Iterator[None]:
-    state = copy.deepcopy(trainee.state_dict())
-    modes = {module: module.training for module in trainee.modules()}
+def _put_back(staged: StagedModel) -> Iterator[None]:
+    state = copy.deepcopy(staged.state_dict())
+    modes = {module: module.training for module in staged.modules()}
     try:
         yield
     finally:
-        trainee.to("cpu").load_state_dict(state)
-        for parameter in trainee.parameters():
+        staged.to("cpu").load_state_dict(state)
+        for parameter in staged.parameters():
             parameter.grad = None
         for module, mode in modes.items():
             module.training = mode

@@ -22,14 +22,14 @@ COLUMNS = ("stage", "epoch", "step", "loss", "learning_rate")
 VALIDATION_COLUMNS = ("stage", "epoch", "batch", "loss")
 
 _VALIDATION = 1
-"""Which of the loaders that are measured has the validation images; see ``Feed.measured``."""
+"""Which of the loaders that are measured has the validation images; see ``StageData.measured``."""
 
 
 class StepLog(lightning.Callback):
     """Appends the batches of each epoch; of several processes, those of the first one's share.
 
-    It has to come before the ``Recorder``, which counts steps and keeps epochs: its steps are on
-    the disk before an epoch counts as done, and a resumed run drops those of an epoch that was not.
+    It has to come before the ``EpochRecorder``, which counts steps and epochs: its steps are on the
+    disk before an epoch counts as done, and a resumed run drops those of an unfinished epoch.
     """
 
     def __init__(self, run: Run, progress: Progress) -> None:

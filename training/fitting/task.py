@@ -12,24 +12,25 @@ from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler,
 
 from training.errors import TrainingError
 from training.fitting.averaging import Average
-from training.fitting.figures import Measure
+from training.fitting.epochs import Measure
 from training.fitting.loss import Loss
-from training.fitting.thaw import Trainee
+from training.fitting.thaw import StagedModel
 from training.torchvision_import import torchvision  # noqa: F401  Lightning imports it
 
 import lightning  # isort: skip
 
-from training.recipe import Optimizers, Stage
+from training.recipe import Optimizers
+from training.recipe_sections import Stage
 
 _MOMENTUM = 0.9
 
 
 class StageTask(lightning.LightningModule):
-    """Trains a trainee for one stage."""
+    """Trains a staged for one stage."""
 
     def __init__(
         self,
-        trainee: Trainee,
+        staged: StagedModel,
         stage: Stage,
         optimizer: Optimizers,
         loss: Loss,
@@ -42,7 +43,7 @@ class StageTask(lightning.LightningModule):
         """Set the stage up.
 
         Args:
-            trainee: The model, with its frozen part frozen.
+            staged: The model, with its frozen part frozen.
             stage: From the recipe.
             optimizer: From the recipe.
             loss: From logits and labels to the loss of each image.
@@ -53,7 +54,7 @@ class StageTask(lightning.LightningModule):
             average: Follows the weights, and is measured in their stead.
         """
         super().__init__()
-        self.trainee = trainee
+        self.staged = staged
         self.stage = stage
         self.optimizer = optimizer
         self.loss = loss
@@ -65,7 +66,7 @@ class StageTask(lightning.LightningModule):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the logits for images, or for what the frozen part gave."""
-        return self.trainee.answer(inputs, self.takes_images)
+        return self.staged.answer(inputs, self.takes_images)
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
         """Before an epoch's first step, make what dropout drops a function of seed and epoch.
@@ -75,7 +76,7 @@ class StageTask(lightning.LightningModule):
         """
         if batch_idx:
             return
-        self.trainee.train()
+        self.staged.train()
         torch.manual_seed((self.seed * 1_000 + self.current_epoch) * 1_000 + self.global_rank)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
@@ -123,7 +124,7 @@ class StageTask(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         """Make the stage's own optimizer and schedule."""
         optimizer = make_optimizer(
-            self.optimizer, self.trainee, self.learning_rate, self.stage.weight_decay
+            self.optimizer, self.staged, self.learning_rate, self.stage.weight_decay
         )
         schedule = self._schedule(optimizer, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
@@ -148,10 +149,10 @@ class StageTask(lightning.LightningModule):
 
 
 def make_optimizer(
-    name: Optimizers, trainee: Trainee, learning_rate: float, weight_decay: float
+    name: Optimizers, staged: StagedModel, learning_rate: float, weight_decay: float
 ) -> Optimizer:
     """Return an optimizer of what is thawed, and of nothing else."""
-    parameters = [p for p in trainee.parameters() if p.requires_grad]
+    parameters = [p for p in staged.parameters() if p.requires_grad]
     if name == "sgd":
         return SGD(parameters, learning_rate, momentum=_MOMENTUM, weight_decay=weight_decay)
     kind = AdamW if name == "adamw" else Adam

@@ -12,14 +12,13 @@ from torch.nn.functional import dropout
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from training.errors import TrainingError
-from training.models.classifier import Classifier, blueprint
-from training.recipe import Recipe
+from training.models.classifier import Classifier
 
 Thaw = Literal["head", "all"] | int
 """The last layer; all layers; or the last so many blocks and what follows them."""
 
 
-class Trainee(nn.Module):
+class StagedModel(nn.Module):
     """The part of a model that a stage trains, fed with what the frozen part before it gives.
 
     Attributes:
@@ -92,7 +91,7 @@ class Trainee(nn.Module):
             logits: Tensor = self(inputs)
         return logits
 
-    def train(self, mode: bool = True) -> Trainee:
+    def train(self, mode: bool = True) -> StagedModel:
         """Set the mode of what is trained; frozen layers stay in eval mode always.
 
         A frozen BatchNorm must not go on averaging, nor a frozen dropout drop.
@@ -106,22 +105,6 @@ class Trainee(nn.Module):
                     if isinstance(layer, _BatchNorm):
                         layer.eval()
         return self
-
-
-def check_stages(recipe: Recipe) -> None:
-    """Check that the recipe's model has the blocks that its stages thaw, before anything is read.
-
-    Raises:
-        TrainingError: It has fewer, or there is no such model.
-    """
-    model = blueprint(recipe.model)
-    for number, stage in enumerate(recipe.stages):
-        try:
-            first_block(model, stage.thaw)
-        except TrainingError as error:
-            raise TrainingError(
-                f"stages.{number}.thaw of the recipe {recipe.name}: {error}"
-            ) from None
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from training.errors import TrainingError
-from training.fitting.figures import Epoch
+from training.fitting.epochs import Epoch
 from training.output.terminal import is_unicode
 from training.recipe import Recipe
 from training.run import Run

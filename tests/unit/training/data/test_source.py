@@ -44,7 +44,7 @@ def _no_fitting(monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object) -> None:
         raise InterruptedRunError("Here the training would begin.")
 
-    monkeypatch.setattr(train_module.Fitting, "go_on", stop)
+    monkeypatch.setattr(train_module.Fitting, "run", stop)
     monkeypatch.setattr(Run, "discard", lambda run: None)  # what was written is looked at
 
 
