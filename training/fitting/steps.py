@@ -1,7 +1,4 @@
-"""The loss and the learning rate of every step, as ``steps.csv``; of every validation batch beside.
-
-The validation images are measured after each epoch, in batches that are the same each time.
-"""
+"""The loss and learning rate of every step, as ``steps.csv``, and of every validation batch."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ COLUMNS = ("stage", "epoch", "step", "loss", "learning_rate")
 VALIDATION_COLUMNS = ("stage", "epoch", "batch", "loss")
 
 _VALIDATION = 1
-"""Which of the loaders that are measured has the validation images; see ``StageData.measured``."""
+# The index of the validation images among the loaders of ``StageData.measured``.
 
 
 class StepLog(lightning.Callback):
@@ -42,7 +39,7 @@ class StepLog(lightning.Callback):
     def on_train_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
-        """Drop what an interrupted run wrote of an epoch that it did not finish."""
+        """Drop the rows of an epoch that an interrupted run did not finish."""
         if trainer.is_global_zero:
             self._steps.begin(len(self._progress.epochs))
             self._validation.begin(len(self._progress.epochs))
@@ -54,7 +51,7 @@ class StepLog(lightning.Callback):
         batch: object,
         batch_idx: int,
     ) -> None:
-        """Note the rate that this step is made with: afterwards it is the next one's."""
+        """Note the rate of this step: afterwards it is the next one's."""
         self._rate = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_batch_end(
@@ -66,8 +63,8 @@ class StepLog(lightning.Callback):
         batch_idx: int,
     ) -> None:
         """Note a step."""
-        made, loss = self._progress, float(outputs["loss"])
-        self._steps.rows.append((made.stage, len(made.epochs), made.steps, loss, self._rate))
+        at, loss = self._progress, float(outputs["loss"])
+        self._steps.rows.append((at.stage, len(at.epochs), at.steps, loss, self._rate))
 
     def on_validation_batch_end(
         self,
@@ -80,8 +77,8 @@ class StepLog(lightning.Callback):
     ) -> None:
         """Note a batch of the validation images."""
         if dataloader_idx == _VALIDATION:
-            made, loss = self._progress, float(outputs)
-            self._validation.rows.append((made.stage, len(made.epochs), batch_idx, loss))
+            at, loss = self._progress, float(outputs)
+            self._validation.rows.append((at.stage, len(at.epochs), batch_idx, loss))
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
@@ -103,7 +100,7 @@ class _Table:
         self._columns = columns
 
     def begin(self, epochs: int) -> None:
-        """Keep what the file has of the first ``epochs`` epochs; make it where there is none."""
+        """Keep the file's rows of the first ``epochs`` epochs; make it where there is none."""
         rows = [self._columns, *self._finished(epochs)]
         with self._writing(), replacing(self._path) as partial:
             _append(partial, rows)

@@ -11,6 +11,7 @@ import pytest
 from tests.support.command_line import mistake, run
 from tests.support.images import encode, noise
 from tests.unit.training.test_training_cli import SMALL
+from training import finish as finish_module
 from training import train as train_module
 from training.data import contents
 from training.errors import InterruptedRunError
@@ -110,7 +111,7 @@ def test_spaces_and_other_alphabets_are_names_like_any(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(train_module, "_export", ctrl_c)
+        patch.setattr(finish_module, "_export", ctrl_c)
         assert run("train", "--data", tmp_path / "мои фото", "--save", save, *SMALL) == 130
     assert f"Go on with: python -m training train --resume '{save}'" in capsys.readouterr().err
     assert (save.parent / ".pixels").is_dir()
