@@ -19,7 +19,7 @@ from training.evaluation.calibration import fit_temperature
 from training.evaluation.figures import Evaluation, measure
 from training.evaluation.threshold import UnreachableError, choose_threshold
 from training.export.int8 import Comparison, quantise_run
-from training.export.torchscript import Provenance, calibrate_version, export_version
+from training.export.torchscript import calibrate_version, export_version
 from training.files.atomic import replacing
 from training.models.classifier import Classifier, build_model
 from training.output.progress import tell
@@ -195,7 +195,8 @@ def _export(run: Run) -> Metadata:
         name=recipe.name,
         labels=data.labels,
         transform=recipe.transform(),
-        provenance=Provenance(recipe.model_dump(mode="json"), data.shown),
+        recipe=recipe.model_dump(mode="json"),
+        data=data.shown,
     )
 
 

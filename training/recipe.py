@@ -35,7 +35,7 @@ class Recipe(Section):
         model: The architecture; see ``training.models``.
         seed: Of the split, the initial weights and the order of the images.
         split: The fractions of validation and test.
-        sizing: How pictures are brought to the network's size.
+        sizing: How images are brought to the network's size.
         normalize: Mean and standard deviation of each channel, in R, G, B order, of 0…1.
         augment: Random changes of the training images, after the random crop of the sizing
             strategy; see ``training.augment.operations``. A crop without a size makes that of the
@@ -107,12 +107,12 @@ class Recipe(Section):
         return self.augment is not None and stage.augment
 
     def size(self, stage: Stage | None = None) -> int:
-        """Return the size of pictures: in a stage, or in the test."""
+        """Return the size of images: in a stage, or in the test."""
         return self.sizing.size if stage is None or stage.size is None else stage.size
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The size of pictures in each stage; the last one's is the test's."""
+        """The size of images in each stage; the last one's is the test's."""
         return tuple(map(self.size, self.stages))
 
     @property
@@ -121,7 +121,7 @@ class Recipe(Section):
         return sum(stage.epochs for stage in self.stages)
 
     def strategy(self, stage: Stage | None = None) -> Strategy:
-        """Return how pictures are sized: in a stage, or in the test."""
+        """Return how images are sized: in a stage, or in the test."""
         return get_strategy(self.sizing.strategy, self.size(stage))
 
     def transform(self, stage: Stage | None = None) -> Transform:

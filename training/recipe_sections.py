@@ -39,7 +39,7 @@ class SplitFractions(Section):
 
 
 class Sizing(Section):
-    """How pictures of any size reach the network.
+    """How images of any size reach the network.
 
     Attributes:
         strategy: ``squash``, ``pad_crop`` or ``variable``; see ``training.augment.sizing``.

@@ -86,7 +86,7 @@ class Run:
 
     @property
     def plots(self) -> Path:
-        """The report's pictures."""
+        """The report's images."""
         return self.folder / "plots"
 
     @property

@@ -53,7 +53,7 @@ Overrides = Annotated[
 Cache = Annotated[
     str | None,
     typer.Option(
-        help="Where decoded pictures are kept for later runs; none keeps them in memory.",
+        help="Where decoded images are cached for later runs; none: in a temporary folder.",
         metavar="DIR",
         show_default="runs/.pixels, or beside the run",
     ),
@@ -122,6 +122,11 @@ def train(
     On several processes or machines the same command runs under torchrun:
     torchrun --nproc-per-node 2 -m training train --data DIR --save DIR
     """
+    if resume is not None:
+        _refuse_what_is_for_a_new_run(context)
+    elif data is None:
+        raise TrainingError("Give --data DIR to train, or --resume RUN to go on with a run.")
+    # Only now what takes seconds to import.
     from training.fitting.hardware import Hardware
     from training.process import keep_freed_memory
     from training.recipe import load_recipe
@@ -134,11 +139,9 @@ def train(
     from training.train import train as run_training
 
     if resume is not None:
-        _refuse_what_is_for_a_new_run(context)
         trained = resume_training(resume, hardware, tracker, cache, data)
-    elif data is None:
-        raise TrainingError("Give --data DIR to train, or --resume RUN to go on with a run.")
     else:
+        assert data is not None
         changes = list(overrides or ()) + ([] if seed is None else [f"seed={seed}"])
         chosen = load_recipe(recipe, changes)
         source = DataSource(data, groups, split)

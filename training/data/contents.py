@@ -18,8 +18,7 @@ from training.parallel import in_threads
 MOST_SKIPPED = 0.05
 """The share of the images that may be skipped; with more, something is wrong with the data."""
 
-_LINES = 20
-"""Skipped images that are named in a line of their own."""
+_LINES = 20  # skipped images that are named in a line of their own
 
 
 @dataclass(frozen=True)
@@ -51,20 +50,20 @@ class SkippedImage:
 
 
 class Skips:
-    """The images of one run that are skipped: each is named once, and too many are an error."""
+    """The skipped images of a run: each is named once, and too many are an error."""
 
     def __init__(self, total: int) -> None:
-        """Begin with none; ``total`` is the number of images of the whole table."""
+        """Begin with none of ``total`` images."""
         self._total = total
         self._found: dict[str, SkippedImage] = {}
 
     @property
     def images(self) -> tuple[SkippedImage, ...]:
-        """Those that were added so far, in order."""
+        """The images so far, in order."""
         return tuple(self._found.values())
 
     def add(self, file: str, reason: str) -> None:
-        """Note an image and print a warning line, unless it was noted before."""
+        """Add an image and print a warning line, unless it was added before."""
         if file in self._found:
             return
         self._found[file] = SkippedImage(file, reason)
@@ -74,10 +73,10 @@ class Skips:
             console.print(Text("Skipped", "yellow"), "more; the report names them")
 
     def check(self) -> None:
-        """Raise if more than ``MOST_SKIPPED`` of all images were noted.
+        """Check that at most ``MOST_SKIPPED`` of all images were added.
 
         Raises:
-            TrainingError: It says how many, and names the first.
+            TrainingError: There are more; it names the first.
         """
         if len(self._found) > MOST_SKIPPED * self._total:
             first = self.images[0]
@@ -94,7 +93,7 @@ def read_contents(
     """Read every file once, for its digest; one that cannot be read is skipped.
 
     Returns:
-        What each file holds, by its path below ``root``; those that were skipped are left out.
+        The content of each file by its path below ``root``, without skipped ones.
 
     Raises:
         TrainingError: Too many cannot be read.
@@ -121,10 +120,7 @@ def read_contents(
 
 
 def fingerprint(rows: Iterable[LabelledImage], contents: Mapping[str, Content]) -> str:
-    """Return a sha256 over every image's name, label and bytes, without reading them again.
-
-    Images that were skipped are left out.
-    """
+    """Return a sha256 over the name, label and bytes of every image that was not skipped."""
     digest = hashlib.sha256()
     for row in rows:
         if row.file in contents:
@@ -135,12 +131,12 @@ def fingerprint(rows: Iterable[LabelledImage], contents: Mapping[str, Content]) 
 
 def sha256(path: Path) -> str:
     """Return the digest of a file's bytes, in hexadecimal digits."""
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def unreadable(error: OSError) -> str:
-    """Say in a sentence why a file cannot be read."""
+    """Return the sentence on why a file cannot be read."""
     if isinstance(error, FileNotFoundError):
         return "it has disappeared."
     return f"it cannot be read ({error.strerror})."

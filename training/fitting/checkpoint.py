@@ -111,24 +111,13 @@ class EpochRecorder(lightning.Callback):
         self._began = 0.0
 
     def on_train_batch_start(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        batch: object,
-        batch_idx: int,
+        self, trainer: object, pl_module: object, batch: object, batch_idx: int
     ) -> None:
         """Start the clock before an epoch's first step."""
         if not batch_idx:
             self._began = time.perf_counter()
 
-    def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        outputs: object,
-        batch: object,
-        batch_idx: int,
-    ) -> None:
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any, **__: Any) -> None:
         """Log and count the step."""
         for log in self._trackers:
             loss = float(trainer.callback_metrics["step_loss_step"])
@@ -162,10 +151,7 @@ class EpochRecorder(lightning.Callback):
         )
 
     def on_save_checkpoint(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        checkpoint: dict[str, Any],
+        self, trainer: object, pl_module: object, checkpoint: dict[str, Any]
     ) -> None:
         """Add the record to the checkpoint."""
         checkpoint[_KEY] = self._progress.to_plain(self._sizes)

@@ -36,31 +36,18 @@ class StepLog(lightning.Callback):
         self._validation = _Table(run, run.validation_steps, VALIDATION_COLUMNS)
         self._rate = 0.0
 
-    def on_train_start(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
-    ) -> None:
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: object) -> None:
         """Drop the rows of an epoch that an interrupted run did not finish."""
         if trainer.is_global_zero:
             self._steps.begin(len(self._progress.epochs))
             self._validation.begin(len(self._progress.epochs))
 
-    def on_train_batch_start(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        batch: object,
-        batch_idx: int,
-    ) -> None:
+    def on_train_batch_start(self, trainer: lightning.Trainer, *_: Any, **__: Any) -> None:
         """Note the rate of this step: afterwards it is the next one's."""
         self._rate = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        outputs: Any,
-        batch: object,
-        batch_idx: int,
+        self, trainer: object, pl_module: object, outputs: Any, *_: Any, **__: Any
     ) -> None:
         """Note a step."""
         at, loss = self._progress, float(outputs["loss"])
@@ -68,8 +55,8 @@ class StepLog(lightning.Callback):
 
     def on_validation_batch_end(
         self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
+        trainer: object,
+        pl_module: object,
         outputs: Any,
         batch: object,
         batch_idx: int,
@@ -80,9 +67,7 @@ class StepLog(lightning.Callback):
             at, loss = self._progress, float(outputs)
             self._validation.rows.append((at.stage, len(at.epochs), batch_idx, loss))
 
-    def on_train_epoch_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
-    ) -> None:
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: object) -> None:
         """Write the epoch's batches."""
         for table in (self._steps, self._validation):
             if trainer.is_global_zero:
