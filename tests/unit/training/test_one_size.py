@@ -30,7 +30,9 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> RunImages:
     return read_images(DataSource(root), load_recipe("flying-objects-head"))
 
 
-def shapes(images: RunImages, recipe: Recipe, stage: Stage) -> set[tuple[tuple[int, ...], ...]]:
+def shapes(
+    images: RunImages, recipe: Recipe, stage: Stage
+) -> set[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Return, image by image, the shapes that a stage sees and those that its transform makes."""
     material, transform = images.stage_data(recipe, stage), recipe.transform(stage)
     found = set()
@@ -41,8 +43,8 @@ def shapes(images: RunImages, recipe: Recipe, stage: Stage) -> set[tuple[tuple[i
     ):
         for number, row in enumerate(rows):
             file = (images.table.root / row.file).read_bytes()
-            wanted = transform(transform.decode(file)).shape
-            found.add((tuple(part[number][0].shape), tuple(wanted)))
+            wanted = tuple(map(int, transform(transform.decode(file)).shape))
+            found.add((tuple(part[number][0].shape), wanted))
     return found
 
 

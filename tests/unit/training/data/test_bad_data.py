@@ -12,7 +12,6 @@ from tests.support.command_line import mistake, run
 from tests.support.images import encode, noise
 from tests.unit.training.test_training_cli import SMALL
 from training import finish as finish_module
-from training import train as train_module
 from training.data import contents
 from training.errors import InterruptedRunError
 from training.run import Run
@@ -29,7 +28,7 @@ def _no_fitting(monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object) -> None:
         raise InterruptedRunError("Here the training would begin.")
 
-    monkeypatch.setattr(train_module.Fitting, "run", stop)
+    monkeypatch.setattr("training.fitting.fit.Fitting.run", stop)
     monkeypatch.setattr(Run, "discard", lambda run: None)  # what was written is looked at
 
 
@@ -40,7 +39,7 @@ def thousands(folder: Path, corrupt: int) -> list[str]:
     for number in range(50):
         (pictures / f"{number}").write_bytes(encode(noise(6, 6, number), "PNG"))
     cut = encode(noise(6, 6, 99), "PNG")[:90]
-    bad = []
+    bad: list[str] = []
     for label in CLASSES:
         (folder / label).mkdir(parents=True)
     for number in range(THOUSANDS):

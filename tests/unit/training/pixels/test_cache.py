@@ -12,7 +12,6 @@ import pytest
 
 from tests.support.pixel_material import SQUASH, kept, load, make, same
 from training.errors import TrainingError
-from training.pixels import cache_room
 from training.pixels.cache import CacheWriter, PixelCache, choose_cache
 from training.pixels.dataset import load_pixels
 from training.pixels.images import CachedImages
@@ -87,7 +86,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Any:
             used = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
             return SimpleNamespace(free=total - used)
 
-        monkeypatch.setattr(cache_room.shutil, "disk_usage", usage)
+        monkeypatch.setattr("shutil.disk_usage", usage)
 
     return of
 
