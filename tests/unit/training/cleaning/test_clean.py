@@ -16,7 +16,7 @@ from training.cleaning.cleaned_folder import keep
 from training.cleaning.examine import examine_files
 from training.cleaning.looks import brightest, edges
 from training.cleaning.rules import MEANING
-from training.commands import data as verbs
+from training.commands.clean import clean as clean_command
 from training.data.split import write_split
 from training.data.table import read_folder
 from training.errors import TrainingError
@@ -170,17 +170,17 @@ def test_the_verb_writes_nothing_unless_told_where(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put(root, "birds/copy.png", scene(3))
-    verbs.clean(root)
+    clean_command(root)
     printed = capsys.readouterr()
     assert "exact-duplicate" in printed.out
     assert "the same bytes as" in printed.out
     assert "Nothing was written" in printed.err
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
     write_split(split_of(root, **{"1": "validation", "2": "test"}), tmp_path / "s.csv")
-    verbs.clean(root, tmp_path / "out", split=tmp_path / "s.csv")
+    clean_command(root, tmp_path / "out", split=tmp_path / "s.csv")
     assert (tmp_path / "out" / "split.csv").is_file()
 
 
 def test_an_unknown_rule_is_named(root: Path) -> None:
     with pytest.raises(TrainingError, match="no rule 'blury'. The rules are unreadable, empty"):
-        verbs.clean(root, skip=["blury"])
+        clean_command(root, skip=["blury"])

@@ -14,7 +14,7 @@ from training.cleaning import cleaned_folder as keep_module
 from training.cleaning.clean import clean, list_files
 from training.cleaning.cleaned_folder import keep
 from training.cleaning.rules import Rules
-from training.commands import data as verbs
+from training.commands.clean import clean as clean_command
 from training.data.split import read_split
 from training.data.table import LabelledImage, read_folder
 from training.errors import TrainingError
@@ -119,7 +119,7 @@ def test_a_target_that_holds_something_is_refused(root: Path, tmp_path: Path) ->
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
     with pytest.raises(TrainingError, match="out exists already"):
-        verbs.clean(root, tmp_path / "out")
+        clean_command(root, tmp_path / "out")
     assert contents(tmp_path / "out").keys() == {"mine.txt"}
 
 
