@@ -3,86 +3,66 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from training.commands.options import Folder
-from training.errors import TrainingError
 from training.output.printing import say
 
 
 def clean(
     folder: Folder,
     to: Annotated[
-        Path | None,
-        typer.Option(help="Write what is kept, and report.csv, into this new folder."),
+        Path | None, typer.Option(help="New folder for the images that are kept, and report.csv.")
     ] = None,
     split: Annotated[
         Path | None,
-        typer.Option(help="A split of the folder: copies in two of its parts are leaks."),
+        typer.Option(help="A split of the folder: duplicates in two of its parts are leaks."),
     ] = None,
     skip: Annotated[
-        list[str] | None, typer.Option(help="Leave out this rule; may be given several times.")
+        list[str] | None,
+        typer.Option(help="Leave out this rule; may be given several times.", metavar="RULE"),
     ] = None,
-    fix_extensions: Annotated[
-        bool, typer.Option(help="Keep images with a wrong extension, under the right one.")
-    ] = False,
-    conflicts: Annotated[
-        Literal["keep", "drop"],
-        typer.Option(help="What to do with pictures that stand in two classes."),
-    ] = "keep",
-    min_side: Annotated[int, typer.Option(min=1, help="Shortest side to keep, pixels.")] = 32,
-    dark: Annotated[float, typer.Option(min=0, max=1, help="CleanVision: dark below.")] = 0.32,
-    blurry: Annotated[float, typer.Option(min=0, max=1, help="CleanVision: blurry below.")] = 0.29,
-    odd_size: Annotated[
-        float, typer.Option(min=0, help="CleanVision: interquartile ranges to an odd size.")
-    ] = 3.0,
-    clusters: Annotated[int, typer.Option(min=2, help="K of K-Means.")] = 8,
-    max_share: Annotated[
-        float, typer.Option(min=0, max=1, help="An outlying cluster holds at most this share …")
-    ] = 0.02,
-    min_mads: Annotated[
-        float, typer.Option(min=0, help="… and lies this many deviations (MAD) off, at least.")
-    ] = 4.0,
-    distance: Annotated[
-        int, typer.Option(min=0, max=64, help="Near duplicates: bits that differ, of 64.")
-    ] = 10,
-    difference: Annotated[
-        float, typer.Option(min=0, help="Near duplicates: difference, of the contrast.")
-    ] = 0.25,
-    copy: Annotated[bool, typer.Option(help="Copy files rather than hard-link them.")] = False,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="Change a parameter of the rules (below): --set dark=0.3",
+            metavar="KEY=VALUE",
+        ),
+    ] = None,
 ) -> None:
-    """Find images that spoil training. Without --to this only says what it would drop.
+    """Find images that spoil training.
 
-    Originals are never changed. Of copies in one class the best is kept; a picture in two classes
-    is reported (--conflicts drop removes it from both); with --split, or in a folder that is split
-    already, training loses the copy of what is tested.
+    Without --to nothing is written. Originals are never changed: the images that are kept are hard
+    links to them. Of duplicates in one class the best is kept. An image in two classes is reported;
+    `--set conflicts=drop` removes it from both. With --split, or in a folder that is split already,
+    the training part loses what validation or test has as well.
+
+    Example: `python -m training clean data/sample --set dark=0.3 --to data/cleaned`
+
+    Parameters of the rules, and their defaults:
+
+    - `min_side=32`: shortest side that is kept, in pixels
+    - `dark=0.32`, `blurry=0.29`: CleanVision scores, 0 to 1, below which an image is dropped
+    - `odd_size=3`: interquartile ranges from the quartiles to an odd size
+    - `clusters=8`: K of K-Means over file size, and over height and width
+    - `max_share=0.02`: largest share of the images that an outlying cluster holds
+    - `min_mads=4`: least distance of its centre from the median, in deviations (MAD)
+    - `distance=10`: most bits, of 64, in which the hashes of near duplicates differ
+    - `difference=0.25`: largest difference of their thumbnails, as a share of the contrast
+    - `conflicts=keep`: what is done with an image in two classes, keep or drop
+    - `fix_extensions=false`: whether a wrong extension is corrected instead of dropped
     """
     from training.cleaning.clean import clean as apply
     from training.cleaning.clean import list_files, parts_of
     from training.cleaning.cleaned_folder import REPORT, check_classes, check_target, keep
-    from training.cleaning.rules import MEANING, Rules
+    from training.cleaning.rules import read_rules
     from training.cleaning.tables import print_cleaning
     from training.data.source import read_split_of
 
-    unknown = sorted(set(skip or ()) - set(MEANING))
-    if unknown:
-        raise TrainingError(f"There is no rule {unknown[0]!r}. The rules are {', '.join(MEANING)}.")
-    rules = Rules(
-        frozenset(skip or ()),
-        fix_extensions,
-        min_side,
-        dark,
-        blurry,
-        odd_size,
-        clusters,
-        max_share,
-        min_mads,
-        distance,
-        difference,
-        conflicts,
-    )
+    rules = read_rules(skip or (), overrides or ())
     table = list_files(folder)
     given = None if split is None else read_split_of(table, split)
     if to is not None:
@@ -95,5 +75,5 @@ def clean(
         say("Nothing was written. Add --to FOLDER to keep the rest there, with a report.")
         check_classes(cleaning)
         return
-    keep(cleaning, to, given, copy)
+    keep(cleaning, to, given)
     say(f"{len(cleaning.kept):,} images in {to}; what was dropped and why is in {to / REPORT}")

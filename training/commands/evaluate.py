@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from training.commands.options import Engine, Precision
+from training.commands.options import MODEL_HELP, AsJson, TargetPrecision
 from training.errors import TrainingError, interruptible
 from training.output.printing import print_json, say
 
@@ -19,28 +19,33 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A run's folder, or a model's or version's address")],
+    model: Annotated[str, typer.Argument(help=MODEL_HELP)],
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Folder with one folder of images for each class; of a run, its own by default.",
-            show_default=False,
+            help="Folder with one folder of images for each class.",
+            show_default="the test images of the run",
         ),
     ] = None,
     groups: Annotated[
         Path | None,
-        typer.Option(help="CSV with 'file', 'group' and perhaps 'source'.", show_default=False),
+        typer.Option(help="CSV with columns file, group and perhaps source.", show_default=False),
     ] = None,
-    precision: Precision = None,
-    engine: Engine = "torchscript",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    target_precision: TargetPrecision = None,
+    engine: Annotated[
+        str, typer.Option(help="What runs the network: torchscript or onnx.")
+    ] = "torchscript",
+    as_json: AsJson = False,
 ) -> None:
-    """Measure an exported version: a run on its own test images, a model on all of --data.
+    """Measure an exported version on labelled images.
 
-    Of a folder that is split already, a model is measured on the test part.
+    A run is measured on its own test images, a model on all images of --data. In a folder that is
+    split already, a model is measured on the test part.
 
-    With --precision it says which rejection threshold would reach it on the validation images (of
-    a model, on these images); `export RUN --precision` writes it.
+    With --target-precision it prints the rejection threshold that reaches it on a run's validation
+    images, or on --data; `export` writes it into a version.
+
+    Example: `python -m training evaluate runs/flying-objects/TIME --target-precision 0.98`
     """
     from training.evaluation.runs import evaluate_folder, evaluate_run
     from training.evaluation.tables import print_evaluation, print_threshold
@@ -50,7 +55,7 @@ def evaluate(
     keep_freed_memory()
     with interruptible("Interrupted: nothing is kept of an evaluation. Try again."):
         if is_run(Path(model)):
-            wanted = precision is not None
+            wanted = target_precision is not None
             found = evaluate_run(Path(model), data, groups, engine, validation=wanted)
             title = f"Test images of {model}, {engine}"
         elif data is None:
@@ -61,12 +66,12 @@ def evaluate(
     document = found.evaluation.to_json()
     if not as_json:
         print_evaluation(found.evaluation, title)
-    if precision is not None and found.held is not None:
-        threshold = _threshold(found.held, document["calibration"]["temperature"], precision)
+    if target_precision is not None and found.held is not None:
+        threshold = _threshold(found.held, document["calibration"]["temperature"], target_precision)
         shown = None if threshold is None else asdict(threshold)
-        document["at_precision"] = {"wanted": precision, "threshold": shown}
+        document["at_precision"] = {"wanted": target_precision, "threshold": shown}
         if threshold is not None and not as_json:
-            print_threshold(threshold, precision)
+            print_threshold(threshold, target_precision)
     if as_json:
         print_json(document)
 

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from training.commands.options import MovedData, Precision
+from training.commands.options import MovedData, Run, TargetPrecision
 from training.errors import interruptible
 from training.output.printing import say
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="A run's folder.")],
-    precision: Precision = None,
+    run: Run,
+    target_precision: TargetPrecision = None,
     int8: Annotated[
         bool | None,
         typer.Option(
             "--int8/--no-int8",
-            help="Eight-bit numbers in model.onnx, if that costs at most 0.5 points of accuracy.",
+            help="8-bit integers in model.onnx, if that costs at most 0.5 points of accuracy.",
             show_default="the recipe's",
         ),
     ] = None,
     data: MovedData = None,
 ) -> None:
-    """Export a run's best weights again, as a new version in its folder `model`, and measure it.
+    """Export the best weights of a run again, and measure them.
 
-    It fails where --int8 or --precision cannot be had; the version is written without, then.
+    The new version is in the run's folder model/. If --int8 or --target-precision cannot be
+    reached, the version is written without, and the command fails.
+
+    Example: `python -m training export runs/flying-objects/TIME --int8`
     """
     from training.process import keep_freed_memory
     from training.run import open_run
@@ -36,5 +38,5 @@ def export(
     keep_freed_memory()
     opened = open_run(run)
     with interruptible(f"Interrupted before the version was measured: {opened.export_again}"):
-        metadata = export_run(opened, precision, int8, data)
+        metadata = export_run(opened, target_precision, int8, data)
     say(f"Version {metadata.version} in {run / 'model'}, threshold {metadata.threshold:.4g}")

@@ -16,10 +16,15 @@ from training.output.printing import say
 def inspect(
     folder: Folder,
     output: Annotated[
-        Path | None, typer.Option(help="Write plots (PNG) and inspect.json into this folder.")
+        Path | None, typer.Option(help="Folder for plots (PNG) and inspect.json.")
     ] = None,
 ) -> None:
-    """Look at a folder of images: how many, how heavy, how large, of what kind, which twice."""
+    """Describe a folder of images: counts, sizes, duplicates.
+
+    File sizes, dimensions, aspect ratios and formats, class by class, and files that are broken.
+
+    Example: `python -m training inspect data/sample --output plots`
+    """
     from training.cleaning.inspect import inspect_table
     from training.cleaning.tables import print_inspection
     from training.data.table import read_folder
@@ -36,7 +41,7 @@ def inspect(
         (output / "inspect.json").write_text(
             json.dumps(inspection.to_json(), indent=2, ensure_ascii=False) + "\n",
             encoding="utf-8",
-            errors="backslashreplace",  # which is JSON's escape of what is no Unicode
+            errors="backslashreplace",  # a JSON escape of what is not Unicode
         )
         drawn = draw_plots(inspection, output)
     except OSError as error:

@@ -31,14 +31,19 @@ def lr_find(
     weights: Weights = "imagenet",
     groups: Groups = None,
     split: SplitFile = None,
-    stage: Annotated[int, typer.Option(min=1, help="Which stage of the recipe.")] = 1,
+    stage: Annotated[int, typer.Option(min=1, help="Number of the stage.")] = 1,
     output: Annotated[
-        Path | None, typer.Option(help="Write the curve as CSV.", show_default=False)
+        Path | None, typer.Option(help="CSV for the curve.", show_default=False)
     ] = None,
     overrides: Overrides = None,
     cache: Cache = None,
 ) -> None:
-    """Try learning rates on a stage's first weights, and suggest one."""
+    """Try learning rates for a stage, and suggest one.
+
+    They are tried on the initial weights.
+
+    Example: `python -m training lr-find --data data/sample --stage 2`
+    """
     from training.recipe import load_recipe
     from training.train import find_rate
 

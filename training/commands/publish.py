@@ -13,10 +13,13 @@ from training.output.printing import say
 
 
 def publish(
-    run: Annotated[Path, typer.Argument(help="A run's or an exported version's folder.")],
-    store: Annotated[str, typer.Argument(help="s3://BUCKET/PREFIX, or a local directory.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a run or of an exported version.")],
+    store: Annotated[str, typer.Argument(help="s3://BUCKET/PREFIX, or a local folder.")],
 ) -> None:
-    """Copy an exported version into a store, and make it the one that is served."""
+    """Copy an exported version into a store, and make it current.
+
+    Example: `python -m training publish runs/flying-objects/TIME s3://my-bucket/models`
+    """
     from model_loader import Metadata
     from model_loader.store import sha256
     from training.published.publish import publish as publish_version
@@ -33,7 +36,7 @@ def publish(
     if is_run(run) and promised_accuracy(metadata) is None:
         say(
             f"Its model.json has no test figures: the evaluation of {run} was interrupted. To "
-            f"measure it and publish it anew: python -m training export {shlex.quote(str(run))}"
+            f"measure it and publish it again: python -m training export {shlex.quote(str(run))}"
         )
     say(f"Published. Serve it with MODEL_URI={address}")
     say(f"Pin it with osls deploy --param version={metadata.version} --param sha256={sha256(text)}")

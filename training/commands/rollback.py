@@ -14,12 +14,14 @@ def rollback(
     address: Address,
     version: Annotated[
         str | None,
-        typer.Argument(help="Which version.", show_default="the one before the current one"),
+        typer.Argument(show_default="the one before the current one"),
     ] = None,
 ) -> None:
-    """Serve another published version: the one exported before the current one, or any by name.
+    """Make another published version the current one.
 
-    Warm functions follow within MODEL_REFRESH_SECONDS. Forward goes the same way.
+    Warm functions follow within MODEL_REFRESH_SECONDS. A later version is chosen the same way.
+
+    Example: `python -m training rollback s3://my-bucket/models/flying-objects`
     """
     from training.published.versions import roll_back
 

@@ -12,18 +12,21 @@ from training.output.printing import say
 
 
 def sample_data(
-    folder: Annotated[Path, typer.Argument(help="Where to draw; new or empty.")],
+    folder: Annotated[Path, typer.Argument(help="New or empty folder.")],
     per_class: Annotated[int, typer.Option(min=1, help="Images of each class.")] = 60,
     seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same images.")] = 0,
 ) -> None:
-    """Draw a small labelled set: birds, quadcopters and winged drones over skies."""
+    """Draw a small labelled data set of birds and drones.
+
+    Example: `python -m training sample-data data/sample`
+    """
     from training.output.progress import progress
     from training.samples.draw import CLASSES, draw_sample_data
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise TrainingError(f"{folder} exists already. Give a new or empty folder.")
     try:
-        (folder / CLASSES[0]).mkdir(parents=True)  # which of two that begin at once succeeds
+        (folder / CLASSES[0]).mkdir(parents=True)  # of two processes at once, one succeeds
     except FileExistsError as error:
         raise TrainingError(f"{folder} exists already. Give a new or empty folder.") from error
     with progress("Drawing", per_class * len(CLASSES)) as advance:

@@ -8,28 +8,28 @@ from typing import Annotated
 
 import typer
 
-from training.commands.options import Folder
+from training.commands.options import Folder, Groups
 from training.errors import TrainingError
 from training.output.printing import say
 
 
 def split(
     folder: Folder,
-    to: Annotated[Path, typer.Option(help="The CSV to write: file, label, group, part.")],
-    groups: Annotated[
-        Path | None, typer.Option(help="CSV with columns file, group: groups stay on one side.")
-    ] = None,
+    to: Annotated[Path, typer.Option(help="CSV to write, with columns file, label, group, part.")],
+    groups: Groups = None,
     seed: Annotated[
         int, typer.Option(min=0, max=999_999, help="The same seed gives the same split.")
     ] = 0,
-    validation: Annotated[float, typer.Option(min=0, max=1, help="Fraction.")] = 0.15,
-    test: Annotated[float, typer.Option(min=0, max=1, help="Fraction.")] = 0.15,
+    validation: Annotated[float, typer.Option(min=0, max=1, help="Share for validation.")] = 0.15,
+    test: Annotated[float, typer.Option(min=0, max=1, help="Share for the test.")] = 0.15,
 ) -> None:
-    """Split a folder into training, validation and test images, by class and group.
+    """Split a folder into training, validation and test images.
 
-    Exact copies of an image stay in its part; near copies need --groups. A folder that is split
-    already (train/, val/, test/) keeps its split, and a part that it lacks is drawn from train/.
-    Tiny ImageNet keeps its own: train/, and val/ in two halves.
+    Each class is split in the same shares. Exact duplicates stay in one part; near duplicates need
+    --groups. A folder that is split already (train/, val/, test/) keeps its split, and a missing
+    part is drawn from train/. Tiny ImageNet keeps its own split: train/, and val/ in two halves.
+
+    Example: `python -m training split data/sample --to split.csv --test 0.2`
     """
     from training.cleaning.tables import print_split
     from training.data.source import DataSource, read_source

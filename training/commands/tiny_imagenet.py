@@ -11,11 +11,13 @@ from training.output.printing import say
 
 
 def tiny_imagenet(
-    folder: Annotated[Path, typer.Argument(help="Where it was unpacked: tiny-imagenet-200.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of the unpacked archive.")],
 ) -> None:
-    """Sort Tiny ImageNet's validation images into one folder for each class.
+    """Sort Tiny ImageNet's validation images into class folders.
 
-    May be run again at any time; nothing is lost when it is interrupted.
+    It may be run again at any time; nothing is lost when it is interrupted.
+
+    Example: `python -m training tiny-imagenet data/tiny-imagenet-200`
     """
     from training.data.table import read_folder
     from training.data.tiny_imagenet import (

@@ -16,7 +16,6 @@ from training.commands.options import (
     SplitFile,
     Weights,
 )
-from training.commands.preview import show_recipe
 from training.commands.report import report_finished
 from training.data.source import DataSource
 from training.errors import TrainingError
@@ -38,41 +37,35 @@ def train(
     split: SplitFile = None,
     save: Annotated[
         Path | None,
-        typer.Option(help="The run's folder.", show_default="runs/RECIPE/TIME"),
+        typer.Option(help="Folder of the run.", show_default="runs/RECIPE/TIME"),
     ] = None,
     overrides: Overrides = None,
-    seed: Annotated[int | None, typer.Option(help="Short for --set seed=…")] = None,
     resume: Annotated[
         Path | None,
         typer.Option(
-            help="Go on with this run's folder, as it was begun; --data DIR if its images moved.",
+            help="Continue this run; add --data DIR if its images moved.",
+            metavar="RUN",
             show_default=False,
         ),
     ] = None,
-    accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu, mps …")] = "auto",
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "auto",
     precision: Annotated[
         str, typer.Option(help="32-true, bf16-mixed, or 16-mixed on a GPU.")
     ] = "32-true",
-    tracker: Annotated[
-        str, typer.Option(help="Where to log as well: none, tensorboard or wandb.")
-    ] = "none",
-    preview: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write a sheet of augmented training images to this PNG, and stop.",
-            metavar="PNG",
-            show_default=False,
-        ),
-    ] = None,
+    tracker: Annotated[str, typer.Option(help="Another log: none, tensorboard or wandb.")] = "none",
     cache: Cache = None,
     draw_report: Annotated[
-        bool, typer.Option("--report/--no-report", help="Whether to end with report.html.")
+        bool, typer.Option("--report/--no-report", help="Draw report.html at the end.")
     ] = True,
 ) -> None:
-    """Train, export and evaluate a model, and show all of it in one report.
+    """Train, export and evaluate a model, with a report.
 
-    On several processes or machines the same command runs under torchrun:
-    torchrun --nproc-per-node 2 -m training train --data DIR --save DIR
+    Example: `python -m training train --data data/sample --weights flying-objects`
+
+    With other values than the recipe's: `--set seed=1 --set stages.0.epochs=3`
+
+    On several processes: `torchrun --nproc-per-node 2 -m training train --data data/sample --save
+    runs/first`
     """
     from training.fitting.hardware import Hardware
     from training.process import keep_freed_memory
@@ -91,12 +84,8 @@ def train(
     elif data is None:
         raise TrainingError("Give --data DIR to train, or --resume RUN to go on with a run.")
     else:
-        changes = list(overrides or ()) + ([] if seed is None else [f"seed={seed}"])
-        chosen = load_recipe(recipe, changes)
         source = DataSource(data, groups, split)
-        if preview is not None:
-            show_recipe(source, chosen, preview, chosen.seed)
-            return
+        chosen = load_recipe(recipe, overrides or ())
         trained = run_training(source, chosen, weights, save, hardware, tracker, cache)
     if trained is None:  # a process of torchrun's that is not the first
         return

@@ -18,22 +18,23 @@ if TYPE_CHECKING:
 
 def verify(
     address: Address,
-    version: Annotated[
-        str | None, typer.Option(help="Which version.", show_default="the current one")
-    ] = None,
+    version: Annotated[str | None, typer.Argument(show_default="the current one")] = None,
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Folder with one folder of images for each class, to compare the accuracy on.",
+            help="Folder with one folder of images for each class, to measure accuracy on.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Download a version, check its hashes, run its self-test, and measure it on --data.
+    """Check a published version: hashes, self-test, accuracy.
 
-    It fails where a file is not the one that was published, where an engine does not give the
-    self-test's answer, and where the accuracy on --data lies below the one in model.json by more
-    than chance explains: their 95 % intervals do not meet.
+    The version is downloaded, and measured if --data is given. It fails if a file is not the one
+    that was published, if an engine does not give the answer of the self-test, or if the accuracy
+    on --data is below the one in model.json by more than chance explains: their 95 % intervals do
+    not meet.
+
+    Example: `python -m training verify s3://my-bucket/models/flying-objects --data data/new`
     """
     from training.process import keep_freed_memory
     from training.published.versions import verified

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
 from rich.table import Table
 
-from training.commands.options import Address
+from training.commands.options import Address, AsJson
 from training.output.printing import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -17,9 +16,14 @@ if TYPE_CHECKING:
 
 def versions(
     address: Address,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """List the published versions of a model, the newest first; the arrow marks the current one."""
+    """List the published versions of a model.
+
+    The newest is first; an arrow marks the current one.
+
+    Example: `python -m training versions s3://my-bucket/models/flying-objects`
+    """
     from training.published.versions import list_versions, why_none_is_current
 
     published = list_versions(address)
@@ -41,7 +45,7 @@ def _table(published: list[Published]) -> Table:
         table.add_column(heading, no_wrap=True)
     for heading in ("accuracy", "MB"):
         table.add_column(heading, justify="right", no_wrap=True)
-    # Of model.json; cut off where the terminal is narrow, --json has it whole.
+    # The hash of model.json; cut off on a narrow terminal, whole in --json.
     table.add_column("sha256", overflow="ellipsis")
     for one in published:
         table.add_row(

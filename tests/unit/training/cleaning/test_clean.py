@@ -10,6 +10,7 @@ from cleanvision.issue_managers.image_property import BlurrinessProperty, Bright
 from PIL import Image
 
 from tests.support.cleaning_material import BLURRED, found, put, run, scene, split_of
+from tests.support.command_line import mistake
 from tests.support.images import encode, png_that_claims
 from training.cleaning.clean import list_files
 from training.cleaning.cleaned_folder import keep
@@ -184,3 +185,30 @@ def test_the_verb_writes_nothing_unless_told_where(
 def test_an_unknown_rule_is_named(root: Path) -> None:
     with pytest.raises(TrainingError, match="no rule 'blury'. The rules are unreadable, empty"):
         clean_command(root, skip=["blury"])
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ("drk=0.3", "--set: unknown key 'drk'; did you mean 'dark'?"),
+        ("zzz=1", "--set: unknown key 'zzz'; valid keys are skip, fix_extensions, conflicts, "),
+        ("dark=1.5", "--set: dark: Input should be less than or equal to 1 (it is 1.5)."),
+        ("dark=true", "--set: dark: must not be true or false (it is True)."),
+        ("min_side=0", "--set: min_side: Input should be greater than or equal to 1 (it is 0)."),
+        ("distance=65", "--set: distance: Input should be less than or equal to 64 (it is 65)."),
+        ("conflicts=drp", "--set: conflicts: Input should be 'keep' or 'drop' (it is 'drp')."),
+        ("dark", "--set dark: write --set KEY=VALUE with a parameter of the rules, for example"),
+    ],
+)
+def test_a_change_that_makes_no_sense_is_a_mistake(
+    root: Path, capsys: pytest.CaptureFixture[str], change: str, complaint: str
+) -> None:
+    assert complaint in mistake(capsys, "clean", root, "--set", change)
+
+
+def test_a_change_of_a_rule_decides(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clean_command(root, skip=["blurry"])
+    assert "too-small" not in capsys.readouterr().out
+    with pytest.raises(TrainingError, match="would drop all images of the class .*: too-small"):
+        clean_command(root, skip=["blurry"], overrides=["min_side=5000"])
+    assert "too-small" in capsys.readouterr().out
