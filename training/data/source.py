@@ -34,8 +34,8 @@ class DataSource:
     Attributes:
         folder: One folder of images for each class, or a folder that is split already.
         groups: A CSV of groups that a split must not tear apart.
-        split: A CSV that the verb ``split`` wrote; without it the folder's own split is taken, or
-            fractions split it.
+        split: A CSV that the command ``split`` wrote; without it the folder's own split is taken,
+            or fractions split it.
     """
 
     folder: Path
