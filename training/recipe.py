@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
-import reprlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from model_loader import Normalize, Transform
 from training.augment.operations import Augmentation
 from training.augment.sizing import Strategy, get_strategy
 from training.errors import TrainingError
-from training.files.yaml_text import LARGEST, read_yaml, set_value
+from training.files.settings import Settings, change, explain
+from training.files.yaml_text import LARGEST, read_yaml
 from training.models.classifier import backbone
-from training.recipe_sections import MOST, Channels, Section, Sizing, SplitFractions, Stage
+from training.recipe_sections import MOST, Channels, Sizing, SplitFractions, Stage
 
 Optimizers = Literal["adamw", "adam", "sgd"]
 
@@ -27,7 +26,7 @@ _SHIPPED = Path(__file__).parent / "recipes"
 # The folder of the recipes that come with the project.
 
 
-class Recipe(Section):
+class Recipe(Settings):
     """A whole recipe.
 
     Attributes:
@@ -173,51 +172,8 @@ def load_recipe(recipe: str, overrides: Iterable[str] = ()) -> Recipe:
         raise TrainingError(f"The recipe {path} cannot be read: {reason}.") from error
     if not isinstance(document, dict):
         raise TrainingError(f"The recipe {path} must hold keys and values.")
-    for override in overrides:
-        try:
-            set_value(document, override)
-        except ValueError as error:
-            raise TrainingError(
-                f"--set {' '.join(override.split())[:80]}: write --set KEY=VALUE with a key of the "
-                "recipe, for example --set stages.0.epochs=3."
-            ) from error
+    change(document, overrides, "a key of the recipe, for example --set stages.0.epochs=3")
     try:
         return Recipe.model_validate(document)
     except ValidationError as error:
-        raise TrainingError(f"The recipe {path}: {_explain(error)}") from error
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        valid = _valid_keys(first["loc"])
-        key = str(first["loc"][-1])
-        close = difflib.get_close_matches(key, valid, n=1, cutoff=0.4)
-        hint = f"did you mean {close[0]!r}?" if close else f"valid keys are {', '.join(valid)}."
-        return f"unknown key {where!r}; {hint}"
-    if first["type"] == "missing":
-        return f"the key {where!r} is missing."
-    message = first["msg"].removeprefix("Value error, ").rstrip(".")
-    if not where:  # of the recipe as a whole; the message names the keys
-        return f"{message}."
-    shown = "" if first["type"] == "said" else f" (it is {_shown(first['input'])})"
-    return f"{where}: {message}{shown}."
-
-
-def _shown(value: object) -> str:
-    try:
-        return reprlib.repr(value)
-    except ValueError:  # an integer of too many digits
-        return "a huge number"
-
-
-def _valid_keys(location: tuple[int | str, ...]) -> list[str]:
-    sections: Mapping[object, type[BaseModel]] = {
-        "split": SplitFractions,
-        "sizing": Sizing,
-        "normalize": Channels,
-        "stages": Stage,
-    }
-    section = sections[location[0]] if len(location) > 1 else Recipe
-    return list(section.model_fields)
+        raise TrainingError(f"The recipe {path}: {explain(error, Recipe)}") from error

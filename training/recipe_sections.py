@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import Field, field_validator
+
+from training.files.settings import Settings
 
 MOST = 100_000
 """Epochs, or images in a batch: a larger count is a typing error."""
@@ -15,30 +17,14 @@ _LEAST_DEVIATION = 0.001
 _Level = Annotated[float, Ge(-255), Le(255)]
 
 
-class Section(BaseModel):
-    """Keys that are all known, and never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _numbers_are_no_switches(cls, value: object, field: ValidationInfo) -> object:
-        """Refuse true and false where pydantic would take them for 1 and 0."""
-        values = value if isinstance(value, list) else [value]
-        kind = cls.model_fields[str(field.field_name)].annotation
-        if kind is not bool and any(isinstance(each, bool) for each in values):
-            raise ValueError("must not be true or false")
-        return value
-
-
-class SplitFractions(Section):
+class SplitFractions(Settings):
     """Which fraction of the images validates and tests; the rest trains."""
 
     validation: float = Field(gt=0, le=0.4)
     test: float = Field(gt=0, le=0.4)
 
 
-class Sizing(Section):
+class Sizing(Settings):
     """How images of any size reach the network.
 
     Attributes:
@@ -51,7 +37,7 @@ class Sizing(Section):
     size: int = Field(default=224, ge=32, le=1792)
 
 
-class Channels(Section):
+class Channels(Settings):
     """What pixels are normalised by; ImageNet's unless told otherwise."""
 
     mean: tuple[_Level, _Level, _Level] = (0.485, 0.456, 0.406)
@@ -65,7 +51,7 @@ class Channels(Section):
         return std
 
 
-class Stage(Section):
+class Stage(Settings):
     """One stage of training, with an optimizer and a schedule of its own.
 
     Attributes:
