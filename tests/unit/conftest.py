@@ -110,9 +110,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     calls: list[int] = []
 
     class Counting(EncodedImage):
-        def decode(self, scale: int = 1) -> Image.Image:
+        def _decode(self, scale: int) -> Image.Image:
             calls.append(len(self._data))
-            return super().decode(scale)
+            return super()._decode(scale)
 
     monkeypatch.setattr(decoding, "EncodedImage", Counting)
     return calls

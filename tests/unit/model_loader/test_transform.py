@@ -17,10 +17,9 @@ from model_loader import (
     Normalize,
     Resize,
     Transform,
-    decode_image,
 )
 from model_loader.operations import IMAGE_OPS, CenterCrop, Fit, ImageOp, Pad
-from tests.support.images import encode, halves, noise
+from tests.support.images import decode_image, encode, halves, noise
 from training.samples.draw import CLASSES, draw_image
 from training.torchvision_import import torchvision
 
