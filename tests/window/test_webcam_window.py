@@ -15,9 +15,9 @@ import pytest
 from PIL import Image, ImageGrab
 
 from model_loader import load_model
+from samples.draw import draw_image
 from tests.support.films import write_film
 from tests.support.versions import LABELS, build_version
-from training.samples.draw import draw_image
 from training.video.caption import caption
 from training.video.clip import read_clip
 from training.video.opencv import cv2, to_levels, to_picture

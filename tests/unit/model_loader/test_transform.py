@@ -19,8 +19,8 @@ from model_loader import (
     Transform,
 )
 from model_loader.operations import IMAGE_OPS, CenterCrop, Fit, ImageOp, Pad
+from samples.draw import CLASSES, draw_image
 from tests.support.images import decode_image, encode, halves, noise
-from training.samples.draw import CLASSES, draw_image
 from training.torchvision_import import torchvision
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
