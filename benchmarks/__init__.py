@@ -1,1 +1,1 @@
-"""Each figure of the README, measured against a baseline in the same run: `make bench`."""
+"""Each figure of docs/performance.md, measured against a baseline in the same run: `make bench`."""

@@ -18,11 +18,10 @@ from rich.table import Table
 from benchmarks.groups import GROUPS, measured_rows
 from benchmarks.machine import describe_machine
 from benchmarks.results import (
+    PAGE,
     Record,
     bound,
-    in_short,
     medians,
-    put_between_marks,
     read_records,
     result,
     runs,
@@ -102,9 +101,9 @@ def measure(modules: list[str], args: argparse.Namespace) -> None:
                 records.pop(row.name, None)  # what is measured again stands where it was measured
                 records[row.name] = Record(row, now, command, machine)
                 if not args.smoke:
-                    write_records(args.output, records.values())
-                if not args.smoke and args.output.resolve() == HERE:
-                    put_between_marks(HERE.parent / "README.md", in_short(records.values()))
+                    own = args.output.resolve() == HERE
+                    page = PAGE if own else args.output / PAGE.name
+                    write_records(args.output, records.values(), page)
     console.print(_table(new))
 
 

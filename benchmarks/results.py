@@ -1,4 +1,4 @@
-"""The results: kept as JSON, row by row; told in RESULTS.md, and in short in README.md."""
+"""The results: results.json keeps every row, docs/performance.md has a table of some."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.rows import Row, Series
 
 KEPT = "results.json"
-TOLD = "RESULTS.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 
 BEGIN = "<!-- What follows is written by `make bench`. -->"
 END = "<!-- What `make bench` writes ends here. -->"
@@ -49,7 +49,7 @@ HEADLINES = frozenset(
         "clean-12mp-wall",
     }
 )
-"""The rows that README.md has, too."""
+"""The rows of docs/performance.md."""
 
 
 @dataclass(frozen=True)
@@ -90,53 +90,34 @@ def read_records(folder: Path) -> dict[str, Record]:
     return {record.row.name: record for record in records}
 
 
-def write_records(folder: Path, records: Iterable[Record]) -> None:
-    """Keep records, and put their table between the marks in RESULTS.md; what is around it stays.
+def write_records(folder: Path, records: Iterable[Record], page: Path = PAGE) -> None:
+    """Write all records as JSON, and the table of the HEADLINES between the marks of a page.
 
     Args:
-        folder: Made if missing.
-        records: All that there are, in order.
+        folder: Folder of the JSON file; made if missing.
+        records: All records, in order.
+        page: Markdown file; what is around the marks stays. Made if missing.
     """
     kept = list(records)
     folder.mkdir(parents=True, exist_ok=True)
     lines = (json.dumps(record.to_json(), ensure_ascii=False) for record in kept)
     (folder / KEPT).write_text("[\n" + ",\n".join(lines) + "\n]\n")
-    path = folder / TOLD
-    if not path.is_file():
-        path.write_text(f"# Results\n\n{BEGIN}\n{END}\n")
-    put_between_marks(path, markdown(kept))
+    text = page.read_text() if page.is_file() else f"# Performance\n\n{BEGIN}\n{END}\n"
+    before, _, rest = text.partition(BEGIN)
+    after = rest.partition(END)[2]
+    page.write_text(f"{before}{BEGIN}\n\n{markdown(kept)}\n\n{END}{after}")
 
 
-def put_between_marks(path: Path, text: str) -> None:
-    """Replace what stands between the marks of a file."""
-    before, _, rest = path.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    path.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}")
-
-
-def markdown(records: list[Record]) -> str:
-    """Return the table of all rows, and under it how they were come by."""
-    lines = ["| figure | result | goal | | medians (half of the runs between) | n |"]
-    lines.append("|---|---|---|---|---|---|")
-    for record in records:
-        row = record.row
-        cells = [row.figure, f"**{result(row)}**", bound(row), verdict(row), medians(row)]
-        lines.append("| " + " | ".join([*cells, str(runs(row))]) + " |")
-    lines += ["", *_notes(records), *_origins(records)]
-    return "\n".join(lines)
-
-
-def in_short(records: Iterable[Record]) -> str:
-    """Return the table of what people ask for first."""
-    lines = ["| | usually → here | | goal | n |", "|---|---|---|---|---|"]
-    for row in (record.row for record in records):
-        if row.name not in HEADLINES:
-            continue
+def markdown(records: Iterable[Record]) -> str:
+    """Return the table of the HEADLINES, and under it when and where they were measured."""
+    shown = [record for record in records if record.row.name in HEADLINES]
+    lines = ["| figure | usual → here | result | goal | n |", "|---|---|---|---|---|"]
+    for row in (record.row for record in shown):
         sides = [one for one in row.series if ":" not in one.label]
-        goal = f"{bound(row)}, {verdict(row)}"
+        goal = f"{bound(row)}, {verdict(row)}" if row.goal else ""
         cells = [row.figure, _compared(sides), f"**{result(row)}**", goal, str(runs(row))]
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_origins(shown)])
 
 
 def result(row: Row) -> str:
@@ -194,23 +175,15 @@ def _told(one: Series) -> str:
     return f"{told} ({number(low)}–{number(high)})"
 
 
-def _notes(records: list[Record]) -> list[str]:
-    noted: dict[str, list[str]] = {}
-    for record in records:
-        for note in record.row.notes:
-            noted.setdefault(note, []).append(record.row.name)
-    return [
-        f"- {note}: {', '.join(f'`{name}`' for name in names)}." for note, names in noted.items()
-    ]
-
-
 def _origins(records: list[Record]) -> list[str]:
-    origins: dict[tuple[str, str, str], list[str]] = {}
+    commands: dict[tuple[str, str], dict[str, None]] = {}
     for record in records:
         machine = ", ".join(f"{name} {value}" for name, value in record.machine.items())
-        origins.setdefault((record.date, record.command, machine), []).append(record.row.name)
+        commands.setdefault((record.date, machine), {})[record.command] = None
     lines = []
-    for (date, command, machine), names in origins.items():
-        which = "everything" if len(names) == len(records) else ", ".join(f"`{n}`" for n in names)
-        lines += ["", f"Measured on {date} by `{command}` ({which}). {machine}."]
+    for (date, machine), used in commands.items():
+        lines += [
+            "",
+            f"Measured on {date} by {', '.join(f'`{each}`' for each in used)}: {machine}.",
+        ]
     return lines

@@ -9,10 +9,10 @@ from pathlib import Path
 from statistics import median
 
 from model_loader import InputError, Model, ModelIncompatibleError, Timings, load_model
+from samples.draw import CLASSES, draw_image
 from training.cost.bill import FLAVOURS
 from training.errors import TrainingError
 from training.output.printing import say
-from training.samples.draw import CLASSES, draw_image
 
 RUNS = 20
 """Runs that the median is taken of."""

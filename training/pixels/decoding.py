@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from model_loader import EncodedImage, InputError
-from model_loader.operations import apply_ops, scale_for
+from model_loader.operations import apply_ops, needed_size
 from training.data.contents import Content, Skips, unreadable
 from training.data.table import LabelledImage
 from training.output.progress import console, progress
@@ -190,14 +189,10 @@ def _decode(
         return "it was changed while it was read."
     try:
         encoded = EncodedImage.read(data)
-        decoded: dict[int, Image.Image] = {}  # once for all lists that need one size
-        images = []
-        for ops in ops_lists:
-            scale = scale_for(ops, encoded)
-            if scale not in decoded:
-                decoded[scale] = encoded.decode(scale)
-            images.append(np.asarray(apply_ops(ops, decoded[scale])))
-        return images
+        return [
+            np.asarray(apply_ops(ops, encoded.decode(needed_size(ops, *encoded.size))))
+            for ops in ops_lists
+        ]
     except InputError as error:
         return error
 

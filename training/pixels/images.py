@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model_loader import InputError
-from model_loader.operations import ImageOp, apply_ops, decode_for
+from model_loader import EncodedImage, InputError
+from model_loader.operations import ImageOp, apply_ops, needed_size
 from training.errors import TrainingError
 
 Levels = NDArray[np.uint8]
@@ -104,7 +104,8 @@ def read_image(path: Path, ops: Ops = ()) -> Image.Image:
         TrainingError: It cannot be read or decoded.
     """
     try:
-        return decode_for(ops, path.read_bytes())
+        encoded = EncodedImage.read(path.read_bytes())
+        return encoded.decode(needed_size(ops, *encoded.size))
     except OSError as error:
         raise TrainingError(f"The image {path} cannot be read: {error.strerror}.") from error
     except InputError as error:

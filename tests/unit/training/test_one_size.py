@@ -43,7 +43,7 @@ def shapes(
     ):
         for number, row in enumerate(rows):
             file = (images.table.root / row.file).read_bytes()
-            wanted = tuple(map(int, transform(transform.decode(file)).shape))
+            wanted = tuple(map(int, transform.prepare(file).shape))
             found.add((tuple(part[number][0].shape), wanted))
     return found
 
