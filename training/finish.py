@@ -17,7 +17,7 @@ from training.errors import TrainingError, because
 from training.evaluation.answers import Answers, answer_images, write_answers
 from training.evaluation.calibration import fit_temperature
 from training.evaluation.figures import Evaluation, measure
-from training.evaluation.threshold import UnreachableError, choose_threshold
+from training.evaluation.threshold import UnreachablePrecisionError, choose_threshold
 from training.export.int8 import Comparison, quantise_run
 from training.export.torchscript import calibrate_version, export_version
 from training.files.atomic import replacing
@@ -42,7 +42,7 @@ class Finished:
     run: Run
     metadata: Metadata
     evaluation: Evaluation | None
-    unreachable: UnreachableError | None
+    unreachable: UnreachablePrecisionError | None
 
 
 def load_best(run: Run, recipe: Recipe, classes: int) -> Classifier:
@@ -155,7 +155,7 @@ def finish_run(run: Run, precision: float | None, int8: Comparison | None = None
         try:
             probabilities = validation.probabilities(temperature)
             threshold = choose_threshold(probabilities, validation.truth, precision).value
-        except UnreachableError as error:
+        except UnreachablePrecisionError as error:
             unreachable = error
     evaluation = measure(test, temperature, threshold) if test.rows else None
     metrics: dict[str, Any] = {"test": evaluation.to_metrics()} if evaluation else {}

@@ -32,9 +32,9 @@ class Recipe(Settings):
     Attributes:
         name: The published model's name, and the folder of its runs.
         model: The architecture; see ``training.models``.
-        seed: Of the split, the initial weights and the order of the images.
+        seed: Seeds the split, the initial weights and the order of the images.
         split: The fractions of validation and test.
-        sizing: How images are brought to the network's size.
+        sizing: The way in which images are brought to the network's size.
         normalize: Mean and standard deviation of each channel, in R, G, B order, of 0…1.
         augment: Random changes of the training images, after the random crop of the sizing
             strategy; see ``training.augment.operations``. A crop without a size makes that of the
@@ -44,13 +44,12 @@ class Recipe(Settings):
         loss: ``cross_entropy``, or ``nll``: log-softmax and negative log-likelihood, its equal.
         label_smoothing: The share of a label that is spread over all classes.
         class_weights: Whether rare classes weigh more in the loss, so that all weigh the same.
-        weight_averaging: The decay of an exponential moving average of the weights, which is what
-            each epoch measures, a stage hands to the next, and is exported; None for the weights
-            of the last step.
+        weight_averaging: The decay of an exponential moving average of the weights, which is
+            measured, handed to the next stage and exported; None for the weights of the last step.
         reject_below_precision: The fraction of right answers that the exported version shall
-            reach by answering "unknown" when in doubt; None answers always.
-        int8: Whether the ONNX file is made of eight-bit numbers where that costs at most half a
-            point of accuracy on the validation images.
+            reach by answering "unknown" when in doubt; None always answers.
+        int8: Whether the ONNX file becomes int8, if that costs at most half a point of accuracy on
+            the validation images.
         stages: In order.
     """
 
@@ -135,7 +134,7 @@ class Recipe(Settings):
 
 @contextmanager
 def _saying(where: str = "") -> Iterator[None]:
-    """Let pydantic report a TrainingError in its own words, behind the place that it is about."""
+    """Let pydantic report a TrainingError in its own words, after its place."""
     try:
         yield
     except TrainingError as error:

@@ -18,14 +18,14 @@ _Level = Annotated[float, Ge(-255), Le(255)]
 
 
 class SplitFractions(Settings):
-    """Which fraction of the images validates and tests; the rest trains."""
+    """The fractions of the images for validation and test; the rest trains."""
 
     validation: float = Field(gt=0, le=0.4)
     test: float = Field(gt=0, le=0.4)
 
 
 class Sizing(Settings):
-    """How images of any size reach the network.
+    """The way in which images of any size reach the network.
 
     Attributes:
         strategy: ``squash``, ``pad_crop`` or ``variable``; see ``training.augment.sizing``.
@@ -38,7 +38,7 @@ class Sizing(Settings):
 
 
 class Channels(Settings):
-    """What pixels are normalised by; ImageNet's unless told otherwise."""
+    """Mean and standard deviation of each channel; ImageNet's by default."""
 
     mean: tuple[_Level, _Level, _Level] = (0.485, 0.456, 0.406)
     std: tuple[_Level, _Level, _Level] = (0.229, 0.224, 0.225)
@@ -52,24 +52,24 @@ class Channels(Settings):
 
 
 class Stage(Settings):
-    """One stage of training, with an optimizer and a schedule of its own.
+    """One stage of training, with its own optimizer and schedule.
 
     Attributes:
-        thaw: What is trained: the ``head`` (the last layer), a number (the last so many blocks
-            and what follows them), or ``all``.
+        thaw: The layers to train: ``head`` (the last layer), an integer n (the last n blocks and
+            everything after), or ``all``.
         epochs: Passes over the training images.
         learning_rate: The highest of the schedule; ``auto`` finds it by a range test.
         weight_decay: The optimizer's.
         schedule: ``one_cycle``, ``cosine`` or ``constant``.
-        keep_statistics: Whether BatchNorm keeps the means and variances that it came with also in
-            thawed layers: better where images are few, or the weights were converted.
-        augment: Whether the recipe's augmentation counts in this stage.
-        size: In place of the recipe's, for training at a lower resolution first; the last stage has
+        keep_statistics: Whether BatchNorm keeps its means and variances in thawed layers too:
+            better if images are few, or the weights were converted.
+        augment: Whether the recipe's augmentation applies in this stage.
+        size: Replaces the recipe's, for training at a lower resolution first; the last stage has
             the recipe's.
-        views: How many augmented views of an image are computed ahead while layers are frozen, for
-            the first epochs; then the plain image takes a turn, and the views come again. None is
-            one for each epoch, up to eight; 0 computes them anew in each epoch. Without
-            augmentation any number but 0 stands for 1.
+        views: Number of augmented views of an image that are computed ahead while layers are
+            frozen, for the first epochs; then comes the plain image, and the views again. None is
+            one for each epoch, up to eight; 0 computes them in each epoch. Without augmentation
+            any number but 0 means 1.
     """
 
     thaw: Literal["head", "all"] | int

@@ -1,4 +1,4 @@
-"""A run's folder: where everything that one training writes lies."""
+"""A run's folder: the paths of all files of one training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from training.output.terminal import is_unicode
 
 @dataclass(frozen=True)
 class Run:
-    """The places in a run's folder; nothing is written outside it.
+    """The paths in a run's folder; nothing is written outside it.
 
     Raises:
         TrainingError: The folder's path is not UTF-8.
@@ -42,12 +42,12 @@ class Run:
 
     @property
     def split(self) -> Path:
-        """Which image was in which part."""
+        """The part of each image."""
         return self.folder / "split.csv"
 
     @property
     def data(self) -> Path:
-        """Where the images lay, their classes and their fingerprint."""
+        """The images' folder, classes and fingerprint; see ``run_data``."""
         return self.folder / "data.json"
 
     @property
@@ -72,7 +72,7 @@ class Run:
 
     @property
     def last(self) -> Path:
-        """What an interrupted run is resumed from."""
+        """The checkpoint that an interrupted run is resumed from."""
         return self.folder / "checkpoints" / "last.ckpt"
 
     def range_test(self, stage: int) -> Path:
@@ -91,35 +91,32 @@ class Run:
 
     @property
     def report(self) -> Path:
-        """The page that shows everything."""
+        """The page that shows the whole run."""
         return self.folder / "report.html"
 
     def answers(self, part: Literal["validation", "test"]) -> Path:
-        """What the exported version answered to the images of a part."""
+        """The exported version's answers to the images of a part."""
         return self.folder / f"answers-{part}.csv"
 
     @property
     def evaluation(self) -> Path:
-        """How well the exported version answers the test images."""
+        """The exported version's figures on the test images."""
         return self.folder / "evaluation.json"
 
     @property
     def again(self) -> str:
-        """How to go on with a run that has stopped: a clause."""
+        """The clause that says how to go on with a run that has stopped."""
         if self.last.is_file():
             return f"go on with: python -m training train --resume {shlex.quote(str(self.folder))}"
         return "train again: there is no epoch to go on from."
 
     @property
     def export_again(self) -> str:
-        """How to export what a run has trained: a clause."""
+        """The clause that says how to export the run again."""
         return f"export again: python -m training export {shlex.quote(str(self.folder))}"
 
     def discard(self) -> None:
-        """Remove what training wrote before an epoch was finished, and the folder if it is empty.
-
-        Other people's files in it stay.
-        """
+        """Remove the files of a run without a finished epoch, and the folder if it is empty."""
         for path in self._written:
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
@@ -170,12 +167,12 @@ def new_run(recipe: str, save: Path | None = None) -> Run:
 
 
 def take(run: Run, is_given: bool) -> Run:
-    """Make a run's folder for one run alone, whoever else asks for it at the same moment.
+    """Make a run's folder for one run alone, even if others ask for it at the same moment.
 
     Args:
-        run: What ``new_run`` named.
-        is_given: Whether the user chose the folder. Otherwise the run gets another one where this
-            one is taken: the same name with -2, -3 … behind it.
+        run: The run that ``new_run`` named.
+        is_given: Whether the user chose the folder. Otherwise, if it is taken, the run gets another
+            one: the same name with -2, -3 … behind it.
 
     Raises:
         TrainingError: The folder that the user chose is taken, or it cannot be made.

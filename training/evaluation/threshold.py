@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from training.errors import TrainingError
 
 
-class UnreachableError(TrainingError):
+class UnreachablePrecisionError(TrainingError):
     """No threshold makes the remaining answers as precise as was asked for."""
 
 
@@ -54,7 +54,7 @@ def choose_threshold(
         precision: The wanted fraction of right ones among the remaining answers, 0…1.
 
     Raises:
-        UnreachableError: There is none; it names the highest precision that can be reached.
+        UnreachablePrecisionError: There is none; it names the highest precision possible.
     """
     right = probabilities.argmax(axis=1) == truth
     values, index = np.unique(probabilities.max(axis=1), return_inverse=True)
@@ -63,7 +63,7 @@ def choose_threshold(
     reached = np.flatnonzero(precise >= precision)
     if not reached.size:
         best = int(precise.argmax())
-        raise UnreachableError(
+        raise UnreachablePrecisionError(
             f"No threshold makes {precision:.4g} of the answers right: of these {len(truth)} "
             f"images, the most that can be had is {precise[best]:.4g}, of the {int(kept[best])} "
             f"answers of a confidence from {values[best]:.4g} on. Ask for less."

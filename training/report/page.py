@@ -18,7 +18,7 @@ from training.files.atomic import replacing
 from training.finish import load_best
 from training.output.drawing import save_png, style
 from training.output.terminal import visible_lines
-from training.preview import recipe_looks
+from training.recipe_preview import recipe_looks
 from training.report.captions import CAPTIONS
 from training.report.curves import draw_curves
 from training.report.gallery import MOST_CLASSES, make_galleries
