@@ -21,11 +21,11 @@ from training.run_data import has_own_images, read_data
 
 @dataclass(frozen=True)
 class Evaluated:
-    """An evaluation, and what to choose a rejection threshold on.
+    """An evaluation, and the answers to choose a rejection threshold on.
 
     Attributes:
         evaluation: The figures.
-        held: Answers to the run's validation images, where they were asked for; of a model, to
+        held: Answers to a run's validation images, if they were asked for, or a model's answers to
             all images of the folder.
     """
 
@@ -43,9 +43,9 @@ def evaluate_run(
     """Evaluate a run's exported version on the run's own test images; nothing is written.
 
     Args:
-        folder: The run's.
-        data: Where the images lie now; None for where they lay when it was trained.
-        groups: A CSV of groups and sources, in place of what the run's split says.
+        folder: The run's folder.
+        data: The folder that holds the images now; None for the one that did in training.
+        groups: A CSV of groups and sources, in place of the split's.
         engine: ``torchscript`` or ``onnx``; None for ``torchscript``.
         validation: Whether to answer the validation images, too.
 
@@ -53,8 +53,8 @@ def evaluate_run(
         TrainingError: The folder is not that of a run, or its images are not there.
     """
     run = open_run(folder)
-    kept, split = read_data(run), read_split(run.split)
-    root = data or kept.root
+    trained, split = read_data(run), read_split(run.split)
+    root = data or trained.root
     if not any((root / row.file).is_file() for row in split.test):
         raise TrainingError(
             f"None of the {len(split.test)} test images of {folder} is below {root}. Give --data "
@@ -64,13 +64,13 @@ def evaluate_run(
     model = load_model(str(run.model), engine)
     rows = split.test if groups is None else rows_with_groups(split.test, groups)
     if not has_own_images(run, root):
-        said = f"The images in {root} are not those that {folder} was trained with"
-        said += " (their fingerprint differs)."
-        console.print(Text("Note", "yellow"), said, soft_wrap=True)
-    tested = answer_images(model, root, rows, known=kept.skipped)
+        note = f"The images in {root} are not those that {folder} was trained with"
+        note += " (their fingerprint differs)."
+        console.print(Text("Note", "yellow"), note, soft_wrap=True)
+    tested = answer_images(model, root, rows, known=trained.skipped)
     held = None
     if validation:
-        held = answer_images(model, root, split.validation, "Validation", kept.skipped)
+        held = answer_images(model, root, split.validation, "Validation", trained.skipped)
     return Evaluated(_measure(model, tested), held)
 
 

@@ -91,15 +91,15 @@ def quantise_run(run: Run) -> Comparison:
     Raises:
         TrainingError: The network cannot be quantised, or too many images cannot be used.
     """
-    kept, split = read_data(run), read_split(run.split)
+    data, split = read_data(run), read_split(run.split)
     before = load_model(str(run.model), "onnx", threads=1)
-    images = _training_images(before, kept.root, split.train)
+    images = _training_images(before, data.root, split.train)
     with hidden_folder(run.folder, ".int8-") as temporary:
         folder = temporary / "model"
         int8_version(run.model, folder, images)
         after = load_model(str(folder), "onnx", threads=1)
         old, new = (
-            answer_images(model, kept.root, split.validation, title, kept.skipped)
+            answer_images(model, data.root, split.validation, title, data.skipped)
             for model, title in ((before, "Answers, float32"), (after, "Answers, int8"))
         )
         comparison = _compare(before, after, old, new, len(images))
