@@ -67,7 +67,7 @@ def service(printed: str, aws: Ministack, version: Path) -> Service:
 
 @pytest.fixture(scope="module")
 def key(service: Service) -> str:
-    """The key that AWS made, read as the README has it."""
+    """The key that AWS made, read as docs/operating.md has it."""
     keys = service.aws.client("apigateway").get_api_keys(nameQuery=STACK, includeValues=True)
     (found,) = keys["items"]
     value: str = found["value"]

@@ -85,11 +85,13 @@ def test_predict_uploads_it_by_itself(
     assert answer["scores"] == pytest.approx(expected.scores, abs=1e-4)
 
 
-def test_the_commands_of_the_readme_work(
+def test_the_commands_of_the_api_page_work(
     service: Client, version: Path, large_photo: Path, tmp_path: Path
 ) -> None:
     (commands,) = re.findall(
-        r"```sh\n(curl -X POST [^`]+/uploads .+?)```", (ROOT / "README.md").read_text(), re.DOTALL
+        r"```sh\n(curl -X POST [^`]+/uploads .+?)```",
+        (ROOT / "docs" / "api.md").read_text(),
+        re.DOTALL,
     )
     shutil.copy(large_photo, tmp_path / "photo.jpg")
     with serving(service.application) as address:
