@@ -78,7 +78,9 @@ def _files(options: Options) -> list[Path]:
 
 
 def _is_decoded_smaller(model: Model, data: bytes) -> bool:
-    return model.metadata.transform.decode(data).size != EncodedImage.read(data).size
+    encoded = EncodedImage.read(data)
+    needed = model.metadata.transform.needed_size(*encoded.size)
+    return encoded.decode(needed).size != encoded.size
 
 
 def _scores(model: Model, data: bytes) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.functions import MODEL
 from benchmarks.pictures import Picture
 from benchmarks.rows import WrongAnswerError
-from model_loader import Model, decode_image, load_model
+from model_loader import EncodedImage, Model, load_model
 from tools.local_aws.gateway_events import rest_event
 
 
@@ -40,8 +40,7 @@ def check(picture: Picture, response: Mapping[str, Any]) -> None:
 @cache
 def _label(path: Path) -> str:
     model = _model()
-    pixels = model.metadata.transform(decode_image(path.read_bytes()))
-    return model.predict(model.probabilities(pixels[None])[0]).label
+    return model.classify_decoded(EncodedImage.read(path.read_bytes()).decode()).label
 
 
 @cache

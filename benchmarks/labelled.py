@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.rows import Options
+from samples.draw import draw_sample_data
 from training.data.stratify import split_table
 from training.data.table import read_folder
-from training.samples.draw import draw_sample_data
 
 FLYING_OBJECTS = "flying-objects"
 """The folder below `Options.data` with a folder of photographs for each class."""

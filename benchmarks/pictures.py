@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.rows import Options
-from training.samples.draw import CLASSES, draw_image, draw_sample_data
+from samples.draw import CLASSES, draw_image, draw_sample_data
 
 LARGE = (4032, 3024)
 """12 megapixels, as telephones and drones take them."""

@@ -1,4 +1,4 @@
-"""All that inference needs: fetch → verify → load → decode → transform → predict.
+"""All that inference needs: fetch → verify → load → decode → transform → label.
 
     >>> model = load_model("s3://my-bucket/models/flying-objects")       # doctest: +SKIP
     >>> model.classify(Path("gull.jpg").read_bytes()).label              # doctest: +SKIP
@@ -27,12 +27,12 @@ from model_loader.errors import (
     UploadNotFoundError,
     UploadsUnavailableError,
 )
-from model_loader.image import MAX_PIXELS, EncodedImage, decode_image
-from model_loader.limits import MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES
+from model_loader.image import EncodedImage
+from model_loader.limits import MAX_PIXELS, MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES
+from model_loader.loading import load_model
 from model_loader.metadata import FileInfo, Metadata, SelfTest
-from model_loader.model import Model, load_model
+from model_loader.model import UNKNOWN, Model, Prediction, Timings
 from model_loader.operations import Normalize, Resize
-from model_loader.prediction import UNKNOWN, Prediction, Timings
 from model_loader.shared import SharedModel
 from model_loader.transform import Transform
 
@@ -67,6 +67,5 @@ __all__ = [
     "UnsupportedImageError",
     "UploadNotFoundError",
     "UploadsUnavailableError",
-    "decode_image",
     "load_model",
 ]

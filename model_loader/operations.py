@@ -1,4 +1,4 @@
-"""Operations on pictures: their sizes, what they need of a file, and what they make of it.
+"""Operations on images: which size each makes, which it needs, and what it makes of an image.
 
 Each that torchvision has too reproduces torchvision's on PIL images (``Resize``, ``CenterCrop``,
 ``ToTensor``, ``Normalize``) without importing torchvision.
@@ -15,16 +15,14 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias, TypeGuard
 import numpy as np
 from PIL import Image
 
-from model_loader.image import EncodedImage
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Pixels: TypeAlias = "NDArray[np.float32]"
 
 SPARE = 1.5
-"""A picture that is resampled is decoded with so many times the pixels that each side gets: fewer
-would blur it, more cost time. benchmarks/RESULTS.md has what it changes in the answers."""
+"""An image that is resampled is decoded with this many times the pixels that each side gets: fewer
+would blur it, more cost time. The benchmark ``agreement`` measures what that changes."""
 
 _LARGEST = 4096
 """Pixels of the longest side that a transform may ask for."""
@@ -32,30 +30,43 @@ _LARGEST = 4096
 
 @dataclass(frozen=True)
 class ImageOp(ABC):
-    """One operation from picture to picture; its fields are its values in ``model.json``."""
+    """One operation from RGB image to RGB image; its fields are its values in ``model.json``."""
 
     op: ClassVar[str]
 
     @abstractmethod
     def output_size(self, width: int, height: int) -> tuple[int, int]:
-        """Return the (width, height) in pixels that a picture of this size gets."""
+        """Return the (width, height) in pixels that an image of this size gets."""
 
     @abstractmethod
     def __call__(self, image: Image.Image) -> Image.Image:
-        """Return the changed RGB picture."""
+        """Return the changed image."""
 
     def needed_size(self, width: int, height: int) -> tuple[int, int]:
-        """Return the smallest (width, height) at which a picture of this size may be decoded.
+        """Return the smallest (width, height) at which an image of this size may be decoded.
 
-        What resamples anyway takes a picture that has been shrunk to no less than this; what cuts
-        or pads needs every pixel.
+        An operation that cuts or pads needs every pixel.
         """
         return width, height
 
 
+class _Resample(ImageOp):
+    """Bilinear with antialiasing, to ``output_size``."""
+
+    def needed_size(self, width: int, height: int) -> tuple[int, int]:
+        """Return the size that this operation makes, with pixels to spare."""
+        width, height = self.output_size(width, height)
+        return math.ceil(SPARE * width), math.ceil(SPARE * height)
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        """Return the resized image."""
+        size = self.output_size(*image.size)
+        return image if size == image.size else image.resize(size, Image.Resampling.BILINEAR)
+
+
 @dataclass(frozen=True)
 class _ToSize(ImageOp):
-    """What aims at ``height`` × ``width`` pixels."""
+    """Makes images of ``height`` × ``width`` pixels."""
 
     height: int
     width: int
@@ -65,45 +76,34 @@ class _ToSize(ImageOp):
         if not (_is_size(self.height) and _is_size(self.width)):
             raise ValueError("height and width must be whole numbers from 1 to 4096")
 
-
-@dataclass(frozen=True)
-class Resize(_ToSize):
-    """Resize to exactly ``height`` × ``width`` pixels, bilinear with antialiasing.
-
-    This squashes: the aspect ratio is not kept (seed 002's strategy).
-    """
-
-    op: ClassVar[str] = "resize"
-
     def output_size(self, width: int, height: int) -> tuple[int, int]:
-        """Return this operation's own size, whatever the picture's."""
+        """Return this operation's own size, whatever the image's."""
         return self.width, self.height
 
-    def needed_size(self, width: int, height: int) -> tuple[int, int]:
-        """Return this operation's size with pixels to spare."""
-        return _with_spare(self.output_size(width, height))
 
-    def __call__(self, image: Image.Image) -> Image.Image:
-        """Return the resized RGB picture."""
-        return image.resize((self.width, self.height), Image.Resampling.BILINEAR)
+@dataclass(frozen=True)
+class Resize(_ToSize, _Resample):
+    """Resize to exactly ``height`` × ``width`` pixels; the aspect ratio is not kept."""
+
+    op: ClassVar[str] = "resize"
 
 
 @dataclass(frozen=True)
 class Pad(_ToSize):
-    """Lay a picture that is smaller on a side on the middle of a black one (seed 003's strategy).
+    """Centre an image that is smaller on a side on a black one.
 
-    A side that is long enough already stays as it is. An odd pixel goes to the right and below,
-    as in torchvision's ``CenterCrop``.
+    A side that is long enough stays as it is. An odd pixel goes to the right and below, as in
+    torchvision's ``CenterCrop``.
     """
 
     op: ClassVar[str] = "pad"
 
     def output_size(self, width: int, height: int) -> tuple[int, int]:
-        """Return the picture's size, each side at least this operation's."""
+        """Return the image's size, each side at least this operation's."""
         return max(width, self.width), max(height, self.height)
 
     def __call__(self, image: Image.Image) -> Image.Image:
-        """Return the padded RGB picture."""
+        """Return the padded image."""
         size = self.output_size(*image.size)
         if size == image.size:
             return image
@@ -116,17 +116,13 @@ class Pad(_ToSize):
 class CenterCrop(_ToSize):
     """Cut ``height`` × ``width`` pixels from the middle; equal to torchvision's ``CenterCrop``.
 
-    A picture that is smaller on a side is padded first, as ``Pad`` does.
+    An image that is smaller on a side is padded first, as ``Pad`` does.
     """
 
     op: ClassVar[str] = "center_crop"
 
-    def output_size(self, width: int, height: int) -> tuple[int, int]:
-        """Return this operation's own size, whatever the picture's."""
-        return self.width, self.height
-
     def __call__(self, image: Image.Image) -> Image.Image:
-        """Return the cut RGB picture."""
+        """Return the cut image."""
         image = Pad(self.height, self.width)(image)
         # round() goes to the even number at .5, as torchvision's does.
         left, top = round((image.width - self.width) / 2), round((image.height - self.height) / 2)
@@ -134,13 +130,13 @@ class CenterCrop(_ToSize):
 
 
 @dataclass(frozen=True)
-class Fit(ImageOp):
-    """Bring a picture of any size between two bounds and keep its aspect ratio (for SPP).
+class Fit(_Resample):
+    """Bring an image of any size between two bounds and keep its aspect ratio (for SPP).
 
     It is enlarged until its shorter side has ``min_side`` pixels, or shrunk until its area is at
     most ``max_pixels``; between the bounds it is left as it is. No single scale brings a ribbon
     (1 × 3000) inside both: then alone the aspect ratio gives way, its shorter side becomes
-    ``min_side``, its longer one ``max_pixels // min_side``. Bilinear with antialiasing.
+    ``min_side``, its longer one ``max_pixels // min_side``.
     """
 
     op: ClassVar[str] = "fit"
@@ -148,7 +144,7 @@ class Fit(ImageOp):
     max_pixels: int
 
     def __post_init__(self) -> None:
-        """Refuse bounds between which no picture lies."""
+        """Refuse bounds between which no image lies."""
         if not _is_size(self.min_side):
             raise ValueError("min_side must be a whole number from 1 to 4096")
         least = self.min_side**2
@@ -170,15 +166,6 @@ class Fit(ImageOp):
                 short, long = self.min_side, self.max_pixels // self.min_side
         return (short, long) if width <= height else (long, short)
 
-    def needed_size(self, width: int, height: int) -> tuple[int, int]:
-        """Return the fitted size with pixels to spare."""
-        return _with_spare(self.output_size(width, height))
-
-    def __call__(self, image: Image.Image) -> Image.Image:
-        """Return the fitted RGB picture."""
-        size = self.output_size(*image.size)
-        return image if size == image.size else image.resize(size, Image.Resampling.BILINEAR)
-
 
 @dataclass(frozen=True)
 class Normalize:
@@ -199,7 +186,7 @@ class Normalize:
             raise ValueError("std must be above zero")
 
     def __call__(self, image: Image.Image | NDArray[np.uint8]) -> Pixels:
-        """Turn an RGB picture, or its levels uint8 [H, W, 3], into pixels: float32 [3, H, W]."""
+        """Turn an RGB image, or its levels uint8 [H, W, 3], into pixels: float32 [3, H, W]."""
         levels = np.asarray(image).transpose(2, 0, 1)
         pixels = np.empty(levels.shape, dtype=np.float32)
         np.divide(levels, np.float32(255), out=pixels)
@@ -209,34 +196,19 @@ class Normalize:
 
 
 IMAGE_OPS: dict[str, type[ImageOp]] = {kind.op: kind for kind in (Resize, Pad, CenterCrop, Fit)}
-"""The picture operations by their names in ``model.json``."""
+"""The image operations by their names in ``model.json``."""
 
 
-def decode_for(ops: Sequence[ImageOp], data: bytes) -> Image.Image:
-    """Decode a file for picture operations, no larger than the first of them needs it.
-
-    Raises:
-        InputError: It cannot be decoded; see ``EncodedImage``.
-    """
-    encoded = EncodedImage.read(data)
-    return encoded.decode(scale_for(ops, encoded))
-
-
-def scale_for(ops: Sequence[ImageOp], encoded: EncodedImage) -> int:
-    """Return the scale at which a picture is decoded for picture operations."""
-    return encoded.scale_for(ops[0].needed_size(*encoded.size)) if ops else 1
+def needed_size(ops: Sequence[ImageOp], width: int, height: int) -> tuple[int, int]:
+    """Return the smallest (width, height) at which an image may be decoded for these operations."""
+    return ops[0].needed_size(width, height) if ops else (width, height)
 
 
 def apply_ops(ops: Iterable[ImageOp], image: Image.Image) -> Image.Image:
-    """Apply picture operations to an RGB picture, in order."""
+    """Apply image operations to an RGB image, in order."""
     for op in ops:
         image = op(image)
     return image
-
-
-def _with_spare(size: tuple[int, int]) -> tuple[int, int]:
-    width, height = size
-    return math.ceil(SPARE * width), math.ceil(SPARE * height)
 
 
 def _is_whole(value: object) -> TypeGuard[int]:

@@ -1,9 +1,8 @@
 """A published model in S3, read through obstore.
 
-obstore (Rust's object_store) is imported when the first store is made, in 3 ms; boto3 takes 240
-until its first request is under way, and every cold start would wait for it. Region, endpoint and
-credentials come from the AWS SDK's own environment variables (``AWS_ENDPOINT_URL`` reaches a local
-S3, ``AWS_CA_BUNDLE`` names a certificate to trust). Where the environment holds no keys (profiles,
+Not through boto3, whose import every cold start would wait for. Region, endpoint and credentials
+come from the AWS SDK's own environment variables (``AWS_ENDPOINT_URL`` reaches a local S3,
+``AWS_CA_BUNDLE`` names a certificate to trust). Where the environment holds no keys (profiles,
 instance roles), boto3 finds them.
 """
 
@@ -34,38 +33,26 @@ _CHUNK = 1 << 20
 _CLIENT: ClientConfig = {
     "connect_timeout": "2s",
     "read_timeout": "8s",
-    "timeout": "1h",  # of a whole download; the two above notice that nothing moves any more
+    "timeout": "1h",  # for a whole download; the two above notice one that has stopped
     "pool_max_idle_per_host": "1",  # one that went stale while Lambda froze costs one more attempt
 }
 _RETRY: RetryConfig = {"max_retries": 1}
-"""Of each object; an S3 that answers at all is far from the 29 s that API Gateway waits."""
+"""For each object; an S3 that answers at all is far from the 29 s that API Gateway waits."""
 
 
 class S3Store:
     """A model below a prefix of a bucket; its files are kept in a cache folder by their hash."""
 
-    def __init__(self, bucket: str, prefix: str, cache: Path | None = None) -> None:
+    def __init__(self, uri: str, cache: Path | None = None) -> None:
         """Make the client; nothing is read yet.
 
         Args:
-            bucket: The bucket's name.
-            prefix: The model's folder in it, without a '/' at its ends.
+            uri: ``s3://bucket/prefix/name``.
             cache: Where files are kept; None for a folder of this user's in the temporary one.
 
         Raises:
-            ModelUnavailableError: The AWS settings of the environment do not fit.
-        """
-        self.uri = f"s3://{bucket}/{prefix}"
-        self.tags: dict[str, str] = {}
-        self._cache = cache
-        self._client = _connect(bucket, prefix)
-
-    @classmethod
-    def from_uri(cls, uri: str, cache: Path | None = None) -> S3Store:
-        """Return the store for ``s3://bucket/prefix/name``; see ``S3Store`` for the cache.
-
-        Raises:
             ModelNotFoundError: ``uri`` names no bucket or no prefix.
+            ModelUnavailableError: The AWS settings of the environment do not fit.
         """
         bucket, _, prefix = uri.removeprefix("s3://").partition("/")
         prefix = prefix.strip("/")
@@ -74,7 +61,10 @@ class S3Store:
                 f"The model's address (MODEL_URI, or --model) is {uri!r}; it must be "
                 "s3://bucket/prefix/name."
             )
-        return cls(bucket, prefix, cache)
+        self.uri = f"s3://{bucket}/{prefix}"
+        self.tags: dict[str, str] = {}
+        self._cache = cache
+        self._client = _connect(bucket, prefix)
 
     def read(self, key: str) -> bytes:
         """Return the bytes of a small object."""
@@ -84,10 +74,10 @@ class S3Store:
             self._fail(key, error)
 
     def is_changed(self, key: str, tag: str) -> bool:
-        """Whether an object no longer has this ETag; also where S3 does not say."""
+        """Return whether an object no longer has this ETag; True where S3 does not say."""
         try:
             return self._client.head(key)["e_tag"] != tag
-        except Exception:  # an answer to HEAD gives no reason: whoever reads the object learns it
+        except Exception:  # an answer to HEAD gives no reason; reading the object does
             return True
 
     @contextmanager
@@ -148,7 +138,7 @@ class S3Store:
         return ModelUnavailableError(f"{self.uri}/{key} cannot be read: {NOT_S3}.")
 
     def _fail(self, key: str, error: Exception) -> NoReturn:
-        """Say what went wrong, whatever it is: obstore and boto3's credentials share no base."""
+        """Raise ours for any error: those of obstore and of boto3's credentials share no base."""
         from obstore.exceptions import PermissionDeniedError
 
         code = _code(error)
@@ -181,7 +171,7 @@ def _connect(bucket: str, prefix: str) -> Client:
             raise ValueError(f"{endpoint!r} is no address")
         if bundle := os.environ.get("AWS_CA_BUNDLE"):
             options["root_certificate"] = Path(bundle).read_bytes()
-        keys = None if "AWS_ACCESS_KEY_ID" in os.environ else _keys_that_boto3_finds()
+        keys = None if "AWS_ACCESS_KEY_ID" in os.environ else _boto3_credentials()
         return Client(
             bucket,
             prefix=prefix,
@@ -197,27 +187,27 @@ def _connect(bucket: str, prefix: str) -> Client:
         ) from error
 
 
-def _keys_that_boto3_finds() -> Boto3CredentialProvider:
+def _boto3_credentials() -> Boto3CredentialProvider:
     from obstore.auth.boto3 import Boto3CredentialProvider
 
     return Boto3CredentialProvider()
 
 
 def _code(error: Exception) -> str:
-    """Return S3's own name of an error; '' where it gave none."""
+    """Return S3's code of an error; '' where it gave none."""
     found = re.search("<Code>(.+?)</Code>", str(error))
     return found[1] if found else ""
 
 
 def _reason(error: Exception) -> str:
-    """Return what obstore says, without the address, which the sentence has, and the internals."""
+    """Return obstore's message without the address, which our message has, and its internals."""
     text = str(error).split("\n\nDebug source")[0]
     found = re.search("<Message>(.+?)</Message>", text, re.DOTALL)
     return (found[1] if found else text.rpartition(" - ")[2]).strip().rstrip(".")
 
 
 def _meaning(code: str, reason: str) -> str:
-    """Return what an error of obstore's means, and what to do, without the last stop."""
+    """Return what an error means and what to do about it, without a full stop."""
     from model_loader.s3_answers import MEANINGS, REDIRECTS, SILENCE
 
     if code:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 
 from model_loader.errors import ModelIncompatibleError
-from model_loader.latest import LatestModel
 from model_loader.model import Model
+from model_loader.refresh import LatestModel
 
 _MB_OF_A_PROCESSOR = 1769
 
@@ -22,7 +22,7 @@ class SharedModel:
     """Loads a model once, however many threads ask for it, and follows its current version.
 
     Threads that arrive while it is being loaded wait for that one load and share its outcome;
-    a load that failed is tried again by the next request after it. ``model_loader.latest`` says
+    a load that failed is tried again by the next request after it. ``model_loader.refresh`` says
     how a loaded model comes to a newer version.
     """
 

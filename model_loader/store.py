@@ -1,11 +1,10 @@
-"""Where published models lie: a local directory here, S3 in ``model_loader.s3``."""
+"""Where published models lie: the interface, and local directories; ``model_loader.s3`` has S3."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -15,31 +14,22 @@ from model_loader.metadata import FileInfo
 _CHUNK = 1 << 20
 
 
-@dataclass(frozen=True)
-class Tagged:
-    """A small file's bytes, and what tells them from those of another time.
+class Store(Protocol):
+    """One published model: the folder that holds ``current.json`` and ``versions/``.
+
+    A key is a file's path below that folder, with '/' between the parts.
 
     Attributes:
-        data: The bytes.
-        tag: In S3 the ETag.
+        uri: The folder's address.
+        tags: For each file that was read, by its key, what tells its bytes from others: in S3 the
+            ETag, else the sha256.
     """
-
-    data: bytes
-    tag: str
-
-
-class Store(Protocol):
-    """One published model: the folder that holds ``current.json`` and ``versions/``."""
 
     uri: str
     tags: dict[str, str]
-    """Of each file that was read, by its key: tells its bytes from those of another time."""
 
     def read(self, key: str) -> bytes:
         """Return the bytes of a small file.
-
-        Args:
-            key: Its path below the model's folder, with '/' between the parts.
 
         Raises:
             ModelNotFoundError: It is not there, or may not be read.
@@ -48,17 +38,17 @@ class Store(Protocol):
         ...
 
     def is_changed(self, key: str, tag: str) -> bool:
-        """Whether a file is no longer the one with this tag, is gone, or may not be read.
+        """Return whether a file no longer has this tag, is gone, or may not be read.
 
         Raises:
-            ModelUnavailableError: The store does not answer; it need not say so.
+            ModelUnavailableError: The store does not answer; it may return True instead.
         """
         ...
 
     def fetch(self, key: str, info: FileInfo) -> AbstractContextManager[Path]:
         """Yield a local file with exactly the bytes that ``info`` describes.
 
-        It stays for as long as the block lasts; what was opened or mapped in it stays longer.
+        It stays until the block ends; what was opened or mapped in it stays longer.
 
         Raises:
             ModelCorruptError: The stored file has other bytes.
@@ -79,18 +69,13 @@ class LocalStore:
 
     def read(self, key: str) -> bytes:
         """Return the bytes of a small file."""
-        path = self._folder / key
-        try:
+        with self._reading(key) as path:
             data = path.read_bytes()
-        except FileNotFoundError as error:
-            raise ModelNotFoundError(not_published(self.uri, key)) from error
-        except OSError as error:
-            raise ModelUnavailableError(f"{path} cannot be read: {error.strerror}.") from error
         self.tags[key] = sha256(data)
         return data
 
     def is_changed(self, key: str, tag: str) -> bool:
-        """Whether a file is no longer the one with this sha256, or cannot be read."""
+        """Return whether a file no longer has this sha256, or cannot be read."""
         try:
             return file_info(self._folder / key).sha256 != tag
         except OSError:
@@ -99,38 +84,21 @@ class LocalStore:
     @contextmanager
     def fetch(self, key: str, info: FileInfo) -> Iterator[Path]:
         """Yield the file itself, once its hash is checked."""
-        path = self._folder / key
-        try:
+        with self._reading(key) as path:
             found = file_info(path)
-        except FileNotFoundError as error:
-            raise ModelNotFoundError(not_published(self.uri, key)) from error
-        except OSError as error:
-            raise ModelUnavailableError(f"{path} cannot be read: {error.strerror}.") from error
         self.tags[key] = found.sha256
         check(found, info, str(path))
         yield path
 
-
-def open_store(uri: str, cache: Path | None = None) -> Store:
-    """Return the store for ``s3://bucket/prefix/name`` or a local directory.
-
-    Args:
-        uri: The address.
-        cache: Where files of S3 are kept; None for a folder in the temporary one.
-
-    Raises:
-        ModelNotFoundError: ``uri`` is empty or not an address of this form.
-    """
-    if uri.startswith("s3://"):
-        from model_loader.s3 import S3Store
-
-        return S3Store.from_uri(uri, cache)
-    if not uri or "://" in uri:
-        raise ModelNotFoundError(
-            f"The model's address (MODEL_URI, or --model) is {uri!r}; it must be "
-            "s3://bucket/prefix/name or a local directory."
-        )
-    return LocalStore(Path(uri))
+    @contextmanager
+    def _reading(self, key: str) -> Iterator[Path]:
+        path = self._folder / key
+        try:
+            yield path
+        except FileNotFoundError as error:
+            raise ModelNotFoundError(not_published(self.uri, key)) from error
+        except OSError as error:
+            raise ModelUnavailableError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def sha256(data: bytes) -> str:
@@ -139,13 +107,13 @@ def sha256(data: bytes) -> str:
 
 
 def file_info(path: Path) -> FileInfo:
-    """Return what a local file is; raises OSError where it cannot be read."""
+    """Return hash and size of a local file; raises OSError where it cannot be read."""
     with path.open("rb") as file:
         return info_of(file)
 
 
 def info_of(file: BinaryIO) -> FileInfo:
-    """Return what the rest of an open file is."""
+    """Return hash and size of the rest of an open file."""
     digest = hashlib.sha256()
     size = 0
     while chunk := file.read(_CHUNK):
@@ -155,7 +123,7 @@ def info_of(file: BinaryIO) -> FileInfo:
 
 
 def check(found: FileInfo, wanted: FileInfo, where: str) -> None:
-    """Compare what a file is with what it must be.
+    """Compare a file with what ``model.json`` says of it.
 
     Raises:
         ModelCorruptError: They differ; ``where`` names the file in the message.
@@ -170,7 +138,7 @@ def check(found: FileInfo, wanted: FileInfo, where: str) -> None:
 
 
 def not_published(uri: str, key: str) -> str:
-    """Return the sentence for a file that is not in the store."""
+    """Return the message for a file that is not in the store."""
     return (
         f"There is no {key} at {uri}. Publish a model there "
         "(python -m training publish RUN STORE), or correct the model's address."

@@ -1,4 +1,4 @@
-"""The test transform: from a decoded picture to the network's input.
+"""The test transform: from an image file to the network's input.
 
 It is stored in ``model.json`` as a list of named operations, so that serving and evaluation apply
 the very transform that the model was tested with.
@@ -13,36 +13,49 @@ from typing import Any
 from PIL import Image
 
 from model_loader.errors import ModelCorruptError, ModelIncompatibleError
-from model_loader.operations import IMAGE_OPS, ImageOp, Normalize, Pixels, apply_ops, decode_for
+from model_loader.image import EncodedImage
+from model_loader.operations import (
+    IMAGE_OPS,
+    ImageOp,
+    Normalize,
+    Pixels,
+    apply_ops,
+    needed_size,
+)
 
 
 @dataclass(frozen=True)
 class Transform:
-    """Picture operations in order, then one normalisation.
+    """Image operations in order, then one normalisation.
 
     Attributes:
-        image_ops: Applied first, in order, each from RGB picture to RGB picture.
-        normalize: Applied last, from picture to pixels.
+        image_ops: Applied first, in order, each from RGB image to RGB image.
+        normalize: Applied last, from image to pixels.
     """
 
     image_ops: tuple[ImageOp, ...]
     normalize: Normalize
 
     def __call__(self, image: Image.Image) -> Pixels:
-        """Turn an RGB picture of any size into pixels: float32 [3, H, W], normalised."""
-        return self.normalize(self.resize(image))
+        """Turn an RGB image of any size into pixels: float32 [3, H, W], normalised."""
+        return self.normalize(self.apply(image))
 
-    def decode(self, data: bytes) -> Image.Image:
-        """Decode a file, no larger than the first operation needs it.
+    def apply(self, image: Image.Image) -> Image.Image:
+        """Apply the image operations alone."""
+        return apply_ops(self.image_ops, image)
+
+    def needed_size(self, width: int, height: int) -> tuple[int, int]:
+        """Return the smallest (width, height) at which an image of this size may be decoded."""
+        return needed_size(self.image_ops, width, height)
+
+    def prepare(self, data: bytes) -> Pixels:
+        """Decode an image file, no larger than needed, and transform it: float32 [3, H, W].
 
         Raises:
             InputError: It cannot be decoded; see ``EncodedImage``.
         """
-        return decode_for(self.image_ops, data)
-
-    def resize(self, image: Image.Image) -> Image.Image:
-        """Apply the picture operations alone: what training keeps of a decoded picture."""
-        return apply_ops(self.image_ops, image)
+        encoded = EncodedImage.read(data)
+        return self(encoded.decode(self.needed_size(*encoded.size)))
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return the list of named operations that ``from_json`` takes."""

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-from model_loader.image.encoded import (
-    MAX_PIXELS,
-    MAX_SIDE,
-    SCALES,
-    EncodedImage,
-    decode_image,
-)
+from model_loader.image.encoded import EncodedImage
 
-__all__ = ["MAX_PIXELS", "MAX_SIDE", "SCALES", "EncodedImage", "decode_image"]
+__all__ = ["EncodedImage"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from operator import floordiv
 from typing import Any
 
 from PIL import Image
@@ -20,19 +21,13 @@ from model_loader.image.formats import format_of, open_image, read_essentials
 from model_loader.image.jpeg import MAX_SCANS, MEANS_ALONE, has_too_many_scans, without_detail
 from model_loader.image.orientation import SIDEWAYS
 from model_loader.image.rgb import check_mode, to_rgb
+from model_loader.limits import MAX_PIXELS, MAX_SIDE
 
-MAX_PIXELS = 50_000_000
-"""Pixels of the largest image that is decoded. 50 megapixels are 200 MB in memory; with the way
-there, from a transparent or a progressive file, four times as much for a moment."""
-
-MAX_SIDE = 65_535
-"""Pixels of the longest side, as JPEG and GIF have it. Each row of an image costs a little."""
-
-SCALES = (8, 4, 2)
-"""What an image can be shrunk by while it is decoded: what JPEG's blocks of 8 × 8 allow."""
+_SCALES = (8, 4, 2)
+"""Factors by which an image can be shrunk while it is decoded, as JPEG's blocks of 8 × 8 allow."""
 
 _UNSUPPORTED = re.compile("unsupported|not yet supported|unknown pixel mode|cannot handle", re.I)
-"""In what Pillow says of a whole file of a kind that it does not read."""
+"""Words in Pillow's messages about a whole file of a kind that it does not read."""
 
 
 class EncodedImage:
@@ -57,6 +52,7 @@ class EncodedImage:
         self._data = data
         self._essentials = essentials
         self._image: ImageFile | None = image
+        self._decoded: dict[int, Image.Image] = {}
 
     @classmethod
     def read(cls, data: Buffer) -> EncodedImage:
@@ -84,22 +80,27 @@ class EncodedImage:
         _check_size(*encoded.size, encoded.cost)
         return encoded
 
-    def scale_for(self, needed: tuple[int, int]) -> int:
-        """Return by how much the image can be shrunk and still have this (width, height)."""
-        room = min(has // needs for has, needs in zip(self.size, needed, strict=True))
-        return next((scale for scale in SCALES if scale <= room), 1)
-
-    def decode(self, scale: int = 1) -> Image.Image:
+    def decode(self, needed: tuple[int, int] | None = None) -> Image.Image:
         """Decode the image: a GIF's first frame, upright, in RGB, transparency laid on white.
 
+        The last result is kept: an image of the same scale is not decoded again.
+
         Args:
-            scale: 1, or one of ``SCALES``: the sides are divided by it and rounded up. A JPEG is
-                then decoded in a fraction of the time and memory.
+            needed: The smallest (width, height) that is enough; None for every pixel. Where both
+                sides have twice as many pixels or more, they are divided by 2, 4 or 8 and rounded
+                up. A JPEG is then decoded in a fraction of the time and memory.
 
         Raises:
             UndecodableImageError: The file is damaged or made to be slow, or its pixels have no
                 fixed range.
         """
+        room = min(map(floordiv, self.size, needed or self.size))
+        scale = next((scale for scale in _SCALES if scale <= room), 1)
+        if scale not in self._decoded:
+            self._decoded = {scale: self._decode(scale)}
+        return self._decoded[scale]
+
+    def _decode(self, scale: int) -> Image.Image:
         image, self._image = self._image, None
         if image is None:  # decoded before, at another scale
             image = open_image(self._data, self.format, self._essentials)
@@ -125,11 +126,6 @@ class EncodedImage:
                 f"The {self.format} image of {width} × {height} pixels is damaged or cut short "
                 f"({error}). Send the file again, or save it anew in an image editor."
             ) from error
-
-
-def decode_image(data: bytes) -> Image.Image:
-    """Decode every pixel of a file; see ``EncodedImage`` for what it raises."""
-    return EncodedImage.read(data).decode()
 
 
 def _open(data: Buffer, format_: str) -> tuple[Essentials, ImageFile]:

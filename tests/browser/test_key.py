@@ -12,9 +12,9 @@ from werkzeug.wrappers import Request, Response
 
 from handler import create_app
 from model_loader import SharedModel
+from samples.draw import draw_image
 from tests.support.servers import Moody, serving
 from tests.support.versions import build_version
-from training.samples.draw import draw_image
 
 ROOT = Path(__file__).resolve().parents[2]
 OPEN = ("/", "/ping")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from samples.draw import draw_image
 from tests.support.versions import LABELS
-from training.samples.draw import draw_image
 
 
 @pytest.fixture

@@ -82,7 +82,9 @@ def test_it_holds_the_function_and_torch_for_the_cpu_and_neither_training_nor_te
 ) -> None:
     held = set(run_python(image, "import os; print(*os.listdir())").split())
     assert {"handler.py", "service", "model_loader", "torch", "boto3"} <= held
-    assert held.isdisjoint({"training", "tests", "torchvision", "triton", "nvidia", "onnxruntime"})
+    assert held.isdisjoint(
+        {"training", "samples", "tests", "torchvision", "triton", "nvidia", "onnxruntime"}
+    )
     assert run_python(image, "import torch; print(torch.version.cuda)").strip() == "None"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from model_loader import ModelMismatchError, ModelUnavailableError, SharedModel, latest, load_model
+from model_loader import ModelMismatchError, ModelUnavailableError, SharedModel, load_model, refresh
 from model_loader.store import file_info
 from tools.local_aws.gateway_events import rest_event
 from tools.local_aws.rie import Emulator, run_checkout
@@ -179,7 +179,7 @@ def test_where_s3_goes_away_the_old_version_answers_and_the_log_says_why_once(
         lead_to(s3, monkeypatch)
         warm = SharedModel(publish(several[0], f"s3://{BUCKET}/models"), "onnx", "0.001")
         assert warm.get().metadata.version == "0"
-    caplog.set_level(logging.ERROR, latest.__name__)
+    caplog.set_level(logging.ERROR, refresh.__name__)
     for _ in range(3):
         time.sleep(0.01)
         assert warm.get().metadata.version == "0"

@@ -83,7 +83,8 @@ def test_it_holds_the_handler_and_what_the_handler_imports_of_the_project(
 
 
 def test_it_holds_no_tests_and_nothing_of_training(archive: zipfile.ZipFile) -> None:
-    folders = {"tests", "test", "testing", "testdata", "examples", "training", "benchmarks"}
+    folders = {"tests", "test", "testing", "testdata", "examples"}
+    folders |= {"training", "samples", "benchmarks"}
     unwanted = [
         str(path)
         for path in paths(archive)

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_loader import ClassifierError, decode_image
+from model_loader import ClassifierError, EncodedImage
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def main() -> None:
     data = sys.stdin.buffer.read()
     before, begin = _peak(), time.process_time()
     try:
-        decode_image(data)
+        EncodedImage.read(data).decode()
         outcome = "decoded"
     except ClassifierError as error:
         outcome = type(error).__name__

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from samples.draw import draw_sample_data
 from training.data.source import DataSource
 from training.recipe import load_recipe
 from training.report.page import write_report
-from training.samples.draw import draw_sample_data
 from training.train import train
 
 RATE = 0.02

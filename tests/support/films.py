@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from training.samples.draw import CLASSES, draw_image
+from samples.draw import CLASSES, draw_image
 from training.video.opencv import cv2, to_levels
 
 CODECS = {".mp4": "mp4v", ".avi": "MJPG"}

@@ -9,6 +9,8 @@ import zlib
 import numpy as np
 from PIL import Image
 
+from model_loader import EncodedImage
+
 GIF_BOMB = b"GIF89a\1\0\1\0\0\0\0,\0\0\0\0" + struct.pack("<HH", 60_000, 60_000) + b"\0\2\0;"
 WEBP_BOMB = b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + 2 * b"\xff\x3f\0"
 """A few bytes whose headers promise 3,600 and 268 million pixels."""
@@ -19,6 +21,11 @@ def encode(image: Image.Image, format: str, **options: object) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format, **options)
     return buffer.getvalue()
+
+
+def decode_image(data: bytes) -> Image.Image:
+    """Decode every pixel of an image file."""
+    return EncodedImage.read(data).decode()
 
 
 def noise(width: int, height: int, seed: int = 0) -> Image.Image:

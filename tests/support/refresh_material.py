@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from model_loader import Metadata, SharedModel, latest
+from model_loader import Metadata, SharedModel, refresh
 from training.published.publish import publish
 
 
@@ -16,7 +16,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1e9
-        monkeypatch.setattr(latest, "time", SimpleNamespace(time=lambda: self.now))
+        monkeypatch.setattr(refresh, "time", SimpleNamespace(time=lambda: self.now))
 
     def wait(self, seconds: float = 60) -> None:
         self.now += seconds

@@ -18,6 +18,7 @@ from werkzeug.test import Client
 
 from handler import create_app
 from model_loader import EncodedImage, SharedModel
+from samples.draw import draw_sample_data
 from tests.support.cleaning_material import put, scene
 from tests.support.command_line import QUICK_RUN, run
 from tests.support.images import encode
@@ -28,7 +29,6 @@ from training.models.classifier import Classifier, build_model
 from training.output.terminal import Terminal
 from training.pixels import decoding
 from training.published.publish import publish
-from training.samples.draw import draw_sample_data
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -110,9 +110,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     calls: list[int] = []
 
     class Counting(EncodedImage):
-        def decode(self, scale: int = 1) -> Image.Image:
+        def _decode(self, scale: int) -> Image.Image:
             calls.append(len(self._data))
-            return super().decode(scale)
+            return super()._decode(scale)
 
     monkeypatch.setattr(decoding, "EncodedImage", Counting)
     return calls

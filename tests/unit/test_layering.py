@@ -74,9 +74,13 @@ def test_a_cold_start_with_onnx_imports_only_what_the_first_answer_needs(
 @pytest.mark.parametrize(
     ("package", "forbidden"),
     [
-        ("model_loader", {"training", "handler", "service", "torchvision", "flask", "werkzeug"}),
-        ("service", {"training", "handler", "torchvision", "torch", "boto3"}),
+        (
+            "model_loader",
+            {"training", "samples", "handler", "service", "torchvision", "flask", "werkzeug"},
+        ),
+        ("service", {"training", "samples", "handler", "torchvision", "torch", "boto3"}),
         ("training", {"handler", "service"}),
+        ("samples", {"training", "model_loader", "handler", "service", "torch"}),
     ],
 )
 def test_a_package_imports_nothing_behind_its_doors(package: str, forbidden: set[str]) -> None:

@@ -98,7 +98,7 @@ def _examine(root: Path, row: LabelledImage) -> Examined:
 def _examine_bytes(row: LabelledImage, data: bytes) -> Examined:
     try:
         encoded = EncodedImage.read(data)
-        image = encoded.decode(encoded.scale_for(_ENOUGH))
+        image = encoded.decode(_ENOUGH)
     except InputError as error:
         reason = str(error).split(". ")[0]
         return Examined(row.file, row.label, _rule(row.file, data, error), reason, len(data))

@@ -27,8 +27,8 @@ def sample_data(
     seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same images.")] = 0,
 ) -> None:
     """Draw a small labelled set: birds, quadcopters and winged drones over skies."""
+    from samples.draw import CLASSES, draw_sample_data
     from training.output.progress import progress
-    from training.samples.draw import CLASSES, draw_sample_data
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise TrainingError(f"{folder} exists already. Give a new or empty folder.")

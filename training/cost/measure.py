@@ -9,8 +9,8 @@ from pathlib import Path
 from statistics import median
 
 from model_loader import InputError, Model, ModelIncompatibleError, Timings, load_model
+from samples.draw import CLASSES, draw_image
 from training.errors import TrainingError
-from training.samples.draw import CLASSES, draw_image
 
 RUNS = 20
 """Of which the median is taken."""

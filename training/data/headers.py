@@ -7,8 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_loader import EncodedImage, InputError, TooLargeError, UnsupportedImageError
-from model_loader.image import MAX_PIXELS
+from model_loader import (
+    MAX_PIXELS,
+    EncodedImage,
+    InputError,
+    TooLargeError,
+    UnsupportedImageError,
+)
 from model_loader.image.essentials import FileBytes
 from training.data.table import LabelledImage
 from training.output.progress import progress

@@ -20,9 +20,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from model_loader import FileInfo, Metadata, ModelUnavailableError, SelfTest, Transform, load_model
-from model_loader.engine import ENGINES, Network, load_onnx
-from model_loader.model import softmax
+from model_loader import (
+    FileInfo,
+    Metadata,
+    Model,
+    ModelUnavailableError,
+    SelfTest,
+    Transform,
+    load_model,
+)
+from model_loader.engine import ENGINES, load_onnx
 from model_loader.store import file_info
 from training.errors import TrainingError
 from training.export.int8_graph import Images, write_int8
@@ -76,7 +83,7 @@ def export_version(
     network.eval()
     provenance = provenance or Provenance()
     picture = _self_test_picture()
-    images = torch.from_numpy(transform(transform.decode(picture)))[None]
+    images = torch.from_numpy(transform.prepare(picture))[None]
     with torch.inference_mode():
         probabilities = network(images).softmax(1)[0].tolist()
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -120,9 +127,11 @@ def calibrate_version(
     metadata = replace(
         model.metadata, temperature=temperature, threshold=threshold, metrics=metrics
     )
-    self_test = replace(metadata.self_test, probabilities=_answer(metadata, model.network))
+    self_test = replace(
+        metadata.self_test, probabilities=_answer(replace(model, metadata=metadata))
+    )
     if self_test.int8:
-        answer = _answer(metadata, load_model(str(folder), "onnx").network)
+        answer = _answer(replace(load_model(str(folder), "onnx"), metadata=metadata))
         self_test = replace(self_test, int8={_INT8: answer})
     metadata = replace(metadata, self_test=self_test)
     _write_metadata(metadata, folder)
@@ -160,16 +169,16 @@ def int8_version(folder: Path, target: Path, images: Images) -> Metadata:
         created=created.isoformat(timespec="seconds"),
         files=files,
     )
-    answer = _answer(metadata, load_onnx(target / _INT8))
+    answer = _answer(Model(metadata, "onnx", load_onnx(target / _INT8)))
     metadata = replace(metadata, self_test=replace(metadata.self_test, int8={_INT8: answer}))
     _write_metadata(metadata, target)
     return metadata
 
 
-def _answer(metadata: Metadata, network: Network) -> tuple[float, ...]:
-    """Return what a file of a version answers to the self-test's picture."""
-    images = metadata.transform(metadata.transform.decode(metadata.self_test.image))[None]
-    return tuple(softmax(network(images), metadata.temperature)[0].tolist())
+def _answer(model: Model) -> tuple[float, ...]:
+    """Return the probabilities of a model's self-test image."""
+    image = model.prepare(model.metadata.self_test.image)
+    return tuple(model.probabilities(image[None])[0].tolist())
 
 
 def _write_metadata(metadata: Metadata, folder: Path) -> None:

@@ -26,7 +26,7 @@ import numpy as np
 from PIL import __version__ as pillow_version
 from PIL import features
 
-from model_loader import image, operations
+from model_loader import image, limits, operations
 from model_loader.operations import ImageOp
 from training.errors import TrainingError
 from training.files.atomic import HiddenFolder, remove_stale
@@ -39,6 +39,7 @@ _LEVELS, _INDEX, _LOCK = "levels.u8", "index.json", ".lock"
 _UNFINISHED = ".unfinished-"
 
 DECODER = (
+    limits,
     operations,
     *(import_module(f"{image.__name__}.{part.name}") for part in iter_modules(image.__path__)),
 )

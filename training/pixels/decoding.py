@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from model_loader import EncodedImage, InputError
-from model_loader.operations import ImageOp, apply_ops, decode_for, scale_for
+from model_loader.operations import ImageOp, apply_ops, needed_size
 from training.data.contents import Content, Skips, in_threads, unreadable
 from training.data.table import LabelledImage
 from training.errors import TrainingError
@@ -47,7 +47,8 @@ def read_image(path: Path, ops: Ops = ()) -> Image.Image:
         TrainingError: It cannot be read or decoded.
     """
     try:
-        return decode_for(ops, path.read_bytes())
+        encoded = EncodedImage.read(path.read_bytes())
+        return encoded.decode(needed_size(ops, *encoded.size))
     except OSError as error:
         raise TrainingError(f"The image {path} cannot be read: {error.strerror}.") from error
     except InputError as error:
@@ -255,14 +256,10 @@ def _decode(
 def _pictures(data: bytes, ops_lists: Sequence[Ops]) -> list[Levels]:
     """Return what each list makes of a file, which is decoded once for all that need one size."""
     encoded = EncodedImage.read(data)
-    decoded: dict[int, Image.Image] = {}
-    pictures = []
-    for ops in ops_lists:
-        scale = scale_for(ops, encoded)
-        if scale not in decoded:
-            decoded[scale] = encoded.decode(scale)
-        pictures.append(np.asarray(apply_ops(ops, decoded[scale])))
-    return pictures
+    return [
+        np.asarray(apply_ops(ops, encoded.decode(needed_size(ops, *encoded.size))))
+        for ops in ops_lists
+    ]
 
 
 def _size(levels: Levels) -> tuple[int, int]:

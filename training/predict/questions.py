@@ -73,7 +73,7 @@ class Frame:
 
     def classify(self, model: Model) -> Prediction:
         """Answer it as it is."""
-        return classify_picture(model, self.picture)
+        return model.classify_decoded(self.picture)
 
 
 @dataclass(frozen=True)
@@ -120,12 +120,6 @@ def reason(error: OSError | InputError) -> str:
     if isinstance(error, OSError):
         return f"It cannot be read: {error.strerror}."
     return str(error)
-
-
-def classify_picture(model: Model, picture: Image.Image) -> Prediction:
-    """Classify a picture of mode RGB that needs no decoding, such as a video's frame."""
-    pixels = model.metadata.transform(picture)
-    return model.predict(model.probabilities(pixels[None])[0])
 
 
 def printable(path: Path) -> str:

@@ -7,11 +7,12 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from model_loader import FileInfo
-from model_loader.store import Tagged, file_info, sha256
+from model_loader.store import file_info, sha256
 from training.errors import TrainingError
 from training.files.atomic import replacing
 from training.output.progress import console
@@ -29,6 +30,14 @@ _UNSAFE = (
     "The store of the bucket {} does not check the conditions of a write (If-None-Match): where "
     "two people publish at once, one may overwrite the other. Publish from one place at a time."
 )
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """A small file's bytes, and a tag that only these bytes have: in S3 the ETag."""
+
+    data: bytes
+    tag: str
 
 
 class Destination(Protocol):

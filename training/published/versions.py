@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from model_loader import Metadata, Model, ModelNotFoundError, ModelUnavailableError
 from model_loader.engine import ENGINES
+from model_loader.loading import find_current, load_version, open_store
 from model_loader.metadata import checked_name
-from model_loader.model import find_current, load_version
-from model_loader.store import Store, Tagged, open_store, sha256
+from model_loader.store import Store, sha256
 from training.errors import TrainingError
 from training.output.terminal import few
 from training.published.publish import CURRENT, current_version, make_current
 from training.published.s3_access import waiting
-from training.published.store import Destination, open_destination
+from training.published.store import Destination, Tagged, open_destination
 
 if TYPE_CHECKING:
     from training.evaluation.figures import Evaluation

@@ -177,7 +177,7 @@ def _heat_thumbnail(
         return None
     # What is scaled only is shown as it is: heat on a squashed picture misleads the eye.
     is_scaled = all(isinstance(op, Resize | Fit) for op in transform.image_ops)
-    small = shrink(image if is_scaled else transform.resize(image))
+    small = shrink(image if is_scaled else transform.apply(image))
     height, width = inputs.shape[2:]
     return thumbnail(overlay(small, lay_out(heat[0], grid, (height, width), small.size[::-1])))
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from model_loader import Model, Prediction
-from training.predict.questions import classify_picture
 from training.video.caption import Rate, caption, fit
 from training.video.clip import VideoFrame
 from training.video.newest import Newest
@@ -52,7 +51,7 @@ def label_live(
     for frame in frames:
         if frame is not None:
             picture = to_picture(frame.levels)
-            prediction = classify_picture(model, picture)
+            prediction = model.classify_decoded(picture)
             speed = rate.tick()
             notes = [note for note in (f"{speed:.1f} frames/s", screen.note) if note]
             screen.show(caption(fit(picture), prediction, *notes), frame.seconds)

@@ -13,7 +13,7 @@ from PIL import Image
 from werkzeug.test import Client
 
 from handler import create_app
-from model_loader import ClassifierError, EncodedImage, SharedModel, decode_image
+from model_loader import ClassifierError, EncodedImage, SharedModel
 from model_loader.image.jpeg import MAX_SCANS
 from tests.support.costly_files import (
     DEFLATE,
@@ -41,7 +41,7 @@ from tests.support.costly_files import (
     xz,
 )
 from tests.support.decode_cost import Cost, cost_of
-from tests.support.images import encode, png_that_claims
+from tests.support.images import decode_image, encode, png_that_claims
 
 MODEL = Path(__file__).resolve().parents[3] / "models" / "flying-objects"
 

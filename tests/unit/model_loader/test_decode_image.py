@@ -14,10 +14,17 @@ from model_loader import (
     TooLargeError,
     UndecodableImageError,
     UnsupportedImageError,
-    decode_image,
 )
 from tests.support.costly_files import bmp, strips, tiff_of
-from tests.support.images import GIF_BOMB, WEBP_BOMB, encode, halves, noise, png_that_claims
+from tests.support.images import (
+    GIF_BOMB,
+    WEBP_BOMB,
+    decode_image,
+    encode,
+    halves,
+    noise,
+    png_that_claims,
+)
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
@@ -174,7 +181,7 @@ def test_a_file_is_opened_once_and_decoded_once(
         monkeypatch.setattr(ImageFile.ImageFile, name, counted)
     encoded = EncodedImage.read(data)
     assert calls == ["__init__"]
-    encoded.decode(encoded.scale_for((20, 20)))
+    encoded.decode((20, 20))
     assert calls == ["__init__", "load_prepare"]
 
 

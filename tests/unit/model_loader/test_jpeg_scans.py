@@ -8,9 +8,9 @@ import time
 import pytest
 from PIL import Image
 
-from model_loader import UndecodableImageError, decode_image
+from model_loader import UndecodableImageError
 from model_loader.image.jpeg import MAX_SCANS, has_too_many_scans
-from tests.support.images import noise
+from tests.support.images import decode_image, noise
 
 
 def jpeg(image: Image.Image, **how: object) -> bytes:

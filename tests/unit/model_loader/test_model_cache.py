@@ -30,7 +30,7 @@ from model_loader.store import FileInfo, file_info
 
 full = SimpleNamespace(free=0)
 model_loader.cache.shutil = SimpleNamespace(disk_usage=lambda _: full)
-store = S3Store.from_uri("s3://a-bucket/models/m")
+store = S3Store("s3://a-bucket/models/m")
 infos = [(f"{i}.bin", FileInfo(sha256, int(size))) for i, (sha256, size) in
          enumerate(zip(sys.argv[2::2], sys.argv[3::2]))]
 print("ready", flush=True)
@@ -87,7 +87,7 @@ def test_what_is_used_or_downloaded_stays_and_what_a_killed_process_left_goes(
     first, second = (file_info(tmp_path / f"{i}.bin") for i in range(2))
     full = SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=0))
     monkeypatch.setattr("model_loader.cache.shutil", full)
-    one, other = (S3Store.from_uri(f"s3://{BUCKET}/models/m") for _ in range(2))
+    one, other = (S3Store(f"s3://{BUCKET}/models/m") for _ in range(2))
     with one.fetch("0.bin", first) as used:
         (used.parent / ".partial-left").write_bytes(b"half")
         with (used.parent / ".partial-now").open("wb") as downloaded:

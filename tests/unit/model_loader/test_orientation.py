@@ -13,10 +13,10 @@ from PIL import Image
 from PIL.Image import Transpose
 from PIL.PngImagePlugin import PngInfo
 
-from model_loader import EncodedImage, decode_image
+from model_loader import EncodedImage
 from model_loader.image.essentials import FileBytes
 from tests.support.costly_files import chunk
-from tests.support.images import encode
+from tests.support.images import decode_image, encode
 from training.data.headers import read_header
 from training.data.table import LabelledImage
 
@@ -156,8 +156,9 @@ def test_an_image_is_decoded_upright(make: Callable[[int], bytes], orientation: 
 def test_so_it_is_where_it_is_shrunk_while_it_is_decoded(
     make: Callable[[int], bytes], orientation: int, scale: int
 ) -> None:
-    image = EncodedImage.read(make(orientation)).decode(scale)
-    assert image.size == (320 // scale, 160 // scale)
+    size = (320 // scale, 160 // scale)
+    image = EncodedImage.read(make(orientation)).decode(size)
+    assert image.size == size
     assert difference(image, upright().reduce(scale)) < 8
 
 

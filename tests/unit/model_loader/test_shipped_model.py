@@ -10,9 +10,9 @@ import torch
 
 from model_loader import Model, load_model
 from model_loader.engine import ENGINES
+from samples.draw import draw_sample_data
 from training.models.classifier import build_model
 from training.models.weights import MODELS, find_weights, shipped_weights
-from training.samples.draw import draw_sample_data
 
 FOLDER = MODELS / "flying-objects"
 PER_CLASS = 20

@@ -17,11 +17,10 @@ from model_loader import (
     Normalize,
     Resize,
     Transform,
-    decode_image,
 )
 from model_loader.operations import IMAGE_OPS, CenterCrop, Fit, ImageOp, Pad
-from tests.support.images import encode, halves, noise
-from training.samples.draw import CLASSES, draw_image
+from samples.draw import CLASSES, draw_image
+from tests.support.images import decode_image, encode, halves, noise
 from training.torchvision_import import torchvision
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

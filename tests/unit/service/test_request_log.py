@@ -313,7 +313,7 @@ def test_whatever_else_is_logged_is_a_json_line_with_its_request(
     configure_logging(current_request_id)
     monkeypatch.setattr("handler.answer", fail)
     handler.lambda_handler(event, Context)
-    logging.getLogger("model_loader.latest").info("Version %s is served from now on", "7")
+    logging.getLogger("model_loader.refresh").info("Version %s is served from now on", "7")
     logging.getLogger("botocore").info("Found credentials")
     error, request, news = map(json.loads, capsys.readouterr().out.splitlines())
     assert (error["level"], error["message"]) == ("ERROR", "Unexpected error")
@@ -322,7 +322,7 @@ def test_whatever_else_is_logged_is_a_json_line_with_its_request(
     assert "Traceback" in error["exception"]
     assert (request["status"], request["error"]) == (500, "Internal error")
     assert (news["level"], news["message"]) == ("INFO", "Version 7 is served from now on")
-    assert news["logger"] == "model_loader.latest"
+    assert news["logger"] == "model_loader.refresh"
     assert "request_id" not in news
 
 

@@ -40,7 +40,7 @@ def shapes(images: Images, recipe: Recipe, stage: Stage) -> set[tuple[tuple[int,
     ):
         for number, row in enumerate(rows):
             file = (images.table.root / row.file).read_bytes()
-            wanted = transform(transform.decode(file)).shape
+            wanted = transform.prepare(file).shape
             found.add((tuple(part[number][0].shape), tuple(wanted)))
     return found
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.samples.draw import CLASSES, draw_image, draw_sample_data
+from samples.draw import CLASSES, draw_image, draw_sample_data
 
 PER_CLASS = 40
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from samples.draw import CLASSES, draw_image
 from tests.support.command_line import mistake, run
 from tests.support.images import encode, noise
 from training import train as train_module
-from training.samples.draw import CLASSES, draw_image
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from model_loader import Model, latest
+from model_loader import Model, refresh
 from tests.support.refresh_material import Clock, Versions
 from tests.support.versions import build_version
 from tests.unit.conftest import BUCKET
@@ -44,11 +44,11 @@ def anywhere(request: pytest.FixtureRequest, built: Path, tmp_path: Path) -> Ver
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The folder of each version that is loaded."""
     folders: list[str] = []
-    load = latest.load_version
+    load = refresh.load_version
 
     def recording(store: Any, folder: str, *rest: Any, **options: Any) -> Model:
         folders.append(folder)
         return load(store, folder, *rest, **options)
 
-    monkeypatch.setattr(latest, "load_version", recording)
+    monkeypatch.setattr(refresh, "load_version", recording)
     return folders

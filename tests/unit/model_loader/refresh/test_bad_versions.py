@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from model_loader import Model, ModelUnavailableError, latest
+from model_loader import Model, ModelUnavailableError, refresh
 from model_loader.store import LocalStore
 from tests.support.refresh_material import Clock, Versions, served, shared
 from tests.unit.conftest import BUCKET, cache_of
@@ -111,7 +111,7 @@ def test_an_error_that_nobody_foresaw_leaves_the_old_version_and_a_trace_in_the_
     def out_of_memory(*_: Any) -> Model:
         raise MemoryError("no memory for two")
 
-    monkeypatch.setattr(latest, "load_version", out_of_memory)
+    monkeypatch.setattr(refresh, "load_version", out_of_memory)
     clock.wait()
     assert served(model) == versions.first
     assert "MemoryError" in caplog.text

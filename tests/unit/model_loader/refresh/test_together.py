@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from model_loader import Model, latest
+from model_loader import Model, refresh
 from model_loader.store import LocalStore
 from tests.support.refresh_material import Clock, Versions, served, shared
 
@@ -20,14 +20,14 @@ def test_others_are_answered_with_the_old_version_while_one_loads_the_new(
     served(model)
     versions.publish_second()
     loading, may_end = threading.Event(), threading.Event()
-    load = latest.load_version
+    load = refresh.load_version
 
     def slow(*arguments: Any) -> Model:
         loading.set()
         assert may_end.wait(10)
         return load(*arguments)
 
-    monkeypatch.setattr(latest, "load_version", slow)
+    monkeypatch.setattr(refresh, "load_version", slow)
     clock.wait()
     with ThreadPoolExecutor(1) as pool:
         noticing = pool.submit(served, model)
@@ -61,9 +61,9 @@ def test_who_finds_a_check_made_in_the_meantime_makes_none(
     clock.wait()
     asked = []
     saw_that_it_is_due, may_go_on = threading.Event(), threading.Event()
-    is_due = latest.LatestModel._is_due
+    is_due = refresh.LatestModel._is_due
 
-    def hesitating(self: latest.LatestModel) -> bool:
+    def hesitating(self: refresh.LatestModel) -> bool:
         answer = is_due(self)
         if threading.current_thread().name.startswith("late"):
             saw_that_it_is_due.set()
@@ -71,7 +71,7 @@ def test_who_finds_a_check_made_in_the_meantime_makes_none(
         return answer
 
     monkeypatch.setattr(LocalStore, "is_changed", lambda _, key, tag: asked.append(key))
-    monkeypatch.setattr(latest.LatestModel, "_is_due", hesitating)
+    monkeypatch.setattr(refresh.LatestModel, "_is_due", hesitating)
     with ThreadPoolExecutor(1, thread_name_prefix="late") as pool:
         late = pool.submit(served, model)
         assert saw_that_it_is_due.wait(10)
@@ -88,7 +88,7 @@ def test_a_load_that_takes_long_goes_on_after_the_answer(
     served(model)
     versions.publish_second()
     may_end, ended = threading.Event(), threading.Event()
-    load = latest.load_version
+    load = refresh.load_version
 
     def slow(*arguments: Any) -> Model:
         assert may_end.wait(10)
@@ -97,8 +97,8 @@ def test_a_load_that_takes_long_goes_on_after_the_answer(
         finally:
             ended.set()
 
-    monkeypatch.setattr(latest, "load_version", slow)
-    monkeypatch.setattr(latest, "LONGEST_WAIT", 0.01)
+    monkeypatch.setattr(refresh, "load_version", slow)
+    monkeypatch.setattr(refresh, "LONGEST_WAIT", 0.01)
     clock.wait()
     assert served(model) == versions.first
     may_end.set()

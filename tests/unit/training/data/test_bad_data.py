@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from samples.draw import draw_image
 from tests.support.command_line import mistake, run
 from tests.support.images import encode, noise
 from tests.unit.training.test_training_cli import SMALL
@@ -15,7 +16,6 @@ from training import train as train_module
 from training.data import contents
 from training.errors import InterruptedRunError
 from training.run import Run
-from training.samples.draw import draw_image
 
 THOUSANDS = 10_000
 CLASSES = ("a", "b")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from model_loader import decode_image
+from tests.support.images import decode_image
 from tests.support.pixel_material import load, make
 from training.data import contents as contents_module
 from training.data.contents import Skips, cores, fingerprint, in_threads, read_contents

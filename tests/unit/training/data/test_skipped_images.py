@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model_loader import decode_image
+from tests.support.images import decode_image
 from tests.support.pixel_material import SQUASH, load, make
 from training.data.contents import Skips, read_contents
 from training.data.table import ImageTable, read_folder

@@ -15,6 +15,7 @@ from werkzeug.test import Client
 
 from handler import create_app
 from model_loader import SharedModel, load_model
+from samples.draw import CLASSES, draw_sample_data
 from tests.support.command_line import SMALL_RUN, mistake, run
 from tests.support.images import encode, noise
 from training.data.split import PARTS, Split, read_split, write_split
@@ -24,7 +25,6 @@ from training.evaluation.answers import Answers, read_answers
 from training.evaluation.figures import measure
 from training.evaluation.runs import finish_run
 from training.run import Run
-from training.samples.draw import CLASSES, draw_sample_data
 
 
 @pytest.fixture(scope="module")

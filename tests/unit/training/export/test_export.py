@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from model_loader import Normalize, Resize, Transform, load_model
+from samples.draw import CLASSES, draw_image
 from tests.support.images import encode, noise
 from tests.support.versions import TRANSFORM, TinyNetwork, build_version
 from training.errors import TrainingError
 from training.export.torchscript import export_version
 from training.models.classifier import build_model
-from training.samples.draw import CLASSES, draw_image
 
 
 def test_torchscript_onnx_and_eager_mobilenet_give_the_same_probabilities(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from model_loader import Metadata, ModelCorruptError, load_model
 from model_loader import engine as engine_module
 from model_loader.engine import sums_overflow
 from model_loader.store import file_info
+from samples.draw import draw_sample_data
 from tests.support.command_line import SMALL_RUN, mistake, run
 from tests.support.versions import LABELS, TRANSFORM, build_version
 from training import train as train_module
@@ -27,7 +28,6 @@ from training.export.int8 import Comparison
 from training.export.torchscript import calibrate_version, export_version, int8_version
 from training.published.publish import publish
 from training.published.versions import verified
-from training.samples.draw import draw_sample_data
 
 
 class Layers(nn.Module):

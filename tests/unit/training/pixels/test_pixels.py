@@ -31,7 +31,7 @@ def test_an_item_is_what_the_service_makes_of_the_file(
     assert images.rows == table.rows
     for number, row in enumerate(table.rows):
         image, label = images[number]
-        theirs = transform(transform.decode((table.root / row.file).read_bytes()))
+        theirs = transform.prepare((table.root / row.file).read_bytes())
         assert image.dtype == torch.float32
         np.testing.assert_array_equal(image.numpy(), theirs)
         assert images.sizes[number] == theirs.shape[1:]

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from samples.draw import CLASSES
 from tests.support.drawn_run import RATE, draw_run
 from training.commands.report import report, report_finished
 from training.errors import InterruptedRunError, TrainingError
 from training.report import page as page_module
 from training.report.page import write_report
 from training.report.story import read_story
-from training.samples.draw import CLASSES
 
 VOID = {"meta", "link", "img", "br"}
 

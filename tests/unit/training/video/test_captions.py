@@ -9,12 +9,12 @@ import pytest
 from PIL import Image, ImageChops
 
 from model_loader import UNKNOWN, Prediction
+from samples.draw import draw_image
 from tests.support.command_line import run
 from tests.support.films import greys, write_film
 from tests.support.versions import build_version
 from tests.support.video_material import BIRD
 from training.output import fonts
-from training.samples.draw import draw_image
 from training.video.caption import Rate, caption, fit
 
 

@@ -94,7 +94,7 @@ def test_a_fast_camera_and_a_slow_model_end_with_the_last_frame(
         return number if number is None else VideoFrame(number, "", np.zeros((64, 64, 3), np.uint8))
 
     Keys(monkeypatch, "")
-    monkeypatch.setattr("training.video.live.classify_picture", slow)
+    monkeypatch.setattr(Model, "classify_decoded", slow)
     with Newest(read) as newest:
         shown = list(label_live(model, newest_frames(newest), Window("w", tmp_path)))
     times = [labelled.frame.seconds for labelled in shown]

@@ -113,4 +113,4 @@ def test_a_frame_is_answered_as_the_same_picture_is(
     labelled = list(label_live(model, frames_of(pictures), Window("w", tmp_path)))
     expected = [model.metadata.transform(picture) for picture in pictures]
     for found, pixels in zip(labelled, expected, strict=True):
-        assert found.prediction == model.predict(model.probabilities(pixels[None])[0])
+        assert found.prediction == model.label(model.probabilities(pixels[None])[0])

@@ -18,8 +18,8 @@ import time
 
 from model_loader.engine import import_ahead
 from model_loader.errors import ModelCorruptError, ModelIncompatibleError, ModelUnavailableError
-from model_loader.model import CURRENT, Model, find_current, load_version
-from model_loader.store import open_store
+from model_loader.loading import CURRENT, find_current, load_version, open_store
+from model_loader.model import Model
 
 log = logging.getLogger(__name__)
 

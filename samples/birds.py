@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from training.samples.solids import (
+from samples.solids import (
     Array,
     Chance,
     Colour,

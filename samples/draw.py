@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
-from training.samples.birds import bird, choose_bird
-from training.samples.drones import large_quadcopter, small_quadcopter, winged_drone
-from training.samples.skies import Sky, draw_sky
-from training.samples.solids import Array, Chance, Colour, Light, Livery, View, paint
+from samples.birds import bird, choose_bird
+from samples.drones import large_quadcopter, small_quadcopter, winged_drone
+from samples.skies import Sky, draw_sky
+from samples.solids import Array, Chance, Colour, Light, Livery, View, paint
 
 CLASSES = ("Flying Birds", "Large QuadCopters", "Small QuadCopters", "Winged Drones")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.samples.solids import (
+from samples.solids import (
     Array,
     Chance,
     Colour,

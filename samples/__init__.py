@@ -1,0 +1,1 @@
+"""Drawn images to try things on: birds, quadcopters and winged drones over skies."""

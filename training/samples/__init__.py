@@ -1,1 +1,0 @@
-"""Drawn pictures to try things on: birds, quadcopters and winged drones over skies."""
