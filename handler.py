@@ -23,11 +23,11 @@ from werkzeug.wrappers import Request, Response
 
 from model_loader import ClassifierError, SharedModel
 from service.answers import PROBLEM_TYPE, answer, answer_all
-from service.documents import read_upload_wish
-from service.incoming import NO_UPLOADS, Incoming
+from service.json_bodies import read_upload_request
 from service.lambda_events import checked_event, gateway_id, problem_response
-from service.request_log import current, logged_request
-from service.uploads import read_body, read_uploads
+from service.log.request_log import current, logged_request
+from service.request_files import read_body, read_files
+from service.uploads import NO_UPLOADS, Uploads
 from service.web import App, json_response
 
 ROUTES = (
@@ -38,24 +38,24 @@ PAGE = Path(__file__).parent / "service" / "page.html"
 OPENAPI = Path(__file__).parent / "service" / "openapi.json"
 
 
-def create_app(model: SharedModel, incoming: Incoming = NO_UPLOADS) -> App:
+def create_app(model: SharedModel, uploads: Uploads = NO_UPLOADS) -> App:
     """Return the WSGI app.
 
     Args:
         model: What it answers with, loaded at the first need.
-        incoming: Where large images are uploaded.
+        uploads: Where large images are uploaded.
     """
 
     def classify(request: Request) -> Response:
-        uploads = read_uploads(request, incoming)
+        files = read_files(request, uploads)
         loaded = model.get()
-        if len(uploads) == 1:
-            return json_response(answer(loaded, uploads[0]))
-        return json_response(answer_all(loaded, uploads))
+        if len(files) == 1:
+            return json_response(answer(loaded, files[0]))
+        return json_response(answer_all(loaded, files))
 
     def begin_upload(request: Request) -> Response:
-        media_type = read_upload_wish(read_body(request, incoming))
-        return json_response(incoming.begin(media_type), 201)
+        media_type = read_upload_request(read_body(request, uploads))
+        return json_response(uploads.begin(media_type), 201)
 
     def describe_model(_: Request) -> Response:
         loaded = model.get()
@@ -83,7 +83,7 @@ def create_app(model: SharedModel, incoming: Incoming = NO_UPLOADS) -> App:
 
 
 serverless_wsgi.TEXT_MIME_TYPES.append(PROBLEM_TYPE)
-app = create_app(startup.model, Incoming.from_environment())
+app = create_app(startup.model, Uploads.from_environment())
 startup.finish()
 
 

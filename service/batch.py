@@ -27,12 +27,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from model_loader import ClassifierError, Model, SharedModel
-from service.answers import answer
+from service.answers import KEY_FIELD, ImageFile, answer
 from service.batch_events import BatchError, Item, read_item, unwrap
-from service.log_lines import configure_logging
-from service.objects import Bucket, GoneError, StoredObject
-from service.request_log import current, current_request_id, logged_request
-from service.upload import KEY_FIELD, Upload
+from service.bucket import Bucket, GoneError, StoredObject
+from service.log.log_lines import configure_logging
+from service.log.request_log import current, current_request_id, logged_request
 
 log = logging.getLogger(__name__)
 
@@ -120,9 +119,9 @@ def _answer_once(bucket: Bucket, model: Model, key: str, result: str) -> bool:
     image = bucket.read(key, unless=_answered(earlier, model, key))
     if image is None:
         return True
-    upload = Upload(KEY_FIELD, PurePosixPath(key).name, image.data)
+    file = ImageFile(KEY_FIELD, PurePosixPath(key).name, image.data)
     document = {
-        **answer(model, upload),
+        **answer(model, file),
         "object": {"key": key, "etag": image.etag, "version": image.version},
     }
     text = json.dumps(document, ensure_ascii=False).encode()

@@ -25,8 +25,8 @@ import time
 
 from model_loader import ModelUnavailableError, SharedModel
 from service import cold_start
-from service.log_lines import configure_logging
-from service.request_log import current_request_id
+from service.log.log_lines import configure_logging
+from service.log.request_log import current_request_id
 
 log = logging.getLogger(__name__)
 

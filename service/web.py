@@ -16,7 +16,7 @@ from werkzeug.wrappers import Request, Response
 
 from model_loader import ClassifierError, UnavailableError
 from service.answers import PROBLEM_TYPE, problem, problem_of
-from service.request_log import current
+from service.log.request_log import current
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

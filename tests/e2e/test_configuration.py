@@ -12,8 +12,8 @@ import pytest
 import handler
 from deploy.build_zip import DEFAULT_RUNTIME
 from model_loader import MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES
-from service.documents import IMAGE_TYPES, RAW_TYPE
-from service.metrics import ALWAYS, ANSWERED, LABELS
+from service.json_bodies import IMAGE_TYPES, RAW_TYPE
+from service.log.metrics import ALWAYS, ANSWERED, LABELS
 from tests.e2e.service import run_osls
 from tests.support.openapi import ROUTES
 from tools.local_aws.install import RUNTIME, lambda_architecture

@@ -17,8 +17,8 @@ from handler import create_app
 from model_loader import ModelUnavailableError, SharedModel, StorageError, boto, s3
 from service import batch
 from service.batch import BatchError, lambda_handler
-from service.incoming import Incoming
-from service.objects import Bucket
+from service.bucket import Bucket
+from service.uploads import Uploads
 from tests.support.problems import problem
 
 KEY = "incoming/" + "k" * 32
@@ -85,7 +85,7 @@ class TestAnAnswerOfNonsense:
         self, answering: Callable[[bytes], None], answer: bytes
     ) -> None:
         answering(answer)
-        client = Client(create_app(SharedModel(""), Incoming("s3://a-bucket/incoming")))
+        client = Client(create_app(SharedModel(""), Uploads("s3://a-bucket/incoming")))
         response = client.post("/classify", json={"key": KEY})
         detail = problem(response, response.status_code)
         assert response.get_json()["title"] == "Uploads not available"
@@ -152,7 +152,7 @@ def test_settings_that_make_no_sense_make_uploads_unavailable_and_nothing_else(
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     value = str(tmp_path / "config") if name == "AWS_CONFIG_FILE" else SETTINGS[name]
     monkeypatch.setenv(name, value)
-    client = Client(create_app(SharedModel(""), Incoming("s3://a-bucket/incoming")))
+    client = Client(create_app(SharedModel(""), Uploads("s3://a-bucket/incoming")))
     for response in (client.post("/uploads"), client.post("/classify", json={"key": KEY})):
         problem(response, 503)
         assert response.get_json()["title"] == "Uploads not available"

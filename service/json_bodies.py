@@ -29,7 +29,7 @@ IMAGE_TYPES = (
 )
 
 
-def read_upload_wish(body: bytes) -> str:
+def read_upload_request(body: bytes) -> str:
     """Return the media type of the file that someone wants to upload.
 
     Args:

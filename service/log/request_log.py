@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from model_loader import Model, Prediction
-from service.log_lines import on_lambda, write_line
-from service.metrics import metrics
+from service.log.log_lines import on_lambda, write_line
+from service.log.metrics import metrics
 
 _DIGITS = 4
 _answered_before = False
