@@ -30,10 +30,6 @@ from service.request_files import read_body, read_files
 from service.uploads import NO_UPLOADS, Uploads
 from service.web import App, json_response
 
-ROUTES = (
-    "POST /classify, POST /uploads, GET /model, GET /openapi.json (which describes all of it), "
-    "GET /ping and GET / (a page to drop pictures on)"
-)
 PAGE = Path(__file__).parent / "service" / "page.html"
 OPENAPI = Path(__file__).parent / "service" / "openapi.json"
 
@@ -79,7 +75,7 @@ def create_app(model: SharedModel, uploads: Uploads = NO_UPLOADS) -> App:
         ("GET", "/ping"): ping,
         ("GET", "/"): page,
     }
-    return App(routes, known=ROUTES)
+    return App(routes)
 
 
 serverless_wsgi.TEXT_MIME_TYPES.append(PROBLEM_TYPE)

@@ -19,13 +19,10 @@ from model_loader.errors import (
     ModelMismatchError,
     ModelNotFoundError,
     ModelUnavailableError,
-    StorageError,
     TooLargeError,
     UnavailableError,
     UndecodableImageError,
     UnsupportedImageError,
-    UploadNotFoundError,
-    UploadsUnavailableError,
 )
 from model_loader.image import MAX_PIXELS, EncodedImage, decode_image
 from model_loader.limits import MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES
@@ -58,15 +55,12 @@ __all__ = [
     "Resize",
     "SelfTest",
     "SharedModel",
-    "StorageError",
     "Timings",
     "TooLargeError",
     "Transform",
     "UnavailableError",
     "UndecodableImageError",
     "UnsupportedImageError",
-    "UploadNotFoundError",
-    "UploadsUnavailableError",
     "decode_image",
     "load_model",
 ]
