@@ -3,9 +3,9 @@
 Environment:
     MODEL_URI: ``s3://bucket/prefix/name``, or a local directory.
     MODEL_ENGINE: ``torchscript`` (the default) or ``onnx``.
-    MODEL_REFRESH_SECONDS: After so long a warm process asks whether another version is the current
-        one; 60 unless set, 0 for never.
-    MODEL_SHA256: Of the only ``model.json`` to serve; any unless set.
+    MODEL_REFRESH_SECONDS: Seconds until a warm process looks for another current version; 60 unless
+        set, 0 for never.
+    MODEL_SHA256: SHA-256 of the only ``model.json`` to serve; any unless set.
     INCOMING_URI: ``s3://bucket/folder`` for images too large for a request; none unless set.
     API_GATEWAY_BASE_PATH: The base path of a custom domain's mapping; none unless set.
 """
@@ -38,7 +38,7 @@ def create_app(model: SharedModel, uploads: Uploads = NO_UPLOADS) -> App:
     """Return the WSGI app.
 
     Args:
-        model: What it answers with, loaded at the first need.
+        model: The model, loaded for the first request that needs it.
         uploads: Where large images are uploaded.
     """
 
