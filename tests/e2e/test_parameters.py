@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.service import run_osls
+from tests.e2e.service import copy_checkout, run_osls
 from tools.local_aws.install import ROOT
 
 pytestmark = pytest.mark.e2e
@@ -105,11 +104,7 @@ def misspelt(name: str) -> str:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A folder that osls deploys from, where a test may write stages.yml."""
-    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
-    for name in ("serverless.yml", "package.json"):
-        shutil.copy(ROOT / name, tmp_path)
-    (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
-    return tmp_path
+    return copy_checkout(tmp_path)
 
 
 def test_every_parameter_has_its_place_in_the_table_of_wrong_values() -> None:
