@@ -3,9 +3,9 @@
 Environment:
     MODEL_URI: ``s3://bucket/prefix/name``, or a local directory.
     MODEL_ENGINE: ``torchscript`` (the default) or ``onnx``.
-    MODEL_REFRESH_SECONDS: After so long a warm process asks whether another version is the current
-        one; 60 unless set, 0 for never.
-    MODEL_SHA256: Of the only ``model.json`` to serve; any unless set.
+    MODEL_REFRESH_SECONDS: Seconds until a warm process looks for another current version; 60 unless
+        set, 0 for never.
+    MODEL_SHA256: SHA-256 of the only ``model.json`` to serve; any unless set.
     INCOMING_URI: ``s3://bucket/folder`` for images too large for a request; none unless set.
     API_GATEWAY_BASE_PATH: The base path of a custom domain's mapping; none unless set.
 """
@@ -30,10 +30,6 @@ from service.request_files import read_body, read_files
 from service.uploads import NO_UPLOADS, Uploads
 from service.web import App, json_response
 
-ROUTES = (
-    "POST /classify, POST /uploads, GET /model, GET /openapi.json (which describes all of it), "
-    "GET /ping and GET / (a page to drop pictures on)"
-)
 PAGE = Path(__file__).parent / "service" / "page.html"
 OPENAPI = Path(__file__).parent / "service" / "openapi.json"
 
@@ -42,7 +38,7 @@ def create_app(model: SharedModel, uploads: Uploads = NO_UPLOADS) -> App:
     """Return the WSGI app.
 
     Args:
-        model: What it answers with, loaded at the first need.
+        model: The model, loaded for the first request that needs it.
         uploads: Where large images are uploaded.
     """
 
@@ -79,7 +75,7 @@ def create_app(model: SharedModel, uploads: Uploads = NO_UPLOADS) -> App:
         ("GET", "/ping"): ping,
         ("GET", "/"): page,
     }
-    return App(routes, known=ROUTES)
+    return App(routes)
 
 
 serverless_wsgi.TEXT_MIME_TYPES.append(PROBLEM_TYPE)

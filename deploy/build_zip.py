@@ -25,24 +25,24 @@ from deploy.bytecode import compile_sources, find_interpreter
 from deploy.errors import BuildError
 
 DEFAULT_RUNTIME = "python3.13"
-"""That of serverless.yml."""
+"""``provider.runtime`` of serverless.yml."""
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ("constraints.txt", "requirements.txt", "requirements-onnx.txt")
 TREATMENT = ("deploy/ballast.py", "deploy/bytecode.py")
-"""What is done to the installed dependencies; like the requirements, it makes the package."""
+"""The code that treats the installed dependencies; the package depends on it as on requirements."""
 SOURCES = ("handler.py", "service", "model_loader")
 UNZIPPED_LIMIT_BYTES = 250 * 1024 * 1024
-"""Lambda's own limit on what a function and its layers unpack to."""
+"""Lambda's limit on the unzipped size of a function and its layers."""
 
 WHEEL_MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
 GLIBC_MINORS = (28, 27, 24, 17)
-"""The manylinux_2_N that our wheels come in; all load on Amazon Linux 2023 (glibc 2.34)."""
+"""N of the manylinux_2_N tags of the wheels; all load on Amazon Linux 2023 (glibc 2.34)."""
 AMAZON_LINUX_2_RUNTIMES = ("python3.10", "python3.11")
 """Lambda runtimes that still have glibc 2.26."""
 
 MISSING_WHEEL = re.compile(r"(?:No matching distribution found for|Cannot install) (\S+)")
-"""How pip says that a requirement, pinned or not, has no wheel for the target."""
+"""Messages of pip about a requirement, pinned or not, that has no wheel for the target."""
 
 EARLIEST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -104,7 +104,7 @@ def copy_sources(package: Path, python: str) -> None:
 
 
 def check_size(files: list[Path]) -> None:
-    """Raise a BuildError where the files are more than Lambda unpacks."""
+    """Raise a BuildError where the files exceed Lambda's limit."""
     size = sum(file.stat().st_size for file in files)
     if size > UNZIPPED_LIMIT_BYTES:
         raise BuildError(

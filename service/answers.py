@@ -26,8 +26,8 @@ KEY_FIELD = "key"
 
 _DIGITS = 4
 
+# Minimum cost of each of several files, in pixels: opening it, and the network.
 _LEAST_COST = 400_000
-"""What each of several files costs at least, in pixels: opening it, and the network."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ def answer(model: Model, file: ImageFile) -> dict[str, Any]:
 
 
 def answer_all(model: Model, files: Sequence[ImageFile]) -> dict[str, Any]:
-    """Classify several files: what is wrong with one stands in its place.
+    """Classify several files; a file that cannot be classified gets a problem in its place.
 
-    Together they may take as long to decode as one alone, or the request could exceed the gateway
+    Together they may have as many pixels as one file alone, or the request could exceed the gateway
     timeout.
     """
     answers = []
@@ -97,13 +97,13 @@ def problem(status: int, title: str, detail: str) -> dict[str, Any]:
     Args:
         status: The HTTP status.
         title: The kind of problem, in a few words.
-        detail: What happened, where, and how to mend it.
+        detail: What happened, where, and how to fix it.
     """
     return {"title": title, "status": status, "detail": detail}
 
 
 def problem_of(error: ClassifierError) -> dict[str, Any]:
-    """Return the JSON of an error of ours."""
+    """Return the JSON of an error."""
     return problem(error.status, error.title, str(error))
 
 

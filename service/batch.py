@@ -1,15 +1,16 @@
-"""The Lambda entry point for images in S3: those that are put under ``batch/<job>/``, and the bulk.
+"""The Lambda entry point for batches: images in S3, under ``batch/<job>/`` and ``bulk/<job>/``.
 
 ``batch/<job>/<name>`` is answered in ``results/<job>/<name>.json``, ``bulk/<job>/<name>`` in
 ``bulk-results/<job>/<name>.json``. Events come more than once and out of order, so an event only
-says where to look. What is there now is classified, and its answer takes the place of the one that
-was seen *before* the image was read, or of none: a conditional write. Where that fails, somebody
-else answered meanwhile, and all is looked at again. So the last answer is that to the last image,
-and the same image (by its ETag) is answered once by each version of the model.
+says where to look. The object that is there now is classified, and a conditional write replaces the
+answer that was read *before* the image, or adds one where there was none. Where the write loses a
+race, another process has answered meanwhile, and the object is read again. So the last answer is
+that to the last image, and the same image (by its ETag) is answered once by each version of the
+model.
 
-Whatever goes wrong leaves the function as an exception whose message names the object and the
-reason. Lambda tries twice more and then puts event and message into the queue of failures
-(deploy/batches.yml); so does the state machine (deploy/bulk.yml).
+Errors leave the function as a ``BatchError`` whose message names the object and the reason. Lambda
+tries twice more and then puts the event and the message into the queue of failures; so does the
+state machine (deploy/batches).
 
 Environment:
     MODEL_PREFIX: The model's key prefix, in the bucket that the images are in.
@@ -28,20 +29,21 @@ from typing import Any
 
 from model_loader import ClassifierError, Model, SharedModel
 from service.answers import KEY_FIELD, ImageFile, answer
-from service.batch_events import BatchError, Item, read_item, unwrap
-from service.bucket import Bucket, GoneError, StoredObject
+from service.batch_events import Item, read_item, unwrap
+from service.bucket import Bucket, StoredObject
+from service.errors import BatchError, GoneError
 from service.log.log_lines import configure_logging
 from service.log.request_log import current, current_request_id, logged_request
 
 log = logging.getLogger(__name__)
 
+# Attempts to write one answer while other processes answer the same object.
 _ATTEMPTS = 5
-"""To write one answer while others answer the same object."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A bucket, and the model that is published in it."""
+    """A bucket and the model that is published in it."""
 
     bucket: Bucket
     model: SharedModel
@@ -51,15 +53,15 @@ def lambda_handler(event: object, context: object) -> dict[str, Any]:
     """Answer an event about objects that were created, or one item of the bulk.
 
     Args:
-        event: Of S3 or EventBridge, by themselves or wrapped by SNS or SQS; or an item ``{"bucket":
-            …, "key": …, "size": …}``.
-        context: Lambda's.
+        event: An event of S3 or EventBridge, which SNS or SQS may have wrapped, or an item
+            ``{"bucket": …, "key": …, "size": …}``.
+        context: Lambda's context.
 
     Returns:
-        ``{"results": […]}``: the keys of the answers, without those of objects that need none.
+        ``{"results": […]}``: the keys of the answers; objects that need none have no key.
 
     Raises:
-        BatchError: An object could not be answered, or the event is about something else; the other
+        BatchError: An object could not be answered, or the event is about something else. The other
             objects of the event were answered.
     """
     results: list[str | None] = []
@@ -84,7 +86,7 @@ def classify_item(item: Item) -> str | None:
         None where there is nothing to answer: a folder, or an object that was deleted meanwhile.
 
     Raises:
-        BatchError: It could not be answered.
+        BatchError: The object could not be answered.
     """
     if item.is_folder:
         return None
@@ -104,7 +106,7 @@ def classify_item(item: Item) -> str | None:
 
 
 def _failure(item: Item, error: Exception) -> BatchError:
-    """Return the error that names the object, and note it in the request's line."""
+    """Return an error that names the object, and note it in the log entry."""
     if not isinstance(error, ClassifierError):
         log.error("Unexpected error", exc_info=error)
         return BatchError(f"{item}: {type(error).__name__}: {error}")
@@ -114,7 +116,7 @@ def _failure(item: Item, error: Exception) -> BatchError:
 
 
 def _answer_once(bucket: Bucket, model: Model, key: str, result: str) -> bool:
-    """Return whether an object's answer is there; False where somebody else was faster."""
+    """Return whether the answer is there; False where the write lost a race."""
     earlier = bucket.find(result)
     image = bucket.read(key, unless=_answered(earlier, model, key))
     if image is None:

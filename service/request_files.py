@@ -18,13 +18,13 @@ from service.multipart import Part, read_parts
 from service.uploads import Uploads
 
 MAX_PARTS = 100
-"""Parts of the largest multipart body."""
+"""Maximum number of parts of a multipart body."""
 
 RAW_FIELD = "body"
-"""What a raw body is called in the answer, where a form has a field's name."""
+"""``file`` in the answer for a raw body, which has no form field."""
 
+# Characters, as in file systems.
 _LONGEST_NAME = 255
-"""Characters, as file systems have it."""
 
 _CURL = "With curl, send a file as -F file1=@photo.jpg and set no content-type boundary yourself."
 
@@ -33,14 +33,14 @@ def read_files(request: Request, uploads: Uploads) -> list[ImageFile]:
     """Return the files of a request, in the order sent.
 
     Args:
-        request: Multipart, a raw ``image/*``, or JSON with the key of an upload.
+        request: A multipart form, a raw ``image/*``, or JSON with the key of an upload.
         uploads: Where large images are uploaded.
 
     Raises:
         TooLargeError: The body has more than ``MAX_REQUEST_BYTES`` or ``MAX_PARTS``, or the upload
             more than ``MAX_UPLOAD_BYTES``.
-        MalformedRequestError: The body is not what it claims to be, or has no file.
-        UnsupportedImageError: The body's media type is not taken.
+        MalformedRequestError: The body does not fit its media type, or has no file.
+        UnsupportedImageError: The body's media type is not supported.
         UploadNotFoundError: There is no such upload.
         UploadsUnavailableError: The upload cannot be read at present.
     """
@@ -63,7 +63,7 @@ def read_body(request: Request, uploads: Uploads) -> bytes:
     """Return the whole body.
 
     Raises:
-        TooLargeError: It has more than ``MAX_REQUEST_BYTES``.
+        TooLargeError: The body has more than ``MAX_REQUEST_BYTES``.
     """
     # One byte more is let through: a body without a length is not refused but cut at the limit.
     request.max_content_length = MAX_REQUEST_BYTES + 1
@@ -111,7 +111,7 @@ def _read(body: bytes, boundary: str) -> list[Part]:
 
     Raises:
         ValueError: The body is malformed or ends early.
-        TooLargeError: It has more than ``MAX_PARTS``.
+        TooLargeError: The body has more than ``MAX_PARTS``.
         MalformedRequestError: A name is too long.
     """
     parts: list[Part] = []
@@ -133,7 +133,7 @@ def _is_image(media_type: str) -> bool:
 
 
 def _check_names(part: Part) -> None:
-    """Refuse names that an answer could not repeat: it may hold 6 MB, and data out is paid for."""
+    """Refuse names too long to repeat in an answer: data out is paid for, and limited to 6 MB."""
     if max(len(part.name), len(part.filename or "")) > _LONGEST_NAME:
         raise MalformedRequestError(
             f"The name of a field or of its file has more than {_LONGEST_NAME} characters. "

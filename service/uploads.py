@@ -1,7 +1,6 @@
-"""Uploads: images too large for a request, which S3 takes and keeps for a day.
+"""Uploads: images too large for a request, which S3 keeps for a day.
 
-boto3 is imported when the first upload is asked about, so that whoever sends small images never
-pays for it.
+boto3 is imported for the first upload, so that requests with small images never pay for it.
 """
 
 from __future__ import annotations
@@ -16,32 +15,30 @@ from typing import Any, NoReturn
 from model_loader import (
     MAX_REQUEST_BYTES,
     MAX_UPLOAD_BYTES,
-    StorageError,
     TooLargeError,
-    UploadNotFoundError,
-    UploadsUnavailableError,
 )
 from service.bucket import Bucket
+from service.errors import StorageError, UploadNotFoundError, UploadsUnavailableError
 
 SECONDS = 300
-"""How long a form may be sent."""
+"""Lifetime of an upload form."""
 
 _MOST = f"{MAX_UPLOAD_BYTES / 1e6:.0f} MB"
 _TOKEN_BYTES = 24
-_TOKEN = "[A-Za-z0-9_-]{32}"  # what token_urlsafe makes of so many
+_TOKEN = "[A-Za-z0-9_-]{32}"  # of token_urlsafe(_TOKEN_BYTES)
 
 
 class Uploads:
-    """The folder of a bucket to which clients send images: by a signed form, and in no other way.
+    """The folder of a bucket that clients upload images to, by signed forms only.
 
-    Requests choose neither the bucket nor the folder, and nothing else of it is ever read.
+    Requests choose neither the bucket nor the folder, and no other object is ever read.
     """
 
     def __init__(self, uri: str) -> None:
-        """Remember where; nothing is asked yet.
+        """Remember the address, without a request to S3.
 
         Args:
-            uri: ``s3://bucket/folder``; empty for a service that takes no uploads.
+            uri: ``s3://bucket/folder``; empty for a service that accepts no uploads.
         """
         self._uri = uri
         self._lock = threading.Lock()
@@ -53,19 +50,19 @@ class Uploads:
 
     @property
     def advice(self) -> str:
-        """What someone can do whose image is too large for a request."""
+        """What to do with an image that is too large for a request."""
         if self._uri:
             return f"POST /uploads says where to send a file of up to {_MOST}."
         return "Scale the image down, or save it as JPEG."
 
     def begin(self, media_type: str) -> dict[str, Any]:
-        """Return a form that S3 takes once it has a file, and the key that the file will have.
+        """Return a form that uploads one file to S3, and the key that the file will have.
 
-        S3 itself refuses another key, another media type, fewer than 1 or more than
-        ``MAX_UPLOAD_BYTES``, and what comes later than ``SECONDS`` from now.
+        S3 itself refuses another key or media type, fewer than 1 or more than ``MAX_UPLOAD_BYTES``,
+        and a form older than ``SECONDS``.
 
         Raises:
-            UploadNotFoundError: This service takes no uploads.
+            UploadNotFoundError: The service accepts no uploads.
             UploadsUnavailableError: The form cannot be signed.
         """
         _, folder = self._place
@@ -80,9 +77,9 @@ class Uploads:
         """Return an uploaded file.
 
         Raises:
-            UploadNotFoundError: No such key was given out, nothing was sent, or it is deleted.
-            TooLargeError: It has more than ``MAX_UPLOAD_BYTES``.
-            UploadsUnavailableError: S3 does not answer.
+            UploadNotFoundError: The key was never issued, or its file was not sent or is deleted.
+            TooLargeError: The file has more than ``MAX_UPLOAD_BYTES``.
+            UploadsUnavailableError: The bucket cannot be reached.
         """
         _, folder = self._place
         if not re.fullmatch(f"{re.escape(folder)}/{_TOKEN}", key):
@@ -90,7 +87,7 @@ class Uploads:
                 f"{key[:80]!r} is no key of an upload. Send the key that POST /uploads gave."
             )
         try:
-            # Without s3:ListBucket, which the role has not, a missing object is a forbidden one.
+            # The role lacks s3:ListBucket, so S3 answers 403 for an object that does not exist.
             found = self._bucket.find(key)
         except TooLargeError as error:
             raise TooLargeError(
@@ -127,22 +124,22 @@ class Uploads:
 
     @cached_property
     def _made_bucket(self) -> Bucket:
-        own = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
         # A form follows no redirection, and S3 redirects from bucket.s3.amazonaws.com to the
-        # bucket's region for hours after it was made: "virtual" names the region at once. An S3
-        # of one's own may have no name for each bucket.
-        style = "auto" if own else "virtual"
+        # bucket's region for hours after the bucket was made: "virtual" names the region at once.
+        # Another S3 may have no host name for each bucket.
+        style = "auto" if endpoint else "virtual"
         name, _ = self._place
         return Bucket(name, signature_version="s3v4", s3={"addressing_style": style})
 
     def _fail(self, error: StorageError) -> NoReturn:
-        # The sentence names the object by its key, and this goes into the log.
+        # The reason goes into the log, and must not name the key.
         reason = re.sub(f"/{_TOKEN}", "/…", str(error).rstrip("."))
         raise UploadsUnavailableError(
-            f"Uploads cannot be asked about in {self._uri}: {reason}. Check the "
-            "network, INCOMING_URI, AWS_ENDPOINT_URL and the credentials."
+            f"The upload bucket of {self._uri} cannot be reached: {reason}. Check the network, "
+            "INCOMING_URI, AWS_ENDPOINT_URL and the credentials."
         ) from error
 
 
 NO_UPLOADS = Uploads("")
-"""Of a service that takes none."""
+"""For a service that accepts no uploads."""

@@ -17,8 +17,9 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from model_loader import MAX_UPLOAD_BYTES, load_model
 from service import batch
-from service.batch import BatchError, lambda_handler
+from service.batch import lambda_handler
 from service.bucket import Bucket
+from service.errors import BatchError
 from tests.support.images import encode, noise
 from tests.support.versions import build_version
 from tests.unit.conftest import BUCKET

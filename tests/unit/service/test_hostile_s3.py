@@ -14,10 +14,12 @@ import pytest
 from werkzeug.test import Client
 
 from handler import create_app
-from model_loader import ModelUnavailableError, SharedModel, StorageError, boto, s3
+from model_loader import ModelUnavailableError, SharedModel, s3
 from service import batch
-from service.batch import BatchError, lambda_handler
+from service import bucket as bucket_module
+from service.batch import lambda_handler
 from service.bucket import Bucket
+from service.errors import BatchError, StorageError
 from service.uploads import Uploads
 from tests.support.problems import problem
 
@@ -40,7 +42,7 @@ ANSWERS = {
 @pytest.fixture
 def answering(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[bytes], None]]:
     """Makes all clients ask an S3 that answers every request with the same bytes."""
-    monkeypatch.setattr(boto, "_READ_SECONDS", 0.3)
+    monkeypatch.setattr(bucket_module, "_READ_SECONDS", 0.3)
     monkeypatch.setitem(s3._CLIENT, "read_timeout", "300ms")
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))

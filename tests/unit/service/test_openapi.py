@@ -18,8 +18,8 @@ from model_loader import (
     ClassifierError,
     InputError,
     SharedModel,
-    UploadNotFoundError,
 )
+from service.errors import UploadNotFoundError
 from service.json_bodies import IMAGE_TYPES, JSON_TYPE, RAW_TYPE
 from service.request_files import MAX_PARTS
 from tests.support.openapi import DOCUMENT, METHODS, ROUTES

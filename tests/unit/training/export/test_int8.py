@@ -19,7 +19,6 @@ from model_loader import Metadata, ModelCorruptError, load_model
 from model_loader import engine as engine_module
 from model_loader.engine import sums_overflow
 from model_loader.store import file_info
-from samples.draw import draw_sample_data
 from tests.support.command_line import mistake, run
 from tests.support.versions import LABELS, TRANSFORM, build_version
 from training import train as train_module
