@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-import reprlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,11 +10,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from annotated_types import Ge, Le
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -26,7 +21,8 @@ from model_loader import Normalize, Transform
 from training.augment.operations import Augmentation
 from training.augment.sizing import Strategy, get_strategy
 from training.errors import TrainingError
-from training.files.yaml_text import LARGEST, read_yaml, set_value
+from training.files.settings import Settings, change, explain
+from training.files.yaml_text import LARGEST, read_yaml
 from training.models.classifier import backbone
 
 SHIPPED = Path(__file__).parent / "recipes"
@@ -42,28 +38,14 @@ _LEAST_DEVIATION = 0.001
 _Level = Annotated[float, Ge(-255), Le(255)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _numbers_are_no_switches(cls, value: object, field: ValidationInfo) -> object:
-        """Refuse true and false where pydantic would take them for 1 and 0."""
-        values = value if isinstance(value, list) else [value]
-        kind = cls.model_fields[str(field.field_name)].annotation
-        if kind is not bool and any(isinstance(each, bool) for each in values):
-            raise ValueError("must not be true or false")
-        return value
-
-
-class SplitFractions(_Strict):
+class SplitFractions(Settings):
     """Which fraction of the images validates and tests; the rest trains."""
 
     validation: float = Field(gt=0, le=0.4)
     test: float = Field(gt=0, le=0.4)
 
 
-class Sizing(_Strict):
+class Sizing(Settings):
     """How pictures of any size reach the network.
 
     Attributes:
@@ -76,7 +58,7 @@ class Sizing(_Strict):
     size: int = Field(default=224, ge=32, le=1792)
 
 
-class Channels(_Strict):
+class Channels(Settings):
     """What pixels are normalised by; ImageNet's unless told otherwise."""
 
     mean: tuple[_Level, _Level, _Level] = (0.485, 0.456, 0.406)
@@ -90,7 +72,7 @@ class Channels(_Strict):
         return std
 
 
-class Stage(_Strict):
+class Stage(Settings):
     """One stage of training, with an optimizer and a schedule of its own.
 
     Attributes:
@@ -144,7 +126,7 @@ class Stage(_Strict):
         return f"last {self.thaw} blocks" if isinstance(self.thaw, int) else self.thaw
 
 
-class Recipe(_Strict):
+class Recipe(Settings):
     """A whole recipe.
 
     Attributes:
@@ -290,43 +272,11 @@ def load_recipe(recipe: str, overrides: Iterable[str] = ()) -> Recipe:
         raise TrainingError(f"The recipe {path} cannot be read: {reason}.") from error
     if not isinstance(document, dict):
         raise TrainingError(f"The recipe {path} must hold keys and values.")
-    for override in overrides:
-        try:
-            set_value(document, override)
-        except ValueError as error:
-            raise TrainingError(
-                f"--set {' '.join(override.split())[:80]}: write --set KEY=VALUE with a key of the "
-                "recipe, for example --set stages.0.epochs=3."
-            ) from error
+    change(document, overrides, "a key of the recipe, for example --set stages.0.epochs=3")
     try:
         return Recipe.model_validate(document)
     except ValidationError as error:
-        raise TrainingError(f"The recipe {path}: {_explain(error)}") from error
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        valid = _valid_keys(first["loc"])
-        key = str(first["loc"][-1])
-        close = difflib.get_close_matches(key, valid, n=1, cutoff=0.4)
-        hint = f"did you mean {close[0]!r}?" if close else f"valid keys are {', '.join(valid)}."
-        return f"unknown key {where!r}; {hint}"
-    if first["type"] == "missing":
-        return f"the key {where!r} is missing."
-    message = first["msg"].removeprefix("Value error, ").rstrip(".")
-    if not where:  # of the recipe as a whole; the message names the keys
-        return f"{message}."
-    shown = "" if first["type"] == "said" else f" (it is {_shown(first['input'])})"
-    return f"{where}: {message}{shown}."
-
-
-def _shown(value: object) -> str:
-    try:
-        return reprlib.repr(value)
-    except ValueError:  # an integer of too many digits
-        return "a huge number"
+        raise TrainingError(f"The recipe {path}: {explain(error, Recipe)}") from error
 
 
 def _number(value: object) -> float | None:
@@ -335,14 +285,3 @@ def _number(value: object) -> float | None:
         return float(value) if isinstance(value, int | float | str) else None
     except (ValueError, OverflowError):
         return None
-
-
-def _valid_keys(location: tuple[int | str, ...]) -> list[str]:
-    sections: Mapping[object, type[BaseModel]] = {
-        "split": SplitFractions,
-        "sizing": Sizing,
-        "normalize": Channels,
-        "stages": Stage,
-    }
-    section = sections[location[0]] if len(location) > 1 else Recipe
-    return list(section.model_fields)

@@ -199,5 +199,5 @@ def check_every_class(split: Split, table: ImageTable) -> None:
         raise TrainingError(
             f"The class {label!r} is missing from the {name} part: it has "
             f"{count} images in {len(own)} groups. Add images or groups of "
-            "it, or try another --seed."
+            "it, or try another seed: --seed 1 for split, --set seed=1 for train."
         )

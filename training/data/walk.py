@@ -66,7 +66,8 @@ class LeftOut:
         said = f"Left out: {'; '.join(parts)}." if parts else ""
         if Reason.MISNAMED in self.counts:
             said += (
-                " `python -m training clean --fix-extensions --to FOLDER` gives images suffixes."
+                " `python -m training clean FOLDER --set fix_extensions=true --to NEW` gives "
+                "images suffixes."
             )
         return said
 

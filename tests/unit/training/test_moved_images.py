@@ -108,11 +108,11 @@ _OPTIONS = {
     for parameter in get_command(app).commands["train"].params  # type: ignore[attr-defined]
     if parameter.name not in (*FOR_RESUMING, "help")
 }
-VALUES = {"seed": "3", "overrides": "seed=3"}
+VALUES = {"overrides": "seed=3"}
 
 
 def test_every_option_of_a_new_run_is_in_the_table() -> None:
-    assert {"recipe", "weights", "groups", "split", "save", "overrides", "seed"} <= set(_OPTIONS)
+    assert {"recipe", "weights", "groups", "split", "save", "overrides"} <= set(_OPTIONS)
 
 
 @pytest.mark.parametrize("name", _OPTIONS)

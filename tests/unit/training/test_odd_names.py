@@ -90,7 +90,7 @@ def commands(data: Path, trained: Path, to: Path) -> dict[str, tuple[object, ...
         "predict": ("predict", data, "--model", model, "--top-k=2"),
         "predict as JSON": ("predict", data, "--model", model, "--json"),
         "predict to CSV": ("predict", data, "--model", model, "--csv", to / "[x].csv"),
-        "preview": ("preview", "--data", data, "--to", to / "[y].png", "--size=48"),
+        "preview": ("preview", "--data", data, "--to", to / "[y].png", "--set=sizing.size=48"),
         "models as JSON": ("models", "--json"),
         "layers": ("models", "--layers=alexnet"),
         "publish": ("publish", trained, to / "store [z]"),

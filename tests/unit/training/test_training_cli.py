@@ -234,7 +234,7 @@ def test_a_run_that_is_finished_is_not_resumed(
     assert (trained / "model" / "model.json").read_bytes() == before
 
 
-@pytest.mark.parametrize("option", ["--seed=3", "--set=seed=3", "--save=x"])
+@pytest.mark.parametrize("option", ["--set=seed=3", "--save=x"])
 def test_what_is_for_a_new_run_is_refused_when_one_is_resumed(
     trained: Path, capsys: pytest.CaptureFixture[str], option: str
 ) -> None:

@@ -132,8 +132,8 @@ def test_the_verb_counts_with_other_classes() -> None:
 def test_the_verb_prints_the_layers_of_any_classifier(table: LayerTable) -> None:
     assert run("--layers", "mobilenet_v2_multiscale") == f"{table}\n"
     assert "Total params: 11,178,564" in run("--layers", "resnet18", "--classes", "4")
-    rows = json.loads(run("--layers", "alexnet", "--json", "--batch", "2", "--side", "64"))
-    assert rows["layers"][-1] == {"name": "Linear-22", "shape": [2, 200], "parameters": 819_400}
+    rows = json.loads(run("--layers", "alexnet", "--json", "--side", "64"))
+    assert rows["layers"][-1] == {"name": "Linear-22", "shape": [4, 200], "parameters": 819_400}
 
 
 @pytest.mark.parametrize(("name", "side"), [("alexnet", "32"), ("vit_b_32", "256")])
