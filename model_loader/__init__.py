@@ -1,4 +1,4 @@
-"""All that inference needs: fetch → verify → load → decode → transform → label.
+"""Everything that inference needs: fetch → verify → load → decode → transform → label.
 
     >>> model = load_model("s3://my-bucket/models/flying-objects")       # doctest: +SKIP
     >>> model.classify(Path("gull.jpg").read_bytes()).label              # doctest: +SKIP

@@ -1,7 +1,7 @@
-"""Downloads kept in a folder of this user's own, which processes share.
+"""A folder of downloads that the processes of one user share.
 
-Whoever downloads or loads a file holds a lock on it, and what is locked is not deleted for want of
-room. What a process has opened or mapped stays readable to it after that.
+A process that downloads or loads a file holds a lock on it; locked files are not deleted to make
+room. A file that a process has opened or mapped stays readable to it after that.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from model_loader.store import info_of
 
 
 def own_folder() -> Path:
-    """Return a folder in the temporary one that nobody else can write to.
+    """Return a folder below the temporary one that only this user can write to.
 
     Raises:
         OSError: It cannot be made.
-        ModelUnavailableError: Somebody else made it.
+        ModelUnavailableError: Another user made it, or may write to it.
     """
     folder = Path(tempfile.gettempdir()) / f"model_loader-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -40,7 +40,7 @@ def own_folder() -> Path:
 
 
 def begin(folder: Path) -> tuple[BinaryIO, Path]:
-    """Make a temporary file, and lock it before anybody takes it for an abandoned one."""
+    """Make a temporary file, and lock it before another process takes it for an abandoned one."""
     while True:
         handle, name = tempfile.mkstemp(dir=folder, prefix=".partial-")
         file = os.fdopen(handle, "wb")
@@ -51,7 +51,7 @@ def begin(folder: Path) -> tuple[BinaryIO, Path]:
 
 
 def find(path: Path, info: FileInfo) -> BinaryIO | None:
-    """Open and lock a file of the cache; None where it is not there, or not what it must be."""
+    """Open and lock a cached file; None where there is none, or one that ``info`` does not fit."""
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -64,9 +64,9 @@ def find(path: Path, info: FileInfo) -> BinaryIO | None:
 
 
 def keep(file: BinaryIO, temporary: Path, path: Path, info: FileInfo) -> BinaryIO:
-    """Give a whole temporary file its name; return it, or the one that another process kept there.
+    """Rename a finished temporary file; return it, or the file another process put there first.
 
-    A file that is whole is never replaced: somebody may be about to load it.
+    A finished file is never replaced: a process may be about to load it.
     """
     with _alone(path.parent):
         other = find(path, info)
@@ -79,10 +79,7 @@ def keep(file: BinaryIO, temporary: Path, path: Path, info: FileInfo) -> BinaryI
 
 
 def make_room(folder: Path, size: int) -> None:
-    """Remove the oldest files while there is no room: a swap of versions leaves one behind.
-
-    What another process downloads or is about to load is locked, and stays.
-    """
+    """Delete the oldest unlocked files until ``size`` bytes are free."""
     import fcntl
 
     ages: dict[Path, float] = {}
@@ -99,7 +96,7 @@ def make_room(folder: Path, size: int) -> None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Let one process at a time change which file a name of the folder stands for."""
+    """Let one process at a time rename or delete files of a folder."""
     import fcntl
 
     handle = os.open(folder, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""What runs the network: TorchScript or ONNX Runtime, imported only when asked for."""
+"""The engines that run a network: TorchScript and ONNX Runtime, imported only when needed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def load_torchscript(path: Path, threads: int | None = None) -> Network:
 
     Args:
         path: The file.
-        threads: That compute; None to leave it to torch.
+        threads: Number of threads that compute; None to leave it to torch.
 
     Raises:
         ModelCorruptError: The file is not a TorchScript archive.
@@ -71,7 +71,7 @@ def load_onnx(path: Path, threads: int | None = None) -> Network:
 
     Args:
         path: The file.
-        threads: That compute; None to leave it to ONNX Runtime.
+        threads: Number of threads that compute; None to leave it to ONNX Runtime.
 
     Raises:
         ModelCorruptError: The file is not an ONNX graph with one input and one output.
@@ -122,7 +122,7 @@ ENGINES: dict[str, tuple[str, Callable[[Path, int | None], Network]]] = {
     "torchscript": ("model.pt", load_torchscript),
     "onnx": ("model.onnx", load_onnx),
 }
-"""The file that each engine runs, and what loads it."""
+"""By engine: the name of the file that it runs, and the function that loads one."""
 
 
 def sums_overflow(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:

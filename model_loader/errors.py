@@ -1,4 +1,4 @@
-"""Everything that can go wrong between bytes and an answer, as one tree.
+"""The errors that can occur between bytes and an answer, as one tree.
 
 ``service.errors`` adds those of uploads and batches.
 
@@ -17,7 +17,7 @@
             ├── ModelIncompatibleError    503   whole, but not runnable by this code
             └── ModelMismatchError        503   not the version that is pinned
 
-Each message is one or two sentences: what happened, where, and how to mend it.
+Each message is one or two sentences: what happened, where, and how to fix it.
 """
 
 from __future__ import annotations

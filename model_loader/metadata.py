@@ -1,4 +1,4 @@
-"""``model.json``: what a version says of itself."""
+"""``model.json``, the description of a version."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What a file of a version must be.
+    """Hash and size of a file.
 
     Attributes:
-        sha256: Of its bytes, 64 lower-case hexadecimal digits.
-        size: In bytes.
+        sha256: Hash of its bytes, 64 lower-case hexadecimal digits.
+        size: Size in bytes.
     """
 
     sha256: str
@@ -35,13 +35,12 @@ class FileInfo:
 
 @dataclass(frozen=True)
 class SelfTest:
-    """A picture, and what the version must answer to it.
+    """An image, and the answer that the version must give.
 
     Attributes:
         image: A whole image file, small.
         probabilities: One for each label, in index order.
-        int8: The same of each file of eight-bit numbers, by its name, for such a file answers
-            otherwise.
+        int8: The probabilities of each int8 file, by its name; its answers differ a little.
     """
 
     image: bytes
@@ -51,22 +50,22 @@ class SelfTest:
 
 @dataclass(frozen=True)
 class Metadata:
-    """Everything that is known of one version of a model.
+    """The description of one version of a model.
 
     Attributes:
-        name: Of the model, as in its store.
+        name: The model's name, as in its store.
         version: Unique among the model's versions, and the name of the version's folder.
         labels: The class names, in the order of the network's outputs.
-        transform: From a decoded picture to the network's input.
-        files: What each file of the version must be, by its name.
-        self_test: What a loaded version must reproduce before it answers anyone.
+        transform: From an image to the network's input.
+        files: Hash and size of each file of the version, by its name.
+        self_test: An answer that a loaded version must reproduce before it is used.
         temperature: Divides the network's outputs before the softmax.
         threshold: The confidence below which the label is "unknown"; 0 rejects nothing.
         created: Time of the export, ISO 8601, UTC.
         metrics: As measured by ``evaluate`` on the exported file.
         recipe: The resolved recipe of the run.
         data: Fingerprint and counts of the data that it was trained on.
-        revision: Of the code that trained it, or None outside a repository.
+        revision: Commit of the code that trained it; None outside a repository.
         libraries: Versions of the libraries that trained and exported it.
     """
 
@@ -86,7 +85,7 @@ class Metadata:
     libraries: Mapping[str, str] = field(default_factory=dict)
 
     def describe(self) -> dict[str, Any]:
-        """Return what may be shown to a client: all but the self-test."""
+        """Return everything but the self-test, as a client may see it."""
         return {
             "name": self.name,
             "version": self.version,
@@ -108,7 +107,7 @@ class Metadata:
         }
 
     def precision(self, file: str) -> str:
-        """Return what the numbers of a file of the network are: ``float32`` or ``int8``."""
+        """Return the dtype of a network file: ``float32`` or ``int8``."""
         return "int8" if file in self.self_test.int8 else "float32"
 
     def to_json(self) -> bytes:
@@ -235,7 +234,7 @@ def _self_test(document: Mapping[str, Any], classes: int) -> SelfTest:
     return SelfTest(
         base64.b64decode(document["image"], validate=True),
         _probabilities(document["probabilities"], classes),
-        # Versions of before there was int8 do not have it.
+        # Versions from before int8 existed do not have it.
         {name: _probabilities(row, classes) for name, row in document.get("int8", {}).items()},
     )
 

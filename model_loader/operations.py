@@ -25,7 +25,7 @@ SPARE = 1.5
 would blur it, more cost time. The benchmark ``agreement`` measures what that changes."""
 
 _LARGEST = 4096
-"""Pixels of the longest side that a transform may ask for."""
+# Pixels of the longest side that a transform may ask for.
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,12 @@
-"""The version that is served, and how a warm process comes to a newer one.
+"""The current version of a model, and how a warm process comes to a newer one.
 
-Lambda runs nothing reliably between requests, so the check is made by a request: the first one
-after ``refresh_seconds`` asks the store whether ``current.json`` or the version's ``model.json``
-has changed, and where one has, loads what a new process would load before it answers. It pays for
-that: two HEAD requests of some milliseconds, and after a change a download, a load and a self-test,
-as a cold start would. It waits no longer than ``LONGEST_WAIT``, then answers with the old version;
-the load goes on in its thread, on Lambda while later requests run. All other requests compare two
-numbers, and are answered by the old version until the new one is ready. Memory must hold both for
-that long.
+Lambda runs nothing reliably between requests, so a request makes the check: the first one after
+``refresh_seconds`` asks the store whether ``current.json`` or the version's ``model.json`` has
+changed. Where one has, it loads what a new process would load before it answers. The cost is two
+HEAD requests, and after a change that of a cold start. It waits no longer than ``LONGEST_WAIT``,
+then answers with the old version; the load goes on in its thread, on Lambda while later requests
+run. All other requests compare two numbers, and are answered by the old version until the new one
+is ready. Memory holds both for that time.
 """
 
 from __future__ import annotations
@@ -30,9 +29,9 @@ LONGEST_WAIT = 5.0
 class LatestModel:
     """A loaded version that is replaced once another one is the current one.
 
-    A version that is broken, or a store that does not answer, changes nothing: the old version
-    goes on, and the log says why, once for each change. What is damaged is tried again once one of
-    its files has changed; what could not be reached, at the next check.
+    Where a version is broken, or the store does not answer, the old version stays, and the log
+    says why, once for each change. A broken version is tried again once one of its files has
+    changed, an unreachable one at the next check.
     """
 
     def __init__(
@@ -48,7 +47,7 @@ class LatestModel:
         Args:
             uri: As for ``load_model``; the address of a single version never changes.
             engine: As for ``load_model``.
-            refresh_seconds: How long what was read is taken for what is there; 0 for ever.
+            refresh_seconds: Seconds between checks; 0 for none.
             pinned: The sha256 of the only ``model.json`` to serve; None to follow
                 ``current.json``.
             threads: As for ``load_model``.
@@ -67,10 +66,10 @@ class LatestModel:
         self._seconds = 0.0 if pinned or not folder else refresh_seconds
         self._checked = time.time()
         self._checking = threading.Lock()
-        self._said: object = None
+        self._logged: object = None
 
     def get(self) -> Model:
-        """Return the version to answer with; see the module's text on who waits for what."""
+        """Return the version to answer with; the module's docstring says who waits for what."""
         if self._is_due() and self._checking.acquire(blocking=False):
             thread = threading.Thread(target=self._check, name="model-refresh", daemon=True)
             thread.start()
@@ -78,10 +77,10 @@ class LatestModel:
         return self._model
 
     def renew(self) -> None:
-        """Connect anew, and have the next request ask for the current version.
+        """Open new connections, and have the next request check for the current version.
 
-        For a process that goes on from a snapshot of another one: its connections are the other's,
-        and what that one read may be long out of date.
+        For a process restored from a snapshot of another one, whose connections these are and
+        which may have read the version long ago.
         """
         self._store = open_store(self._uri)
         self._checked = 0.0
@@ -96,10 +95,10 @@ class LatestModel:
                 changed = self._store.is_changed
                 if any(changed(key, tag) for key, tag in self._watched.items()):
                     self._follow()
-                self._said = None
+                self._logged = None
         except Exception as error:
             # Whatever it is, there is a version that answers.
-            self._say(error)
+            self._log(error)
         finally:
             self._checked = time.time()
             self._checking.release()
@@ -111,11 +110,9 @@ class LatestModel:
         try:
             folder = find_current(self._store)
             document = f"{folder}model.json"
-            is_served = document in served and not self._store.is_changed(
-                document, served[document]
-            )
-            if is_served:
-                self._store.tags[document] = served[document]
+            tag = served.get(document)
+            if tag is not None and not self._store.is_changed(document, tag):
+                self._store.tags[document] = tag
             else:
                 model = load_version(self._store, folder, self._engine, self._threads)
                 self._model = model
@@ -129,10 +126,10 @@ class LatestModel:
         """Return the tags of the JSON files that were read: they hold the hashes of all others."""
         return {key: tag for key, tag in self._store.tags.items() if key.endswith(".json")}
 
-    def _say(self, error: Exception) -> None:
-        said = (type(error), self._store.tags.get(CURRENT))
-        if said != self._said:
+    def _log(self, error: Exception) -> None:
+        logged = (type(error), self._store.tags.get(CURRENT))
+        if logged != self._logged:
             known = isinstance(error, ModelUnavailableError)
             version = self._model.metadata.version
             log.error("Version %s goes on: %s", version, error, exc_info=None if known else error)
-        self._said = said
+        self._logged = logged

@@ -37,7 +37,7 @@ _CLIENT: ClientConfig = {
     "pool_max_idle_per_host": "1",  # one that went stale while Lambda froze costs one more attempt
 }
 _RETRY: RetryConfig = {"max_retries": 1}
-"""For each object; an S3 that answers at all is far from the 29 s that API Gateway waits."""
+# For each object; an S3 that answers at all is far from the 29 s that API Gateway waits.
 
 
 class S3Store:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
 from model_loader.errors import ModelIncompatibleError
@@ -15,15 +15,14 @@ from model_loader.refresh import LatestModel
 _MB_OF_A_PROCESSOR = 1769
 
 REFRESH_SECONDS = "60"
-"""``MODEL_REFRESH_SECONDS`` where the environment does not say."""
+"""Default of ``MODEL_REFRESH_SECONDS``."""
 
 
 class SharedModel:
     """Loads a model once, however many threads ask for it, and follows its current version.
 
-    Threads that arrive while it is being loaded wait for that one load and share its outcome;
-    a load that failed is tried again by the next request after it. ``model_loader.refresh`` says
-    how a loaded model comes to a newer version.
+    Threads that ask while it is being loaded wait for that one load and share its outcome. After a
+    load that failed, the next request tries again.
     """
 
     def __init__(
@@ -39,22 +38,20 @@ class SharedModel:
         Args:
             uri: As for ``load_model``.
             engine: As for ``load_model``.
-            refresh_seconds: As ``MODEL_REFRESH_SECONDS`` has it: at most so long is a version
-                answered with that is no longer the current one; 0 for ever.
-            pinned: As ``MODEL_SHA256`` has it; None to follow the current version.
+            refresh_seconds: ``MODEL_REFRESH_SECONDS``, seconds between checks for another version;
+                "0" for none.
+            pinned: ``MODEL_SHA256``; None to follow the current version.
             threads: As for ``load_model``.
         """
-        self._uri = uri
-        self._engine = engine
-        self._refresh_seconds = refresh_seconds
-        self._pinned = pinned
-        self._threads = threads
+        self._begin: Callable[[], LatestModel] = lambda: LatestModel(
+            uri, engine, _seconds(refresh_seconds), pinned, threads
+        )
         self._lock = threading.Lock()
         self._load: Future[LatestModel] | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> SharedModel:
-        """Return the model that the environment names; what is wrong with it ``get`` says."""
+        """Return the model that the environment names; ``get`` raises where it is wrong."""
         return cls(
             environment.get("MODEL_URI", ""),
             environment.get("MODEL_ENGINE"),
@@ -71,15 +68,18 @@ class SharedModel:
         """
         with self._lock:
             is_mine = self._load is None
-            if self._load is None:
-                self._load = Future()
-            load = self._load
+            load = self._load = self._load or Future()
         if is_mine:
-            self._run(load)
+            try:
+                load.set_result(self._begin())
+            except BaseException as error:
+                with self._lock:
+                    self._load = None
+                load.set_exception(error)
         return load.result().get()
 
     def renew(self) -> None:
-        """Share nothing with the twins of this process; see ``LatestModel.renew``.
+        """Share nothing with other processes of the same snapshot; see ``LatestModel.renew``.
 
         Raises:
             ModelUnavailableError: The AWS settings of the environment do not fit.
@@ -88,22 +88,11 @@ class SharedModel:
         if load is not None and load.done() and load.exception() is None:
             load.result().renew()
 
-    def _run(self, load: Future[LatestModel]) -> None:
-        try:
-            seconds = _seconds(self._refresh_seconds)
-            load.set_result(
-                LatestModel(self._uri, self._engine, seconds, self._pinned, self._threads)
-            )
-        except BaseException as error:
-            with self._lock:
-                self._load = None
-            load.set_exception(error)
-
 
 def _threads(environment: Mapping[str, str]) -> int | None:
     """Return how many threads Lambda's memory pays for; None elsewhere, for the engine's choice.
 
-    A function sees two processors and more, but gets one's time for each 1,769 MB: a second thread
+    A function sees two processors or more, but gets one's time for each 1,769 MB: a second thread
     would only take turns with the first.
     """
     memory = environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")

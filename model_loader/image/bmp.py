@@ -7,7 +7,7 @@ from model_loader.image.essentials import Buffer, Essentials
 _COMPRESSION = slice(30, 34)
 _RUN_LENGTHS = (1, 2)  # of 8 and of 4 bits
 _COST_OF_PIXEL, _COST_OF_BYTE = 3, 10
-"""Pillow's decoder of run lengths is written in Python."""
+# Pillow's decoder of run lengths is written in Python.
 
 
 def read_essentials(data: Buffer) -> Essentials:

@@ -24,10 +24,10 @@ from model_loader.image.rgb import check_mode, to_rgb
 from model_loader.limits import MAX_PIXELS, MAX_SIDE
 
 _SCALES = (8, 4, 2)
-"""Factors by which an image can be shrunk while it is decoded, as JPEG's blocks of 8 × 8 allow."""
+# Factors by which an image can be shrunk while it is decoded, as JPEG's blocks of 8 × 8 allow.
 
 _UNSUPPORTED = re.compile("unsupported|not yet supported|unknown pixel mode|cannot handle", re.I)
-"""Words in Pillow's messages about a whole file of a kind that it does not read."""
+# Words in Pillow's messages about a whole file of a kind that it does not read.
 
 
 class EncodedImage:
@@ -124,7 +124,7 @@ class EncodedImage:
             width, height = self.size
             raise UndecodableImageError(
                 f"The {self.format} image of {width} × {height} pixels is damaged or cut short "
-                f"({error}). Send the file again, or save it anew in an image editor."
+                f"({error}). Send the file again, or save it again in an image editor."
             ) from error
 
 
@@ -143,7 +143,7 @@ def _open(data: Buffer, format_: str) -> tuple[Essentials, ImageFile]:
             ) from error
         raise UndecodableImageError(
             f"The file begins like a {format_} image, but its header is damaged or cut "
-            f"short ({error}). Send the file again, or save it anew in an image editor."
+            f"short ({error}). Send the file again, or save it again in an image editor."
         ) from error
 
 
@@ -152,7 +152,7 @@ def _prepare_jpeg(image: ImageFile, data: bytes, scale: int) -> None:
     if has_too_many_scans(data):
         raise UndecodableImageError(
             f"The JPEG has more than {MAX_SCANS} scans, which no camera writes and which take "
-            "long to decode. Save it anew in an image editor."
+            "long to decode. Save it again in an image editor."
         )
     if scale == 1:
         return

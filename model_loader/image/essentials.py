@@ -1,10 +1,9 @@
-"""The part of a file that its pixels need, which is all that Pillow gets to see.
+"""The parts of a file that its pixels need, which are all that Pillow gets to see.
 
-Image formats let a file carry what nobody asked for: metadata in any number of pieces, further
-frames, thumbnails. Pillow reads all of it, some in quadratic time, and acts on some of it: a TIFF
-is turned upright while it is decoded, a PNG's text is unpacked. So each format has a module with a
-function ``read_essentials``, which goes through a file's parts and keeps those that make up the
-first frame; the orientation is read on the way.
+A file may also carry metadata in any number of pieces, further frames and thumbnails. Pillow reads
+all of it, some in quadratic time, and acts on some of it: it turns a TIFF upright while decoding,
+and unpacks a PNG's text. So each format has a module with a function ``read_essentials``, which
+goes through a file's parts, keeps those that make up the first frame, and reads the orientation.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import io
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeAlias
 
 from PIL import Image
 
@@ -21,39 +20,9 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 MAX_PARTS = 100_000
-"""Parts of the largest file. A PNG of 50 MB has 6,100 of the size that libpng writes."""
+"""Largest number of parts of a file. A PNG of 50 MB has 6,100 of the size that libpng writes."""
 
-_BLOCK = 4096
-"""Bytes that are read at once of what is looked through."""
-
-
-class Buffer(Protocol):
-    """The bytes of a file, in memory or on disk."""
-
-    def __len__(self) -> int:
-        """Return the number of bytes."""
-
-    def __getitem__(self, part: slice, /) -> bytes:
-        """Return some bytes; fewer where the file ends before."""
-
-
-class Essentials(NamedTuple):
-    """What is kept of a file.
-
-    Attributes:
-        pieces: The reduced file, in order: new bytes, or positions in the original.
-        turn: What makes the image upright; None where it is.
-        cost: The time that decoding takes, in pixels of a slow image (some 0.05 µs each); 0 where
-            the image's own pixels say it.
-    """
-
-    pieces: Sequence[bytes | range]
-    turn: Image.Transpose | None = None
-    cost: int = 0
-
-
-class DamagedError(Exception):
-    """The parts of a file do not fit together."""
+_BLOCK = 4096  # bytes that are read at once
 
 
 class FileBytes:
@@ -70,12 +39,35 @@ class FileBytes:
         return self._size
 
     def __getitem__(self, part: slice, /) -> bytes:
-        """Return some bytes, of what was read last where it has them."""
+        """Return some bytes, from the block read last where it has them; fewer at the end."""
         start, stop, _ = part.indices(self._size)
         if not self._start <= start <= stop <= self._start + len(self._block):
             self._file.seek(start)
             self._start, self._block = start, self._file.read(max(_BLOCK, stop - start))
         return self._block[start - self._start : max(start, stop) - self._start]
+
+
+Buffer: TypeAlias = bytes | FileBytes
+"""The bytes of a whole file, in memory or on disk."""
+
+
+class Essentials(NamedTuple):
+    """The parts of a file that are kept.
+
+    Attributes:
+        pieces: The reduced file, in order: new bytes, or positions in the original.
+        turn: The transposition that makes the image upright; None where it is.
+        cost: The time that decoding takes, in pixels of an image that is slow to decode; 0 where
+            it follows from the image's own number of pixels.
+    """
+
+    pieces: Sequence[bytes | range]
+    turn: Image.Transpose | None = None
+    cost: int = 0
+
+
+class DamagedError(Exception):
+    """The parts of a file do not fit together."""
 
 
 def open_pieces(data: Buffer, pieces: Sequence[bytes | range]) -> BinaryIO:

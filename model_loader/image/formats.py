@@ -1,40 +1,28 @@
-"""The formats that are taken: known by a file's first bytes, read by Pillow's reader of each.
+"""The supported formats: recognised by a file's first bytes, read by Pillow's reader of each.
 
 ``PIL.Image.open`` would import the readers of five formats for the first image, and of all forty
-for the first WebP. It would also take a JPEG with a second image inside (MPO, which many
-telephones and drones write) for a format of its own, and what JPEGs alone can do would be lost.
+for the first WebP. It would also take a JPEG with a second image inside (MPO, which many phones
+and drones write) for a format of its own, which cannot be shrunk while it is decoded.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import NamedTuple
 
 from PIL.ImageFile import ImageFile
 
 from model_loader.image.essentials import Buffer, Essentials, open_pieces
 
-
-class _Format(NamedTuple):
-    """How one format is known and read.
-
-    Attributes:
-        reader: The name of Pillow's reader; ours is the module of the format's own name.
-        signatures: What its files begin with.
-    """
-
-    reader: str
-    signatures: tuple[bytes, ...]
-
-
 _FORMATS = {
-    "JPEG": _Format("Jpeg", (b"\xff\xd8\xff",)),
-    "PNG": _Format("Png", (b"\x89PNG\r\n\x1a\n",)),
-    "WEBP": _Format("WebP", (b"RIFF",)),
-    "GIF": _Format("Gif", (b"GIF87a", b"GIF89a")),
-    "BMP": _Format("Bmp", (b"BM",)),
-    "TIFF": _Format("Tiff", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"II\0*", b"MM*\0")),
+    "JPEG": ("Jpeg", (b"\xff\xd8\xff",)),
+    "PNG": ("Png", (b"\x89PNG\r\n\x1a\n",)),
+    "WEBP": ("WebP", (b"RIFF",)),
+    "GIF": ("Gif", (b"GIF87a", b"GIF89a")),
+    "BMP": ("Bmp", (b"BM",)),
+    "TIFF": ("Tiff", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"II\0*", b"MM*\0")),
 }
+# By Pillow's name: the reader's name in Pillow, and the bytes that files begin with. The module of
+# this package that reads a format has its name in lower case.
 
 FORMATS = tuple(_FORMATS)
 """The formats by Pillow's names."""
@@ -45,17 +33,17 @@ _SIGNATURE_BYTES = 12
 def format_of(data: Buffer) -> str | None:
     """Return the format of a file, one of ``FORMATS``, by its first bytes; None for any other."""
     beginning = data[:_SIGNATURE_BYTES]
-    for name, format_ in _FORMATS.items():
-        if beginning.startswith(format_.signatures):
+    for name, (_, signatures) in _FORMATS.items():
+        if beginning.startswith(signatures):
             return name if name != "WEBP" or beginning[8:12] == b"WEBP" else None
     return None
 
 
 def read_essentials(data: Buffer, format_: str) -> Essentials:
-    """Go through the parts of a file of one of ``FORMATS``, and keep what its pixels need.
+    """Keep the parts of a file of one of ``FORMATS`` that its pixels need.
 
     Raises:
-        DamagedError: They do not fit together, or are made to be slow.
+        DamagedError: The parts do not fit together, or are made to be slow.
     """
     module = import_module(f"model_loader.image.{format_.lower()}")
     essentials: Essentials = module.read_essentials(data)
@@ -70,7 +58,7 @@ def open_image(data: Buffer, format_: str, essentials: Essentials) -> ImageFile:
             of other formats the size tells.
         Exception: The header is damaged. What Pillow's readers raise then has no fixed list.
     """
-    reader = _FORMATS[format_].reader
+    reader, _ = _FORMATS[format_]
     open_file = getattr(import_module(f"PIL.{reader}ImagePlugin"), f"{reader}ImageFile")
     image: ImageFile = open_file(open_pieces(data, essentials.pieces))
     return image

@@ -26,14 +26,14 @@ MAX_SCANS = 30
 some more."""
 
 MEANS_ALONE = 8
-"""The scale at which a picture needs no detail: each block becomes one pixel."""
+"""The scale at which an image needs no detail: each block becomes one pixel."""
 
 _MOST_SEGMENTS = 10_000
 _COST_OF_SEGMENT = 100
 _WINDOW = 1 << 16
 
 _NEXT_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
-"""In a scan's data: neither a stuffed 0xFF nor a restart marker."""
+# In a scan's data: neither a stuffed 0xFF nor a restart marker.
 
 _START, _START_OF_SCAN, _END_OF_IMAGE, _TEMPORARY = 0xD8, 0xDA, 0xD9, 0x01
 _WITHOUT_LENGTH = (_START, _END_OF_IMAGE, _TEMPORARY)
@@ -86,7 +86,7 @@ def read_essentials(data: Buffer) -> Essentials:
 def has_too_many_scans(data: bytes) -> bool:
     """Return whether a JPEG file has more than ``MAX_SCANS`` before its end.
 
-    What segments carry (a thumbnail, say) and what follows the end (a film) is not looked at.
+    The contents of segments (a thumbnail) and data after the end (a film) are not searched.
     """
     if count_scans(data) <= MAX_SCANS:  # nearly every file; quicker than to follow markers
         return False

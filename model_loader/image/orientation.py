@@ -1,4 +1,4 @@
-"""Which way up an image is, by its EXIF data (the TIFF tag 274) or, without that, by its XMP."""
+"""Orientation of an image: from its EXIF data (the TIFF tag 274) or, without that, its XMP."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TURNS = {
     7: Transpose.TRANSVERSE,
     8: Transpose.ROTATE_90,
 }
-"""The transposition that makes an image of each orientation upright."""
+# The transposition that makes an image of each orientation upright.
 
 SIDEWAYS = (
     Transpose.TRANSPOSE,

@@ -1,4 +1,4 @@
-"""From a decoded picture of any mode to RGB."""
+"""From a decoded image of any mode to RGB."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ _STRIPS, _STRIP_ROWS, _STRIP_BYTES = 273, 278, 279
 _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES = 322, 323, 324, 325
 _PALETTE, _XMP = 320, 700
 _SMALL = (262, 266, 292, 293, 317, 332, 338, 339, 529, 530, 531, 532, 50674)
-"""Photometric interpretation, fill order, fax options, predictor, inks, extra samples, sample
-format, YCbCr, LERC."""
+# Photometric interpretation, fill order, fax options, predictor, inks, extra samples, sample
+# format, YCbCr, LERC.
 _JPEG_TABLES = (347, 512, 513, 514, 515, 519, 520, 521)
 
 _MOST_VALUES = {
@@ -29,7 +29,7 @@ _MOST_VALUES = {
     **dict.fromkeys((_STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES), 50_000),
     **dict.fromkeys((_PALETTE, *_JPEG_TABLES), 3 << 16),
 }
-"""The tags that the pixels need, and how many values each may have."""
+# The tags that the pixels need, and how many values each may have.
 
 _MOST_TAGS = 1_000
 _VALUE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8}
