@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 import typer
@@ -73,6 +72,30 @@ def test_every_option_that_is_described_is_one_of_a_training_command() -> None:
     assert described <= options | {"--help"}
 
 
+def test_the_deploy_page_describes_every_parameter_and_no_other() -> None:
+    settings = (ROOT / "serverless.yml").read_text(encoding="utf-8")
+    (defaults,) = re.findall(r"^params:\n  default:\n((?: {4}.+\n)+)", settings, re.MULTILINE)
+    known = re.findall(r"^ {4}(\w+):", defaults, re.MULTILINE)
+    text = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    table = text.partition("| parameter | default |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == known
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/deploy.md", "docs/operating.md"])
+def test_every_deploy_parameter_that_is_shown_exists(page: str) -> None:
+    settings = (ROOT / "serverless.yml").read_text(encoding="utf-8")
+    shown = re.findall(r"--param ([a-z]\w*)=", (ROOT / page).read_text(encoding="utf-8"))
+    assert shown
+    assert [name for name in shown if not re.search(rf"^ {{4}}{name}:", settings, re.M)] == []
+
+
+def test_what_the_layout_names_exists() -> None:
+    text = README.read_text(encoding="utf-8")
+    (layout,) = (block for block in blocks(text) if block.text.startswith("handler.py"))
+    named = [line.split()[0] for line in layout.lines()]
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/deploy.md"])
 def test_every_make_target_exists(page: str) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -92,10 +115,10 @@ def test_every_file_that_is_named_exists(page: str) -> None:
     assert sorted(path for path in named if not (ROOT / path).exists()) == []
 
 
-def test_the_pictures_of_the_readme_are_small() -> None:
-    pictures = [README.parent / link for link in links(README.read_text()) if link.endswith(".png")]
-    assert len(pictures) == 2
-    assert sum(picture.stat().st_size for picture in pictures) < 300_000
+def test_the_screenshots_of_the_readme_are_small() -> None:
+    images = [README.parent / link for link in links(README.read_text()) if link.endswith(".png")]
+    assert len(images) == 2
+    assert sum(image.stat().st_size for image in images) < 300_000
 
 
 def test_anchors_are_those_of_github() -> None:

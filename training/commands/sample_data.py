@@ -20,8 +20,8 @@ def sample_data(
 
     Example: `python -m training sample-data data/sample`
     """
-    from training.output.progress import progress
     from samples.draw import CLASSES, draw_sample_data
+    from training.output.progress import progress
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise TrainingError(f"{folder} exists already. Give a new or empty folder.")
