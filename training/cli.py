@@ -1,6 +1,6 @@
-"""The command line: ``python -m training <verb>``.
+"""The command line: ``python -m training COMMAND``.
 
-Verbs import what they need when they run, so that ``--help`` answers at once.
+Commands import what they need when they run, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def main() -> None:
         console.print(str(error), soft_wrap=True)
         sys.exit(signals.code)
     except SystemExit as ended:
-        # Typer answers an interruption that a verb has nothing to say about with Ctrl-C's code.
+        # Typer answers an interruption that a command has no message for with Ctrl-C's code.
         sys.exit(signals.code if ended.code == INTERRUPTED else ended.code)
     except (TrainingError, ModelUnavailableError, OSError) as error:
         line = " ".join(str(error).split())

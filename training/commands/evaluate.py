@@ -77,11 +77,11 @@ def evaluate(
 
 
 def _threshold(held: Answers, temperature: float, precision: float) -> Threshold | None:
-    from training.evaluation.threshold import UnreachableError, choose_threshold
+    from training.evaluation.threshold import UnreachablePrecisionError, choose_threshold
 
     try:
         return choose_threshold(held.probabilities(temperature), held.truth, precision)
-    except UnreachableError as error:
+    except UnreachablePrecisionError as error:
         say(str(error))
         return None
 

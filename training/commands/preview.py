@@ -27,8 +27,8 @@ def preview(
     Another augmentation: `--set 'augment=[{op: rotate, limit: 15}]'`
     """
     from training.data.source import DataSource
-    from training.preview import preview_recipe
     from training.recipe import load_recipe
+    from training.recipe_preview import preview_recipe
 
     chosen = load_recipe(recipe, overrides or ())
     looks, shown = preview_recipe(DataSource(data, split=split), chosen, to, chosen.seed)

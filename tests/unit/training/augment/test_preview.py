@@ -16,8 +16,8 @@ from training.augment.sizing import get_strategy
 from training.data.split import read_split
 from training.data.table import LabelledImage, read_folder
 from training.errors import TrainingError
-from training.preview import recipe_looks
 from training.recipe import load_recipe
+from training.recipe_preview import recipe_looks
 
 CELL = 176
 AUGMENTED = "flying-objects"

@@ -167,7 +167,7 @@ def test_threads_find_what_one_thread_finds(root: Path) -> None:
     ]
 
 
-def test_the_verb_writes_nothing_unless_told_where(
+def test_the_command_writes_nothing_unless_told_where(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put(root, "birds/copy.png", scene(3))

@@ -168,7 +168,7 @@ def test_a_class_without_a_readable_image_is_drawn(tmp_path: Path) -> None:
     assert len(draw_plots(look(tmp_path), tmp_path)) == 3
 
 
-def test_the_verb_prints_a_table_and_writes_a_json(
+def test_the_command_prints_a_table_and_writes_a_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put(tmp_path / "data", "鳥 と 空/1.png", noise(20, 20))

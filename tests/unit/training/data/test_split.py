@@ -153,7 +153,7 @@ def photographs(root: Path, per_class: int = 20) -> Path:
     return root
 
 
-def test_the_verb_writes_one_file_and_prints_each_class(
+def test_the_command_writes_one_file_and_prints_each_class(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = photographs(tmp_path / "data")
@@ -164,7 +164,7 @@ def test_the_verb_writes_one_file_and_prints_each_class(
     assert "дрон" in capsys.readouterr().out
 
 
-def test_the_verb_keeps_groups_whole(tmp_path: Path) -> None:
+def test_the_command_keeps_groups_whole(tmp_path: Path) -> None:
     root = photographs(tmp_path / "data")
     clips = [
         f"{label}/{i}.jpg,{label}{i // 4}" for label in ("鳥 と 空", "дрон") for i in range(20)
@@ -177,7 +177,7 @@ def test_the_verb_keeps_groups_whole(tmp_path: Path) -> None:
     }
 
 
-def test_the_verb_does_not_overwrite_a_split(tmp_path: Path) -> None:
+def test_the_command_does_not_overwrite_a_split(tmp_path: Path) -> None:
     (tmp_path / "s.csv").write_text("mine")
     with pytest.raises(TrainingError, match="s.csv exists already"):
         split_command(photographs(tmp_path / "data"), tmp_path / "s.csv")

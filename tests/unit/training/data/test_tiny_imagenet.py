@@ -208,7 +208,7 @@ def test_another_folder_is_not_taken_for_it(root: Path, tmp_path: Path) -> None:
         tiny_imagenet(tmp_path)
 
 
-def test_the_verbs_sort_and_split_it(
+def test_the_commands_sort_and_split_it(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tiny_imagenet(root)
