@@ -128,6 +128,8 @@ def write_zip(package: Path, files: list[Path], archive: Path) -> None:
 def build_zip(runtime: str, architecture: str) -> Path:
     """Build the package of a target and return the path of its zip.
 
+    The zip of the last build is kept where nothing has changed: compressing takes the longest.
+
     Raises:
         BuildError: a wheel or the runtime's interpreter is missing, or the package is too large
             for Lambda.
@@ -139,8 +141,25 @@ def build_zip(runtime: str, architecture: str) -> Path:
     copy_sources(package, python)
     files = sorted(file for file in package.rglob("*") if file.is_file())
     check_size(files)
-    write_zip(package, files, archive)
+    content, stamp = fingerprint_of(package, files), build / "package.sha256"
+    if not (archive.exists() and stamp.exists() and stamp.read_text() == stamped(content, archive)):
+        write_zip(package, files, archive)
+        stamp.write_text(stamped(content, archive))
     return archive
+
+
+def stamped(content: str, archive: Path) -> str:
+    """Return what tells that a zip is that of a content, and no other build's."""
+    return f"{content} {archive.stat().st_mtime_ns}"
+
+
+def fingerprint_of(package: Path, files: list[Path]) -> str:
+    """Return a hash of the names and the contents of files."""
+    digest = hashlib.sha256()
+    for file in files:
+        name, content = file.relative_to(package).as_posix(), file.read_bytes()
+        digest.update(f"{name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 def main() -> int:

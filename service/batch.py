@@ -22,7 +22,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
@@ -39,14 +38,6 @@ log = logging.getLogger(__name__)
 
 # Attempts to write one answer while other processes answer the same object.
 _ATTEMPTS = 5
-
-
-@dataclass(frozen=True)
-class Place:
-    """A bucket and the model that is published in it."""
-
-    bucket: Bucket
-    model: SharedModel
 
 
 def lambda_handler(event: object, context: object) -> dict[str, Any]:
@@ -92,10 +83,10 @@ def classify_item(item: Item) -> str | None:
         return None
     result = item.result
     try:
-        place = _place(item.bucket)
-        model = place.model.get()
+        bucket, published = _open(item.bucket)
+        model = published.get()
         for _ in range(_ATTEMPTS):
-            if _answer_once(place.bucket, model, item.key, result):
+            if _answer_once(bucket, model, item.key, result):
                 return result
     except GoneError:
         log.info("An object was deleted before it was classified")
@@ -144,9 +135,10 @@ def _answered(earlier: StoredObject | None, model: Model, key: str) -> str | Non
 
 
 @cache
-def _place(bucket: str) -> Place:
+def _open(bucket: str) -> tuple[Bucket, SharedModel]:
+    """Return a bucket and the model that is published in it."""
     uri = f"s3://{bucket}/{os.environ.get('MODEL_PREFIX', '')}"
-    return Place(Bucket(bucket), SharedModel.from_environment({**os.environ, "MODEL_URI": uri}))
+    return Bucket(bucket), SharedModel.from_environment({**os.environ, "MODEL_URI": uri})
 
 
 configure_logging(current_request_id)

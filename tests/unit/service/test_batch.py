@@ -78,9 +78,9 @@ def jobs(s3: S3Client, version: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     monkeypatch.setenv("MODEL_PREFIX", "models/flying-objects")
     monkeypatch.setenv("MODEL_ENGINE", "onnx")
     monkeypatch.setenv("MODEL_REFRESH_SECONDS", "0")
-    batch._place.cache_clear()
+    batch._open.cache_clear()
     yield Jobs(s3)
-    batch._place.cache_clear()
+    batch._open.cache_clear()
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def broken(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Except
         def fail(**request: object) -> object:
             raise error
 
-        monkeypatch.setattr(batch._place(BUCKET).bucket._client, operation, fail)
+        monkeypatch.setattr(batch._open(BUCKET)[0]._client, operation, fail)
 
     return break_it
 
@@ -199,7 +199,7 @@ class TestTheSameObject:
         lambda_handler(event, None)
         newer = build_version(tmp_path / "newer", seed=2).version
         publish(tmp_path / "newer", f"s3://{BUCKET}/models")
-        batch._place.cache_clear()
+        batch._open.cache_clear()
         lambda_handler(event, None)
         assert jobs.answer()["model"]["version"] == newer
 

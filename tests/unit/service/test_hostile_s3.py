@@ -102,8 +102,8 @@ class TestAnAnswerOfNonsense:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         answering(answer)
-        place = batch.Place(Bucket("a-bucket"), SharedModel(published))
-        monkeypatch.setattr(batch, "_place", lambda bucket: place)
+        opened = Bucket("a-bucket"), SharedModel(published)
+        monkeypatch.setattr(batch, "_open", lambda bucket: opened)
         item = {"bucket": "a-bucket", "key": "batch/j/x.png", "size": 1}
         with pytest.raises(BatchError, match=r"^batch/j/x\.png: s3://a-bucket/.* cannot be read: "):
             lambda_handler(item, None)
@@ -160,7 +160,7 @@ def test_settings_that_make_no_sense_make_uploads_unavailable_and_nothing_else(
         assert response.get_json()["title"] == "Uploads not available"
         assert int(response.headers["Retry-After"]) > 0
     item = {"bucket": "a-bucket", "key": "batch/j/x.png", "size": 1}
-    batch._place.cache_clear()
+    batch._open.cache_clear()
     with pytest.raises(BatchError, match=r"^batch/j/x\.png: "):
         lambda_handler(item, None)
     assert json.loads(client.get("/ping").data) == {"status": "ok"}
