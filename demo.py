@@ -94,7 +94,7 @@ def say_what_next(seconds: float) -> None:
             "                       curl -F file1=@photo.jpg http://127.0.0.1:8000/classify\n"
             "  .venv/bin/python -m training train --data YOUR_FOLDER --weights flying-objects\n"
             "                       one folder of images for each class; --help says more\n"
-            "  README.md, 'Deploy'  to put it on AWS",
+            "  docs/deploy.md       how to put it on AWS",
         )
     )
 

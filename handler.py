@@ -3,9 +3,9 @@
 Environment:
     MODEL_URI: ``s3://bucket/prefix/name``, or a local directory.
     MODEL_ENGINE: ``torchscript`` (the default) or ``onnx``.
-    MODEL_REFRESH_SECONDS: After so long a warm process asks whether another version is the current
-        one; 60 unless set, 0 for never.
-    MODEL_SHA256: Of the only ``model.json`` to serve; any unless set.
+    MODEL_REFRESH_SECONDS: Seconds until a warm process looks for another current version; 60 unless
+        set, 0 for never.
+    MODEL_SHA256: SHA-256 of the only ``model.json`` to serve; any unless set.
     INCOMING_URI: ``s3://bucket/folder`` for images too large for a request; none unless set.
     API_GATEWAY_BASE_PATH: The base path of a custom domain's mapping; none unless set.
 """
@@ -23,39 +23,35 @@ from werkzeug.wrappers import Request, Response
 
 from model_loader import ClassifierError, SharedModel
 from service.answers import PROBLEM_TYPE, answer, answer_all
-from service.documents import read_upload_wish
-from service.incoming import NO_UPLOADS, Incoming
+from service.json_bodies import read_upload_request
 from service.lambda_events import checked_event, gateway_id, problem_response
-from service.request_log import current, logged_request
-from service.uploads import read_body, read_uploads
+from service.log.request_log import current, logged_request
+from service.request_files import read_body, read_files
+from service.uploads import NO_UPLOADS, Uploads
 from service.web import App, json_response
 
-ROUTES = (
-    "POST /classify, POST /uploads, GET /model, GET /openapi.json (which describes all of it), "
-    "GET /ping and GET / (a page to drop pictures on)"
-)
 PAGE = Path(__file__).parent / "service" / "page.html"
 OPENAPI = Path(__file__).parent / "service" / "openapi.json"
 
 
-def create_app(model: SharedModel, incoming: Incoming = NO_UPLOADS) -> App:
+def create_app(model: SharedModel, uploads: Uploads = NO_UPLOADS) -> App:
     """Return the WSGI app.
 
     Args:
-        model: What it answers with, loaded at the first need.
-        incoming: Where large images are uploaded.
+        model: The model, loaded for the first request that needs it.
+        uploads: Where large images are uploaded.
     """
 
     def classify(request: Request) -> Response:
-        uploads = read_uploads(request, incoming)
+        files = read_files(request, uploads)
         loaded = model.get()
-        if len(uploads) == 1:
-            return json_response(answer(loaded, uploads[0]))
-        return json_response(answer_all(loaded, uploads))
+        if len(files) == 1:
+            return json_response(answer(loaded, files[0]))
+        return json_response(answer_all(loaded, files))
 
     def begin_upload(request: Request) -> Response:
-        media_type = read_upload_wish(read_body(request, incoming))
-        return json_response(incoming.begin(media_type), 201)
+        media_type = read_upload_request(read_body(request, uploads))
+        return json_response(uploads.begin(media_type), 201)
 
     def describe_model(_: Request) -> Response:
         loaded = model.get()
@@ -79,11 +75,11 @@ def create_app(model: SharedModel, incoming: Incoming = NO_UPLOADS) -> App:
         ("GET", "/ping"): ping,
         ("GET", "/"): page,
     }
-    return App(routes, known=ROUTES)
+    return App(routes)
 
 
 serverless_wsgi.TEXT_MIME_TYPES.append(PROBLEM_TYPE)
-app = create_app(startup.model, Incoming.from_environment())
+app = create_app(startup.model, Uploads.from_environment())
 startup.finish()
 
 

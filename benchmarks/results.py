@@ -182,8 +182,6 @@ def _origins(records: list[Record]) -> list[str]:
         commands.setdefault((record.date, machine), {})[record.command] = None
     lines = []
     for (date, machine), used in commands.items():
-        lines += [
-            "",
-            f"Measured on {date} by {', '.join(f'`{each}`' for each in used)}: {machine}.",
-        ]
+        by = ", ".join(f"`{command}`" for command in used)
+        lines += ["", f"Measured on {date} by {by}: {machine}."]
     return lines

@@ -25,24 +25,24 @@ from deploy.bytecode import compile_sources, find_interpreter
 from deploy.errors import BuildError
 
 DEFAULT_RUNTIME = "python3.13"
-"""That of serverless.yml."""
+"""``provider.runtime`` of serverless.yml."""
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ("constraints.txt", "requirements.txt", "requirements-onnx.txt")
 TREATMENT = ("deploy/ballast.py", "deploy/bytecode.py")
-"""What is done to the installed dependencies; like the requirements, it makes the package."""
+"""The code that treats the installed dependencies; the package depends on it as on requirements."""
 SOURCES = ("handler.py", "service", "model_loader")
 UNZIPPED_LIMIT_BYTES = 250 * 1024 * 1024
-"""Lambda's own limit on what a function and its layers unpack to."""
+"""Lambda's limit on the unzipped size of a function and its layers."""
 
 WHEEL_MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
 GLIBC_MINORS = (28, 27, 24, 17)
-"""The manylinux_2_N that our wheels come in; all load on Amazon Linux 2023 (glibc 2.34)."""
+"""N of the manylinux_2_N tags of the wheels; all load on Amazon Linux 2023 (glibc 2.34)."""
 AMAZON_LINUX_2_RUNTIMES = ("python3.10", "python3.11")
 """Lambda runtimes that still have glibc 2.26."""
 
 MISSING_WHEEL = re.compile(r"(?:No matching distribution found for|Cannot install) (\S+)")
-"""How pip says that a requirement, pinned or not, has no wheel for the target."""
+"""Messages of pip about a requirement, pinned or not, that has no wheel for the target."""
 
 EARLIEST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -104,7 +104,7 @@ def copy_sources(package: Path, python: str) -> None:
 
 
 def check_size(files: list[Path]) -> None:
-    """Raise a BuildError where the files are more than Lambda unpacks."""
+    """Raise a BuildError where the files exceed Lambda's limit."""
     size = sum(file.stat().st_size for file in files)
     if size > UNZIPPED_LIMIT_BYTES:
         raise BuildError(
@@ -128,6 +128,8 @@ def write_zip(package: Path, files: list[Path], archive: Path) -> None:
 def build_zip(runtime: str, architecture: str) -> Path:
     """Build the package of a target and return the path of its zip.
 
+    The zip of the last build is kept where nothing has changed: compressing takes the longest.
+
     Raises:
         BuildError: a wheel or the runtime's interpreter is missing, or the package is too large
             for Lambda.
@@ -139,8 +141,25 @@ def build_zip(runtime: str, architecture: str) -> Path:
     copy_sources(package, python)
     files = sorted(file for file in package.rglob("*") if file.is_file())
     check_size(files)
-    write_zip(package, files, archive)
+    content, stamp = fingerprint_of(package, files), build / "package.sha256"
+    if not (archive.exists() and stamp.exists() and stamp.read_text() == stamped(content, archive)):
+        write_zip(package, files, archive)
+        stamp.write_text(stamped(content, archive))
     return archive
+
+
+def stamped(content: str, archive: Path) -> str:
+    """Return what tells that a zip is that of a content, and no other build's."""
+    return f"{content} {archive.stat().st_mtime_ns}"
+
+
+def fingerprint_of(package: Path, files: list[Path]) -> str:
+    """Return a hash of the names and the contents of files."""
+    digest = hashlib.sha256()
+    for file in files:
+        name, content = file.relative_to(package).as_posix(), file.read_bytes()
+        digest.update(f"{name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 def main() -> int:

@@ -36,7 +36,8 @@ def find_interpreter(runtime: str) -> str:
     raise BuildError(
         f"There is no {runtime} on this machine. It is needed to compile the package: Lambda "
         "would do so at every cold start. Install it (for example: uv python install "
-        f"{version}), or deploy another that you have: --param runtime=python3.12 or newer."
+        f"{version}), or set provider.runtime of serverless.yml to another that you have, "
+        "python3.12 or newer."
     )
 
 

@@ -1,7 +1,8 @@
 'use strict';
 
-// The parameters of a deployment: `--param`, before `stages.yml`, before the defaults of serverless.yml.
-// What nobody knows is refused, and what a stage was once told does not change by leaving it out.
+// The parameters of a deployment: from --param, from stages.yml, and from params.default of
+// serverless.yml, in this order. Unknown names are refused, and a value that a stage was deployed with
+// does not change by omission.
 
 const fs = require('node:fs');
 const { createRequire } = require('node:module');
@@ -13,16 +14,48 @@ const yaml = fromOsls('js-yaml');
 
 const FILE = 'stages.yml';
 
-// The stack's output that holds what the stage was told, as JSON.
+// The stack's output that holds the parameters of its last deployment, as JSON.
 const OUTPUT = 'Parameters';
 
-/** Find out which parameters this command is given, for its stage; throw a sentence on what is wrong. */
-function readParameters(serverless, stage) {
+const NAME = '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$';
+
+// The values that each parameter may have; the framework refuses others.
+const SCHEMA = {
+  engine: { enum: ['torchscript', 'onnx'] },
+  architecture: { enum: ['x86_64', 'arm64'] },
+  model: { type: 'string', pattern: NAME },
+  version: { type: 'string', pattern: NAME },
+  sha256: { type: 'string', pattern: '^([0-9a-f]{64}|any)$' },
+  memory: { type: 'integer', minimum: 128, maximum: 10240 },
+  provisioned: { type: 'integer', minimum: 0 },
+  snapstart: { type: 'boolean' },
+  auth: { enum: ['none', 'key', 'iam'] },
+  rate: { type: 'number', exclusiveMinimum: 0 },
+  quota: { type: 'integer', minimum: 0 },
+  reserved: { type: 'string', pattern: '^(none|\\d+)$' },
+  monitoring: { type: 'boolean' },
+  alarmEmail: { type: 'string', pattern: '^([^@\\s]+@[^@\\s]+|none)$' },
+};
+
+// Parameters of earlier releases, and what holds their value now.
+const FORMER = {
+  runtime: 'provider.runtime of serverless.yml',
+  timeout: 'provider.timeout of serverless.yml',
+  logRetention: 'provider.logRetentionInDays of serverless.yml',
+  refresh: 'provider.environment.MODEL_REFRESH_SECONDS of serverless.yml',
+  burst: 'custom.burst of serverless.yml',
+  baseImage: 'BASE_IMAGE of Dockerfile',
+  bulk: 'deploy/batches, a stack with the state machine in it',
+  concurrency: 'custom.concurrency of deploy/batches/serverless.yml',
+};
+
+/** Return the names of the parameters that this command sets for its stage. Throw what is wrong. */
+function readParameters(serverless, stage, folder) {
   const { default: defaults, ...stages } = serverless.configurationInput.params;
   for (const [name, given] of Object.entries(stages)) {
     checkEntries(given, `params.${name} of serverless.yml`, defaults);
   }
-  const file = readFile(serverless.serviceDir);
+  const file = readFile(folder);
   for (const [name, given] of Object.entries(file ?? {})) {
     checkEntries(given, `${name} in ${FILE}`, defaults);
     if (name === 'default') throw new Error(`${FILE} has "default": defaults are serverless.yml's.`);
@@ -86,6 +119,9 @@ function readCommandLine(params, defaults) {
 function checkName(name, where, defaults) {
   const known = Object.keys(defaults);
   if (known.includes(name)) return;
+  if (name in FORMER) {
+    throw new Error(`${where}: ${name} is no parameter any more. Instead there is ${FORMER[name]}.`);
+  }
   throw new Error(
     `${where}: there is no parameter "${name}". Did you mean "${closest(name, known)}"? ` +
       `There are ${known.join(', ')}.`
@@ -96,19 +132,18 @@ function isMapping(value) {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Return what a deployed stack was told; undefined where it does not say. */
+/** Return the parameters that a deployed stack remembers; undefined where it remembers none. */
 function toldBefore(stack) {
-  const output = stack.Outputs?.find(({ OutputKey }) => OutputKey === OUTPUT);
+  const output = stack?.Outputs?.find(({ OutputKey }) => OutputKey === OUTPUT);
   return output && JSON.parse(output.OutputValue);
 }
 
 /** Return why a stack must not be deployed with `told`; undefined where it may. */
 function omission(stack, told, defaults) {
-  const isDeployed = stack?.Outputs?.some(({ OutputKey }) => OutputKey === 'ServiceEndpoint');
-  if (!isDeployed) return undefined; // nothing is, or the first deployment failed
   const before = toldBefore(stack);
   if (!before) {
-    if ('auth' in told) return undefined;
+    const isDeployed = stack?.Outputs?.some(({ OutputKey }) => OutputKey === 'ServiceEndpoint');
+    if (!isDeployed || 'auth' in told) return undefined; // or its first deployment failed
     return `Who gets in at ${stack.StackName} is not known: an earlier release deployed it. Say --param auth=….`;
   }
   const left = Object.entries(before).filter(
@@ -123,4 +158,29 @@ function omission(stack, told, defaults) {
   );
 }
 
-module.exports = { FILE, OUTPUT, omission, readParameters, toldBefore };
+/** Return which values of former parameters would change with this deployment; undefined for none. */
+function formerOmission(stack, service, folder) {
+  const changed = Object.entries(toldBefore(stack) ?? {}).filter(([name, value]) => {
+    const now = name in FORMER ? currentValue(FORMER[name], service, folder) : undefined;
+    return now !== undefined && String(now) !== value;
+  });
+  if (!changed.length) return undefined;
+  const values = changed.map(([name, value]) => `${name}=${value}`);
+  const places = changed.map(([name]) => FORMER[name]);
+  return (
+    `${stack.StackName} was deployed with the former parameters ${values.join(' ')}, and the files of ` +
+    `this release say otherwise. Write the values there (${places.join(', ')}) and deploy; afterwards ` +
+    'they may be changed there.'
+  );
+}
+
+/** Return what stands at a place of `FORMER`; undefined where it is in no file of this stack. */
+function currentValue(place, service, folder) {
+  const [key, , file] = place.split(' ');
+  if (file === 'serverless.yml') return key.split('.').reduce((value, name) => value[name], service);
+  if (file !== 'Dockerfile') return undefined;
+  const text = fs.readFileSync(path.join(folder, file), 'utf8');
+  return new RegExp(`^ARG ${key}=(.*)$`, 'm').exec(text)[1];
+}
+
+module.exports = { FILE, OUTPUT, SCHEMA, formerOmission, omission, readParameters, toldBefore };

@@ -19,13 +19,10 @@ from model_loader.errors import (
     ModelMismatchError,
     ModelNotFoundError,
     ModelUnavailableError,
-    StorageError,
     TooLargeError,
     UnavailableError,
     UndecodableImageError,
     UnsupportedImageError,
-    UploadNotFoundError,
-    UploadsUnavailableError,
 )
 from model_loader.image import EncodedImage
 from model_loader.limits import MAX_PIXELS, MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES
@@ -58,14 +55,11 @@ __all__ = [
     "Resize",
     "SelfTest",
     "SharedModel",
-    "StorageError",
     "Timings",
     "TooLargeError",
     "Transform",
     "UnavailableError",
     "UndecodableImageError",
     "UnsupportedImageError",
-    "UploadNotFoundError",
-    "UploadsUnavailableError",
     "load_model",
 ]

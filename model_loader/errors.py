@@ -1,17 +1,16 @@
 """The errors that can occur between bytes and an answer, as one tree.
 
+``service.errors`` adds those of uploads and batches.
+
 ::
 
     ClassifierError                       500
     ├── InputError                        400   what the client sent
     │   ├── MalformedRequestError         400
-    │   ├── UploadNotFoundError           404   never sent, deleted, or none are taken here
     │   ├── TooLargeError                 413   bytes or pixels
     │   ├── UnsupportedImageError         415   not an image format that is taken
     │   └── UndecodableImageError         422   such a format, but damaged
     └── UnavailableError                  503   what the operator published or configured
-        ├── StorageError                  503   S3 does not do what it is asked
-        ├── UploadsUnavailableError       503   the store of uploads does not answer
         └── ModelUnavailableError         503
             ├── ModelNotFoundError        503   nothing there, or not allowed to read it
             ├── ModelCorruptError         503   not the bytes that were published
@@ -51,13 +50,6 @@ class MalformedRequestError(InputError):
     title = "Malformed request"
 
 
-class UploadNotFoundError(InputError):
-    """There is no upload of this key, or the service takes none."""
-
-    status = 404
-    title = "No such upload"
-
-
 class TooLargeError(InputError):
     """The upload has more bytes, or the image more pixels, than is taken."""
 
@@ -89,18 +81,6 @@ class UnavailableError(ClassifierError):
     status = 503
     title = "Not available"
     retry_after: ClassVar[int] = 30
-
-
-class StorageError(UnavailableError):
-    """S3 does not do what it is asked; asking again may help, or the sentence says what would."""
-
-    title = "Storage not available"
-
-
-class UploadsUnavailableError(UnavailableError):
-    """Where uploads are kept cannot be asked."""
-
-    title = "Uploads not available"
 
 
 class ModelUnavailableError(UnavailableError):

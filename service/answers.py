@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from model_loader import (
@@ -15,40 +16,57 @@ from model_loader import (
     Prediction,
     TooLargeError,
 )
-from service.request_log import current
-from service.upload import Upload
+from service.log.request_log import current
 
 PROBLEM_TYPE = "application/problem+json"
 """The media type of every error (RFC 9457)."""
 
+KEY_FIELD = "key"
+"""``file`` in the answer for an object of a bucket, which has no form field."""
+
 _DIGITS = 4
 
+# Minimum cost of each of several files, in pixels: opening it, and the network.
 _LEAST_COST = 400_000
-"""What each of several files costs at least, in pixels: opening it, and the network."""
 
 
-def answer(model: Model, upload: Upload) -> dict[str, Any]:
+@dataclass(frozen=True)
+class ImageFile:
+    """A file to classify, from a request or a bucket.
+
+    Attributes:
+        field: The name of its form field, or what stands for one.
+        filename: The name that the client gave it, or None.
+        data: Its content.
+    """
+
+    field: str
+    filename: str | None
+    data: bytes
+
+
+def answer(model: Model, file: ImageFile) -> dict[str, Any]:
     """Classify one file.
 
     Raises:
         InputError: The file cannot be classified.
     """
-    current().note_image(upload.data)
-    return _answer(model, upload, EncodedImage.read(upload.data))
+    current().note_image(file.data)
+    return _answer(model, file, EncodedImage.read(file.data))
 
 
-def answer_all(model: Model, uploads: Sequence[Upload]) -> dict[str, Any]:
-    """Classify several files: what is wrong with one stands in its place.
+def answer_all(model: Model, files: Sequence[ImageFile]) -> dict[str, Any]:
+    """Classify several files; a file that cannot be classified gets a problem in its place.
 
-    Together they may take as long to decode as one alone, or the request could exceed the gateway
+    Together they may have as many pixels as one file alone, or the request could exceed the gateway
     timeout.
     """
     answers = []
     left = MAX_PIXELS
-    for upload in uploads:
-        current().note_image(upload.data)
+    for file in files:
+        current().note_image(file.data)
         try:
-            image = EncodedImage.read(upload.data)
+            image = EncodedImage.read(file.data)
             cost = max(image.cost, _LEAST_COST)
             if cost > left:
                 raise TooLargeError(
@@ -56,19 +74,19 @@ def answer_all(model: Model, uploads: Sequence[Upload]) -> dict[str, Any]:
                     "pixels. Send it in another request."
                 )
             left -= cost
-            answers.append(_answer(model, upload, image))
+            answers.append(_answer(model, file, image))
         except InputError as error:
-            answers.append({"file": upload.field, "filename": upload.filename, **problem_of(error)})
+            answers.append({"file": file.field, "filename": file.filename, **problem_of(error)})
     return {"predictions": answers}
 
 
-def _answer(model: Model, upload: Upload, image: EncodedImage) -> dict[str, Any]:
+def _answer(model: Model, file: ImageFile, image: EncodedImage) -> dict[str, Any]:
     prediction = model.classify(image)
     current().note_prediction(model, prediction)
     return {
-        "file": upload.field,
+        "file": file.field,
         **_describe(prediction, model.metadata),
-        "filename": upload.filename,
+        "filename": file.filename,
         "model": {"name": model.metadata.name, "version": model.metadata.version},
     }
 
@@ -79,13 +97,13 @@ def problem(status: int, title: str, detail: str) -> dict[str, Any]:
     Args:
         status: The HTTP status.
         title: The kind of problem, in a few words.
-        detail: What happened, where, and how to mend it.
+        detail: What happened, where, and how to fix it.
     """
     return {"title": title, "status": status, "detail": detail}
 
 
 def problem_of(error: ClassifierError) -> dict[str, Any]:
-    """Return the JSON of an error of ours."""
+    """Return the JSON of an error."""
     return problem(error.status, error.title, str(error))
 
 

@@ -1,15 +1,16 @@
-"""The Lambda entry point for images in S3: those that are put under ``batch/<job>/``, and the bulk.
+"""The Lambda entry point for batches: images in S3, under ``batch/<job>/`` and ``bulk/<job>/``.
 
 ``batch/<job>/<name>`` is answered in ``results/<job>/<name>.json``, ``bulk/<job>/<name>`` in
 ``bulk-results/<job>/<name>.json``. Events come more than once and out of order, so an event only
-says where to look. What is there now is classified, and its answer takes the place of the one that
-was seen *before* the image was read, or of none: a conditional write. Where that fails, somebody
-else answered meanwhile, and all is looked at again. So the last answer is that to the last image,
-and the same image (by its ETag) is answered once by each version of the model.
+says where to look. The object that is there now is classified, and a conditional write replaces the
+answer that was read *before* the image, or adds one where there was none. Where the write loses a
+race, another process has answered meanwhile, and the object is read again. So the last answer is
+that to the last image, and the same image (by its ETag) is answered once by each version of the
+model.
 
-Whatever goes wrong leaves the function as an exception whose message names the object and the
-reason. Lambda tries twice more and then puts event and message into the queue of failures
-(deploy/batches.yml); so does the state machine (deploy/bulk.yml).
+Errors leave the function as a ``BatchError`` whose message names the object and the reason. Lambda
+tries twice more and then puts the event and the message into the queue of failures; so does the
+state machine (deploy/batches).
 
 Environment:
     MODEL_PREFIX: The model's key prefix, in the bucket that the images are in.
@@ -21,46 +22,37 @@ from __future__ import annotations
 import json
 import logging
 import os
-from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
 
 from model_loader import ClassifierError, Model, SharedModel
-from service.answers import answer
-from service.batch_events import BatchError, Item, read_item, unwrap
-from service.log_lines import configure_logging
-from service.objects import Bucket, GoneError, StoredObject
-from service.request_log import current, current_request_id, logged_request
-from service.upload import KEY_FIELD, Upload
+from service.answers import KEY_FIELD, ImageFile, answer
+from service.batch_events import Item, read_item, unwrap
+from service.bucket import Bucket, StoredObject
+from service.errors import BatchError, GoneError
+from service.log.log_lines import configure_logging
+from service.log.request_log import current, current_request_id, logged_request
 
 log = logging.getLogger(__name__)
 
+# Attempts to write one answer while other processes answer the same object.
 _ATTEMPTS = 5
-"""To write one answer while others answer the same object."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """A bucket, and the model that is published in it."""
-
-    bucket: Bucket
-    model: SharedModel
 
 
 def lambda_handler(event: object, context: object) -> dict[str, Any]:
     """Answer an event about objects that were created, or one item of the bulk.
 
     Args:
-        event: Of S3 or EventBridge, by themselves or wrapped by SNS or SQS; or an item ``{"bucket":
-            …, "key": …, "size": …}``.
-        context: Lambda's.
+        event: An event of S3 or EventBridge, which SNS or SQS may have wrapped, or an item
+            ``{"bucket": …, "key": …, "size": …}``.
+        context: Lambda's context.
 
     Returns:
-        ``{"results": […]}``: the keys of the answers, without those of objects that need none.
+        ``{"results": […]}``: the keys of the answers; objects that need none have no key.
 
     Raises:
-        BatchError: An object could not be answered, or the event is about something else; the other
+        BatchError: An object could not be answered, or the event is about something else. The other
             objects of the event were answered.
     """
     results: list[str | None] = []
@@ -85,16 +77,16 @@ def classify_item(item: Item) -> str | None:
         None where there is nothing to answer: a folder, or an object that was deleted meanwhile.
 
     Raises:
-        BatchError: It could not be answered.
+        BatchError: The object could not be answered.
     """
     if item.is_folder:
         return None
     result = item.result
     try:
-        place = _place(item.bucket)
-        model = place.model.get()
+        bucket, published = _open(item.bucket)
+        model = published.get()
         for _ in range(_ATTEMPTS):
-            if _answer_once(place.bucket, model, item.key, result):
+            if _answer_once(bucket, model, item.key, result):
                 return result
     except GoneError:
         log.info("An object was deleted before it was classified")
@@ -105,7 +97,7 @@ def classify_item(item: Item) -> str | None:
 
 
 def _failure(item: Item, error: Exception) -> BatchError:
-    """Return the error that names the object, and note it in the request's line."""
+    """Return an error that names the object, and note it in the log entry."""
     if not isinstance(error, ClassifierError):
         log.error("Unexpected error", exc_info=error)
         return BatchError(f"{item}: {type(error).__name__}: {error}")
@@ -115,14 +107,14 @@ def _failure(item: Item, error: Exception) -> BatchError:
 
 
 def _answer_once(bucket: Bucket, model: Model, key: str, result: str) -> bool:
-    """Return whether an object's answer is there; False where somebody else was faster."""
+    """Return whether the answer is there; False where the write lost a race."""
     earlier = bucket.find(result)
     image = bucket.read(key, unless=_answered(earlier, model, key))
     if image is None:
         return True
-    upload = Upload(KEY_FIELD, PurePosixPath(key).name, image.data)
+    file = ImageFile(KEY_FIELD, PurePosixPath(key).name, image.data)
     document = {
-        **answer(model, upload),
+        **answer(model, file),
         "object": {"key": key, "etag": image.etag, "version": image.version},
     }
     text = json.dumps(document, ensure_ascii=False).encode()
@@ -143,9 +135,10 @@ def _answered(earlier: StoredObject | None, model: Model, key: str) -> str | Non
 
 
 @cache
-def _place(bucket: str) -> Place:
+def _open(bucket: str) -> tuple[Bucket, SharedModel]:
+    """Return a bucket and the model that is published in it."""
     uri = f"s3://{bucket}/{os.environ.get('MODEL_PREFIX', '')}"
-    return Place(Bucket(bucket), SharedModel.from_environment({**os.environ, "MODEL_URI": uri}))
+    return Bucket(bucket), SharedModel.from_environment({**os.environ, "MODEL_URI": uri})
 
 
 configure_logging(current_request_id)

@@ -1,4 +1,4 @@
-"""Which objects an event is about: S3's own, EventBridge's, and both in SNS and SQS messages."""
+"""The objects of an event of S3 or EventBridge, also within SNS and SQS messages."""
 
 from __future__ import annotations
 
@@ -10,32 +10,27 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 from urllib.parse import unquote_plus
 
-from model_loader import ClassifierError
+from service.errors import BatchError
 
 log = logging.getLogger(__name__)
 
+# The folder of the answers to each folder of images; both may have a job of the same name.
 _RESULTS = {"batch": "results", "bulk": "bulk-results"}
-"""The folder of the answers to each folder of images: apart, as both may have a job of one name."""
 
 _MAX_KEY_BYTES = 1024
-"""Of an object's key in S3."""
 
+# Levels of nesting; a notification in SNS in SQS has six.
 _MAX_DEPTH = 8
-"""Of what is wrapped: a notification in SNS in SQS has six layers."""
-
-
-class BatchError(ClassifierError):
-    """An object could not be answered; the message names it and says why."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """One object that is to be classified.
+    """An object to classify.
 
     Attributes:
-        bucket: The name of its bucket.
-        key: Its key.
-        size: Its size in bytes, as the event has it; None where it has none.
+        bucket: Name of the bucket.
+        key: Key of the object.
+        size: Size in bytes; None where the event has none.
     """
 
     bucket: str
@@ -48,15 +43,15 @@ class Item:
 
     @property
     def is_folder(self) -> bool:
-        """Whether it is no file: consoles make such an object for an empty folder."""
+        """Whether it stands for an empty folder, as consoles make them."""
         return self.key.endswith("/") and self.size == 0
 
     @property
     def result(self) -> str:
-        """The key of its answer.
+        """The key of the answer.
 
         Raises:
-            BatchError: It lies in no job, or the answer's key would be too long.
+            BatchError: The object lies in no job, or the answer's key would be too long.
         """
         folder, _, rest = self.key.partition("/")
         job, _, name = rest.partition("/")
@@ -73,7 +68,7 @@ class Item:
 
 
 def unwrap(event: object, depth: int = 0) -> Iterator[object]:
-    """Yield what an event holds, without what SNS, SQS and S3 wrap it in."""
+    """Yield the records of an event, without the envelopes of SNS, SQS and S3."""
     members = _mapping(event)
     records = members.get("Records")
     message = _message(members)
@@ -93,10 +88,10 @@ def unwrap(event: object, depth: int = 0) -> Iterator[object]:
 
 
 def read_item(record: object) -> list[Item]:
-    """Return the objects that a record is about; none of a test of S3's.
+    """Return the objects that a record is about; none for a test event of S3.
 
     Raises:
-        BatchError: It is about something else.
+        BatchError: The record is about something else.
     """
     members = _mapping(record)
     if members.get("Event") == "s3:TestEvent":
@@ -130,10 +125,10 @@ def _as_it_is(key: str) -> list[str]:
 
 
 def _decoded(key: str) -> list[str]:
-    """Return the key that S3's notifications have in a URL's encoding.
+    """Return a key that S3's notifications have URL-encoded.
 
     Raises:
-        BatchError: What is encoded is not UTF-8, as all keys are.
+        BatchError: The encoded bytes are not UTF-8.
     """
     try:
         return [unquote_plus(key, errors="strict")]
@@ -144,13 +139,13 @@ def _decoded(key: str) -> list[str]:
 def _as_it_is_or_decoded(key: str) -> list[str]:
     """Return both keys that EventBridge may mean: AWS does not say whether it encodes them.
 
-    The one that is not there is passed over, as objects are that were deleted meanwhile.
+    The key that does not exist is skipped like an object that was deleted meanwhile.
     """
     return list(dict.fromkeys([key, unquote_plus(key)]))
 
 
 def _message(members: Mapping[str, Any]) -> object:
-    """Return the text that an SQS or SNS record, or SNS's message in SQS, is about."""
+    """Return the message of an SQS record, an SNS record, or an SNS notification in SQS."""
     if members.get("eventSource") == "aws:sqs":
         return members.get("body")
     if members.get("Type") == "Notification":
@@ -163,11 +158,11 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _is_name(value: object) -> TypeGuard[str]:
-    """Return whether this can be a bucket's name or a key: text, without half a surrogate pair."""
+    """Return whether this can be a bucket's name or a key: text without lone surrogates."""
     return isinstance(value, str) and value != "" and not re.search("[\ud800-\udfff]", value)
 
 
 def _shown(value: object) -> str:
-    """Return what a message says of something that came, on one line."""
+    """Return a received value for a message: on one line, at most 200 characters."""
     text = value if isinstance(value, str) and value.isprintable() else ascii(value)
     return text if len(text) <= 200 else f"{text[:200]}…"

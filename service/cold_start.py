@@ -1,11 +1,11 @@
-"""What a cold start need not do while it imports, and need not keep of it.
+"""Work that a cold start can leave out, and memory that it can give back.
 
 - Python's garbage collector looks through what imports make, again and again, and finds nothing
-  worth its while. It takes 5 % of a start with ONNX Runtime, 14 % with torch.
+  to free: 5 % of a start with ONNX Runtime, 14 % with torch.
 - ``import werkzeug`` imports its development server, and with it ``http.server`` and
   ``socketserver``: 7 % of a start with ONNX Runtime. Nothing on Lambda serves by it.
 - Reading a model takes two and a half times its memory for a moment; the C library keeps what is
-  free again, and pictures seldom fit in.
+  free again, in pieces that images seldom fit into.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The events that Lambda hands over, reduced to what serverless_wsgi handles without raising."""
+"""Lambda events, checked and reduced to what serverless_wsgi handles without raising."""
 
 from __future__ import annotations
 
@@ -143,8 +143,8 @@ def _read_body(members: Mapping[str, Any], headers: Mapping[str, list[str]]) -> 
     if "\ufffd" in body and _media_type(headers).startswith(_BINARY):
         log.error(
             "A body of the type %s came as text, in which its bytes are lost. The gateway must "
-            "treat it as binary: add the type to binaryMediaTypes (provider.apiGateway in "
-            "serverless.yml) and deploy again.",
+            "treat it as binary: add the type to POST /classify in service/openapi.json, from "
+            "which deploy/plugin.js makes binaryMediaTypes, and deploy again.",
             _media_type(headers),
         )
         raise MalformedRequestError(

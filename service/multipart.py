@@ -1,7 +1,7 @@
 """The parts of a multipart/form-data body (RFC 7578), read from memory in one pass.
 
-Werkzeug's decoder refuses names that are not UTF-8, which clients on Windows send, and takes a
-byte of the boundary for the file's where a piece of the body ends inside a boundary.
+Werkzeug's decoder refuses names that are not UTF-8, which clients on Windows send, and adds a byte
+of the boundary to the file where a chunk of the body ends inside a boundary.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from werkzeug.http import parse_options_header
 
+# Headers of one part: enough for two names of 255 characters, each percent-encoded.
 _MAX_HEADER_BYTES = 16_384
-"""Of one part: enough for two names of 255 characters, each percent-encoded."""
 
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n|\r\r")
 _FOLD = re.compile(rb"(?:\r\n|\r|\n)[ \t]")
@@ -25,7 +25,7 @@ class Part:
 
     Attributes:
         name: The field's name; '' where it has none.
-        filename: The file's name; '' for a file input that nobody filled, None for no file.
+        filename: The file's name; '' for an empty file input, None for no file.
         content_type: The media type in lower case, without parameters; '' where none is given.
         data: The content.
     """

@@ -1,17 +1,17 @@
 """The model that this process serves; on Lambda, importing this begins to load it.
 
-Lambda starts an environment with all the processor that there is, however little the function's
-memory buys later, and waits at least ten seconds for it: so the model is loaded then, in a thread,
-while the rest of the service is imported. What is reckoned in, besides a start for a request:
+Lambda starts an environment with full processor speed, whatever the function's memory buys later,
+and waits at least ten seconds for it. So the model is loaded then, in a thread, while the rest of
+the service is imported. There are two other ways to start:
 
 - *Provisioned concurrency* starts environments ahead of requests and keeps them.
 - *SnapStart* starts one environment when a version of the function is published, takes a snapshot
-  of it, and begins every later one from there: the model is part of the snapshot. What twins may
-  not share is made anew after each restore: random state, connections, and when ``current.json``
-  was last read.
+  of it, and restores every later one from there: the model is part of the snapshot. State that
+  environments must not share is renewed after each restore: random state, connections, and the time
+  at which ``current.json`` was last read.
 
-A start that finds no model, as at a deployment that comes before the first publication, fails
-nothing: the first request tries again. Elsewhere than on Lambda it is the first request that loads.
+A start without a model, as in a deployment before the first publication, is no failure: the first
+request tries again. Outside of Lambda the first request loads the model.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ import time
 
 from model_loader import ModelUnavailableError, SharedModel
 from service import cold_start
-from service.log_lines import configure_logging
-from service.request_log import current_request_id
+from service.log.log_lines import configure_logging
+from service.log.request_log import current_request_id
 
 log = logging.getLogger(__name__)
 
+# Of the ten seconds after which Lambda ends a start for a request and begins another.
 _SECONDS = 8.0
-"""From here on, of the ten after which Lambda ends a start for a request and begins another."""
 
 _began = time.monotonic()
 
@@ -53,7 +53,7 @@ def _renew() -> None:
     try:
         model.renew()
     except ModelUnavailableError as error:  # an exception would end the environment
-        log.error("The model's store cannot be asked anew: %s", error)
+        log.error("The model's store cannot be asked again: %s", error)
 
 
 def _is_ahead() -> bool:
@@ -63,7 +63,7 @@ def _is_ahead() -> bool:
 
 
 def finish() -> None:
-    """Wait for the model, where it is being loaded: what Lambda freezes now, it may not resume."""
+    """Wait for the model that is being loaded: a thread that Lambda freezes may not resume."""
     if _loading is not None:
         _loading.join(None if _is_ahead() else max(0.0, _began + _SECONDS - time.monotonic()))
         cold_start.end()

@@ -1,141 +1,145 @@
-"""The files of a request: in a multipart or a raw image body, or uploaded before."""
+"""Uploads: images too large for a request, which S3 keeps for a day.
+
+boto3 is imported for the first upload, so that requests with small images never pay for it.
+"""
 
 from __future__ import annotations
 
-from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.http import parse_options_header
-from werkzeug.wrappers import Request
+import os
+import re
+import secrets
+import threading
+from functools import cached_property
+from typing import Any, NoReturn
 
 from model_loader import (
     MAX_REQUEST_BYTES,
-    MalformedRequestError,
+    MAX_UPLOAD_BYTES,
     TooLargeError,
-    UnsupportedImageError,
 )
-from service.documents import JSON_TYPE, RAW_TYPE, read_key
-from service.incoming import Incoming
-from service.multipart import Part, read_parts
-from service.upload import KEY_FIELD, Upload
+from service.bucket import Bucket
+from service.errors import StorageError, UploadNotFoundError, UploadsUnavailableError
 
-MAX_PARTS = 100
-"""Parts of the largest multipart body."""
+SECONDS = 300
+"""Lifetime of an upload form."""
 
-RAW_FIELD = "body"
-"""What a raw body is called in the answer, where a form has a field's name."""
-
-_LONGEST_NAME = 255
-"""Characters, as file systems have it."""
-
-_CURL = "With curl, send a file as -F file1=@photo.jpg and set no content-type boundary yourself."
+_MOST = f"{MAX_UPLOAD_BYTES / 1e6:.0f} MB"
+_TOKEN_BYTES = 24
+_TOKEN = "[A-Za-z0-9_-]{32}"  # of token_urlsafe(_TOKEN_BYTES)
 
 
-def read_uploads(request: Request, incoming: Incoming) -> list[Upload]:
-    """Return the files of a request, in the order sent.
+class Uploads:
+    """The folder of a bucket that clients upload images to, by signed forms only.
 
-    Args:
-        request: Multipart, a raw ``image/*``, or JSON with the key of an upload.
-        incoming: Where uploads are.
-
-    Raises:
-        TooLargeError: The body has more than ``MAX_REQUEST_BYTES`` or ``MAX_PARTS``, or the upload
-            more than ``MAX_UPLOAD_BYTES``.
-        MalformedRequestError: The body is not what it claims to be, or has no file.
-        UnsupportedImageError: The body's media type is not taken.
-        UploadNotFoundError: There is no such upload.
-        UploadsUnavailableError: The upload cannot be read at present.
+    Requests choose neither the bucket nor the folder, and no other object is ever read.
     """
-    body = read_body(request, incoming)
-    if request.mimetype == JSON_TYPE:
-        return [Upload(KEY_FIELD, None, incoming.read(read_key(body)))]
-    if request.mimetype == "multipart/form-data":
-        return _read_multipart(body, request.headers["Content-Type"])
-    if _is_image(request.mimetype):
-        return [Upload(RAW_FIELD, None, body)]
-    if not body:
-        raise MalformedRequestError(f"The request has no file. {_CURL}")
-    raise UnsupportedImageError(
-        f"The content type {request.mimetype or '(none)'} is not taken. Send multipart/form-data "
-        f"with a file, the image itself as image/*, or the key of an upload as {JSON_TYPE}. {_CURL}"
-    )
 
+    def __init__(self, uri: str) -> None:
+        """Remember the address, without a request to S3.
 
-def read_body(request: Request, incoming: Incoming) -> bytes:
-    """Return the whole body.
+        Args:
+            uri: ``s3://bucket/folder``; empty for a service that accepts no uploads.
+        """
+        self._uri = uri
+        self._lock = threading.Lock()
 
-    Raises:
-        TooLargeError: It has more than ``MAX_REQUEST_BYTES``.
-    """
-    # One byte more is let through: a body without a length is not refused but cut at the limit.
-    request.max_content_length = MAX_REQUEST_BYTES + 1
-    try:
-        body = request.get_data(cache=False)
-    except RequestEntityTooLarge:
-        body = None
-    if body is None or len(body) > MAX_REQUEST_BYTES:
-        raise TooLargeError(
-            f"The request is larger than {MAX_REQUEST_BYTES / 1e6:.1f} MB, which is what AWS "
-            f"Lambda lets through. {incoming.advice}"
-        )
-    return body
+    @classmethod
+    def from_environment(cls) -> Uploads:
+        """Return the folder that ``INCOMING_URI`` names."""
+        return cls(os.environ.get("INCOMING_URI", ""))
 
+    @property
+    def advice(self) -> str:
+        """What to do with an image that is too large for a request."""
+        if self._uri:
+            return f"POST /uploads says where to send a file of up to {_MOST}."
+        return "Scale the image down, or save it as JPEG."
 
-def _read_multipart(body: bytes, content_type: str) -> list[Upload]:
-    boundary = parse_options_header(content_type)[1].get("boundary")
-    if not boundary:
-        raise MalformedRequestError(
-            f"The content type {content_type} names no boundary, so the parts of the body cannot "
-            f"be told apart. {_CURL}"
-        )
-    try:
-        parts = _read(body, boundary)
-    except ValueError as error:
-        raise MalformedRequestError(
-            f"The body is not whole multipart/form-data with the boundary {boundary[:70]!r} that "
-            f"the content type names: its parts, their headers or its end are missing. {_CURL}"
+    def begin(self, media_type: str) -> dict[str, Any]:
+        """Return a form that uploads one file to S3, and the key that the file will have.
+
+        S3 itself refuses another key or media type, fewer than 1 or more than ``MAX_UPLOAD_BYTES``,
+        and a form older than ``SECONDS``.
+
+        Raises:
+            UploadNotFoundError: The service accepts no uploads.
+            UploadsUnavailableError: The form cannot be signed.
+        """
+        _, folder = self._place
+        key = f"{folder}/{secrets.token_urlsafe(_TOKEN_BYTES)}"
+        try:
+            form = self._bucket.sign_form(key, media_type, SECONDS)
+        except StorageError as error:
+            self._fail(error)
+        return {**form, "key": key, "expires": SECONDS, "max_bytes": MAX_UPLOAD_BYTES}
+
+    def read(self, key: str) -> bytes:
+        """Return an uploaded file.
+
+        Raises:
+            UploadNotFoundError: The key was never issued, or its file was not sent or is deleted.
+            TooLargeError: The file has more than ``MAX_UPLOAD_BYTES``.
+            UploadsUnavailableError: The bucket cannot be reached.
+        """
+        _, folder = self._place
+        if not re.fullmatch(f"{re.escape(folder)}/{_TOKEN}", key):
+            raise UploadNotFoundError(
+                f"{key[:80]!r} is no key of an upload. Send the key that POST /uploads gave."
+            )
+        try:
+            # The role lacks s3:ListBucket, so S3 answers 403 for an object that does not exist.
+            found = self._bucket.find(key)
+        except TooLargeError as error:
+            raise TooLargeError(
+                f"The upload is larger than {_MOST}, the most that is taken."
+            ) from error
+        except StorageError as error:
+            self._fail(error)
+        if found is None:
+            raise UploadNotFoundError(
+                f"There is no upload {key!r} that can be read here: its file was not sent, or "
+                "was sent more than a day ago. Ask POST /uploads for another form."
+            )
+        return found.data
+
+    @cached_property
+    def _place(self) -> tuple[str, str]:
+        if not self._uri:
+            raise UploadNotFoundError(
+                "This service takes no uploads: its INCOMING_URI is not set. Images come in the "
+                f"request itself, up to {MAX_REQUEST_BYTES / 1e6:.1f} MB: scale larger ones down."
+            )
+        scheme, _, rest = self._uri.partition("://")
+        bucket, _, folder = rest.strip("/").partition("/")
+        if scheme != "s3" or not bucket or not folder:
+            raise UploadsUnavailableError(
+                f"INCOMING_URI is {self._uri!r}; it must be s3://bucket/folder."
+            )
+        return bucket, folder
+
+    @property
+    def _bucket(self) -> Bucket:
+        with self._lock:  # boto3 makes one client at a time
+            return self._made_bucket
+
+    @cached_property
+    def _made_bucket(self) -> Bucket:
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+        # A form follows no redirection, and S3 redirects from bucket.s3.amazonaws.com to the
+        # bucket's region for hours after the bucket was made: "virtual" names the region at once.
+        # Another S3 may have no host name for each bucket.
+        style = "auto" if endpoint else "virtual"
+        name, _ = self._place
+        return Bucket(name, signature_version="s3v4", s3={"addressing_style": style})
+
+    def _fail(self, error: StorageError) -> NoReturn:
+        # The reason goes into the log, and must not name the key.
+        reason = re.sub(f"/{_TOKEN}", "/…", str(error).rstrip("."))
+        raise UploadsUnavailableError(
+            f"The upload bucket of {self._uri} cannot be reached: {reason}. Check the network, "
+            "INCOMING_URI, AWS_ENDPOINT_URL and the credentials."
         ) from error
-    files = [part for part in parts if _is_file(part)]
-    filled = [part for part in files if part.filename != "" or part.data]
-    if filled:
-        return [Upload(part.name, part.filename or None, part.data) for part in filled]
-    if files:
-        raise MalformedRequestError(
-            f"The file field {files[0].name!r} is empty: no file was chosen. {_CURL}"
-        )
-    if parts:
-        raise MalformedRequestError(f"The field {parts[0].name!r} holds text, not a file. {_CURL}")
-    raise MalformedRequestError(f"The request has no file. {_CURL}")
 
 
-def _read(body: bytes, boundary: str) -> list[Part]:
-    """Return the parts of a form.
-
-    Raises:
-        ValueError: The body is malformed or ends early.
-        TooLargeError: It has more than ``MAX_PARTS``.
-        MalformedRequestError: A name is too long.
-    """
-    parts: list[Part] = []
-    for part in read_parts(body, boundary.encode("latin-1")):
-        if len(parts) == MAX_PARTS:
-            raise TooLargeError(f"The request has more than {MAX_PARTS} parts; send fewer.")
-        _check_names(part)
-        parts.append(part)
-    return parts
-
-
-def _is_file(part: Part) -> bool:
-    """Return whether a part is a file: by its file name, or else by its media type."""
-    return part.filename is not None or _is_image(part.content_type)
-
-
-def _is_image(media_type: str) -> bool:
-    return media_type.startswith("image/") or media_type == RAW_TYPE
-
-
-def _check_names(part: Part) -> None:
-    """Refuse names that an answer could not repeat: it may hold 6 MB, and data out is paid for."""
-    if max(len(part.name), len(part.filename or "")) > _LONGEST_NAME:
-        raise MalformedRequestError(
-            f"The name of a field or of its file has more than {_LONGEST_NAME} characters. "
-            f"Give it a shorter one. {_CURL}"
-        )
+NO_UPLOADS = Uploads("")
+"""For a service that accepts no uploads."""

@@ -1,4 +1,4 @@
-"""The WSGI application: which function answers a request, and what becomes of errors.
+"""The WSGI application: finds the view of a request and turns errors into responses.
 
 Werkzeug parses and writes. Its routing, or a framework on top of it, would be imported at every
 cold start, to look up a handful of paths.
@@ -16,7 +16,7 @@ from werkzeug.wrappers import Request, Response
 
 from model_loader import ClassifierError, UnavailableError
 from service.answers import PROBLEM_TYPE, problem, problem_of
-from service.request_log import current
+from service.log.request_log import current
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -28,29 +28,28 @@ ALLOWED_HEADERS = (
 )
 
 View = Callable[[Request], Response]
-"""What answers the requests of a route; it may raise any ``ClassifierError``."""
+"""Answers the requests of a route; it may raise any ``ClassifierError``."""
 
 
 class App:
-    """A WSGI application that answers every request, and every error in the same shape."""
+    """A WSGI application that answers every error in the same shape."""
 
-    def __init__(self, routes: Mapping[tuple[str, str], View], known: str) -> None:
+    def __init__(self, routes: Mapping[tuple[str, str], View]) -> None:
         """Make the application.
 
         Args:
-            routes: What answers a (method, path); HEAD and OPTIONS come by themselves.
-            known: The routes in words, for whoever asks for another one.
+            routes: The view of each (method, path); HEAD and OPTIONS are added.
         """
         self.routes = dict(routes)
+        self.listed = _list_routes(routes)
         for (method, path), view in routes.items():
             self.routes["OPTIONS", path] = self._preflight
             if method == "GET":
                 self.routes["HEAD", path] = view
-        self._known = known
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request, as WSGI has it."""
-        # Without a way back from environ: a request's megabytes are free as soon as it is answered.
+        """Answer a request (WSGI)."""
+        # populate_request=False avoids a reference cycle, so the body is freed at once.
         request = Request(environ, populate_request=False)
         response = self._respond(request)
         response.headers["Access-Control-Allow-Origin"] = "*"
@@ -64,7 +63,7 @@ class App:
         except ClassifierError as error:
             response = _on_classifier_error(error)
         except NotFound as error:
-            detail = f"There is no {request.path[:100]} here; there is {self._known}."
+            detail = f"There is no {request.path[:100]} here; there is {self.listed}."
             response = _problem_response(problem(404, error.name, detail))
         except HTTPException as error:
             response = _on_http_exception(error, request)
@@ -75,11 +74,11 @@ class App:
         return response
 
     def _view(self, request: Request) -> View:
-        """Return what answers a request.
+        """Return the view of a request.
 
         Raises:
-            NotFound: No route has its path.
-            MethodNotAllowed: None has its method, too.
+            NotFound: No route has this path.
+            MethodNotAllowed: No route has this path and this method.
         """
         methods = self._methods(request.path)
         if not methods:
@@ -102,6 +101,13 @@ class App:
                 "Access-Control-Max-Age": "86400",
             }
         )
+
+
+def _list_routes(routes: Iterable[tuple[str, str]]) -> str:
+    """Return the routes as part of a sentence, with a hint for those that explain the others."""
+    hints = {"/openapi.json": " (which describes all of it)", "/": " (a page to drop images on)"}
+    *first, last = (f"{method} {path}{hints.get(path, '')}" for method, path in routes)
+    return f"{', '.join(first)} and {last}"
 
 
 def json_response(body: Mapping[str, Any], status: int = 200) -> Response:

@@ -1,6 +1,6 @@
-"""Draw docs/images: the page with its answers, and a run's report, in headless Chromium.
+"""Screenshots for docs/images: the page with its answers, and a run's report, in headless Chromium.
 
-`python -m tools.screenshots` draws sample images, trains on them and takes both pictures; minutes.
+`python -m tools.screenshots` draws sample images, trains on them and takes both: minutes.
 `--work DIR` keeps the run, and uses one that is there.
 """
 
@@ -32,8 +32,8 @@ _MARGIN = 24
 
 
 def main() -> int:
-    """Draw both pictures; return the exit status."""
-    parser = argparse.ArgumentParser(description="Draw the pictures in docs/images.")
+    """Take both screenshots; return the exit status."""
+    parser = argparse.ArgumentParser(description="Take the screenshots in docs/images.")
     parser.add_argument("--work", type=Path, help="where the images and the run are kept")
     work = parser.parse_args().work
     chromium = shutil.which("chromium") or shutil.which("google-chrome")

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, Route, expect
 
 from handler import create_app
 from model_loader import MAX_REQUEST_BYTES, SharedModel
-from service.incoming import Incoming
+from service.uploads import Uploads
 from tests.support.images import encode, noise
 from tests.support.servers import serving
 from tests.support.versions import build_version
@@ -45,7 +45,7 @@ def uploads(seaweedfs: SeaweedFS, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         Bucket=BUCKET, CORSConfiguration={"CORSRules": [deployed_rule()]}
     )
     build_version(tmp_path / "version")
-    incoming = Incoming(f"s3://{BUCKET}/incoming")
+    incoming = Uploads(f"s3://{BUCKET}/incoming")
     with serving(create_app(SharedModel(str(tmp_path / "version")), incoming)) as address:
         yield address + "/"
 

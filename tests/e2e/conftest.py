@@ -16,6 +16,7 @@ from PIL import Image
 
 from deploy.build_zip import WHEEL_MACHINES
 from model_loader import MAX_REQUEST_BYTES
+from tests.e2e.service import copy_checkout
 from tests.support.images import encode
 from tests.support.images import noise as draw_noise
 from tests.support.versions import build_version
@@ -45,6 +46,12 @@ def aws(tools: None) -> Iterator[Ministack]:
     """A local AWS that ends with the tests, and leaves none of the packages that it unpacked."""
     with tempfile.TemporaryDirectory() as folder, run_ministack(Path(folder)) as stack:
         yield stack
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what osls deploys, whose settings a module may edit."""
+    return copy_checkout(tmp_path_factory.mktemp("checkout"))
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,10 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from deploy.build_zip import DEFAULT_RUNTIME, REQUIREMENTS, SOURCES
 from tools.local_aws.install import ROOT, RUNTIME, lambda_architecture
 from tools.local_aws.ministack import Ministack
 
 STACK = "flying-objects-dev"
+BATCHES = "flying-objects-batches-dev"
 FUNCTION = f"{STACK}-classifier"
 
 _OSLS_SECONDS = 240
@@ -31,19 +34,20 @@ class Answer:
 
 @dataclass(frozen=True)
 class Service:
-    """The onnx flavour on a ministack."""
+    """The onnx flavour on a ministack, deployed from a copy of what is deployed."""
 
     aws: Ministack
+    checkout: Path
 
-    def osls(self, command: str, *params: str) -> str:
+    def osls(self, command: str, *params: str, folder: str = ".") -> str:
         """Run an osls command, such as `deploy`, with further parameters; return what it prints."""
-        target = ["engine=onnx", f"runtime={RUNTIME}", f"architecture={lambda_architecture()}"]
+        target = ["engine=onnx", f"architecture={lambda_architecture()}"]
         env = {**self.aws.env, "SLS_AWS_MONITORING_FREQUENCY": "200"}
-        return run_osls(command, *target, *params, env=env)
+        return run_osls(command, *target, *params, env=env, cwd=self.checkout / folder)
 
-    def outputs(self) -> dict[str, str]:
-        """Return the outputs of the stack."""
-        (stack,) = self.aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+    def outputs(self, name: str = STACK) -> dict[str, str]:
+        """Return the outputs of a stack."""
+        (stack,) = self.aws.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
     @cached_property
@@ -108,6 +112,26 @@ class Service:
             headers={name.lower(): value for name, value in headers.items()},
             body=json.loads(done.stdout),
         )
+
+
+def copy_checkout(to: Path) -> Path:
+    """Copy what osls deploys, with the runtime that this machine has."""
+    for name in ("deploy", "serverless.yml", "package.json", "Dockerfile", *REQUIREMENTS, *SOURCES):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, to / name)
+    (ROOT / ".build").mkdir(exist_ok=True)
+    for name in ("node_modules", ".venv", ".build"):
+        if (ROOT / name).exists():
+            (to / name).symlink_to(ROOT / name)
+    change(to / "serverless.yml", f"runtime: {DEFAULT_RUNTIME}", f"runtime: {RUNTIME}")
+    return to
+
+
+def change(file: Path, text: str, replacement: str) -> None:
+    """Replace a text that stands in a file once, as whoever edits a setting does."""
+    content = file.read_text(encoding="utf-8")
+    assert content.count(text) == 1
+    file.write_text(content.replace(text, replacement), encoding="utf-8")
 
 
 def publish(version: Path, store: str, aws: Ministack) -> None:

@@ -17,13 +17,15 @@ from PIL import Image
 
 from model_loader import load_model
 from tests.e2e.role_probe import RoleProbe, role_probe
-from tests.e2e.service import STACK, Service
+from tests.e2e.service import BATCHES, Service, change
 from tests.support.images import encode, noise, png_that_claims
 from tools.local_aws.ministack import Ministack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-FUNCTION = f"{STACK}-batch"
+FUNCTION = f"{BATCHES}-batch"
+
+BATCHES_FOLDER = "deploy/batches"
 
 BAD = {
     "no image.png": b"not an image",
@@ -118,7 +120,7 @@ class Jobs:
 
     def failures(self) -> list[dict[str, Any]]:
         """Take all that is in the queue of failures."""
-        queue = self.service.outputs()["BatchFailures"]
+        queue = self.service.outputs(BATCHES)["BatchFailures"]
         taken: list[dict[str, Any]] = []
         while messages := self.sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get(
             "Messages", []
@@ -129,7 +131,7 @@ class Jobs:
         return taken
 
     def failing(self) -> int:
-        queue = self.service.outputs()["BatchFailures"]
+        queue = self.service.outputs(BATCHES)["BatchFailures"]
         name = "ApproximateNumberOfMessages"
         found = self.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=[name])
         return int(found["Attributes"][name])
@@ -143,17 +145,20 @@ def wait_until(is_so: Callable[[], bool], what: str, poll_seconds: float = 0.2) 
 
 
 @pytest.fixture(scope="module")
-def jobs(aws: Ministack, version: Path) -> Iterator[Jobs]:
-    """The service with the map, deployed, a model published and the function warm."""
-    service = Service(aws)
-    service.osls("deploy", "bulk=true", "concurrency=3")
+def jobs(aws: Ministack, checkout: Path, version: Path) -> Iterator[Jobs]:
+    """The service and its batches, deployed, a model published and the function warm."""
+    service = Service(aws, checkout)
+    service.osls("deploy")
     service.publish(version)
+    change(checkout / BATCHES_FOLDER / "serverless.yml", "concurrency: 50", "concurrency: 3")
+    service.osls("deploy", folder=BATCHES_FOLDER)
     jobs = Jobs(service)
     jobs.tell_of("first", pictures(1))
     yield jobs
     jobs.s3.close()
     jobs.sqs.close()
-    service.osls("remove", "bulk=true")
+    service.osls("remove", folder=BATCHES_FOLDER)
+    service.osls("remove")
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +234,7 @@ def test_of_1000_images_the_map_answers_all_but_the_bad_ones(jobs: Jobs) -> None
     jobs.put("bulk/archive", images | BAD)
     assert jobs.answered("archive", "bulk-results") == {}  # nobody was told
     steps = jobs.service.aws.client("stepfunctions")
-    machine = jobs.service.outputs()["BulkStateMachine"]
+    machine = jobs.service.outputs(BATCHES)["BulkStateMachine"]
     execution = steps.start_execution(stateMachineArn=machine, input='{"job": "archive"}')
     run = {"executionArn": execution["executionArn"]}
     wait_until(lambda: steps.describe_execution(**run)["status"] != "RUNNING", "the map ended")

@@ -14,7 +14,7 @@ from deploy import build_zip
 from deploy.ballast import Ballast, drop_ballast
 from deploy.bytecode import compile_sources, find_interpreter
 from deploy.errors import BuildError
-from tools.local_aws.install import ROOT
+from tools.local_aws.install import ROOT, RUNTIME, lambda_architecture
 
 pytestmark = pytest.mark.e2e
 
@@ -43,6 +43,13 @@ def test_equal_files_make_equal_zips_whatever_their_times_and_modes(
     with zipfile.ZipFile(archive) as zipped:
         assert zipped.namelist() == ["a.py", "b/c.so"]
         assert {entry.external_attr >> 16 for entry in zipped.infolist()} == {0o100644}
+
+
+def test_a_package_that_has_not_changed_is_not_zipped_again(package: Path) -> None:
+    archive = package.parent / "package.zip"
+    before = archive.stat().st_mtime_ns
+    assert build_zip.build_zip(RUNTIME, str(lambda_architecture())) == archive
+    assert archive.stat().st_mtime_ns == before
 
 
 def test_a_package_that_lambda_would_not_unpack_is_refused_with_a_way_out(
@@ -87,7 +94,9 @@ def test_a_runtime_whose_interpreter_is_not_here_is_refused_with_a_way_out(
     broken.write_text("#!/bin/sh\nexit 127\n")
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    with pytest.raises(BuildError, match=r"no python3\.99 .*uv python install 3\.99.*runtime="):
+    with pytest.raises(
+        BuildError, match=r"no python3\.99 .*uv python install 3\.99.*or set provider"
+    ):
         find_interpreter("python3.99")
 
 

@@ -12,15 +12,24 @@ import pytest
 import handler
 from deploy.build_zip import DEFAULT_RUNTIME
 from model_loader import MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES
-from service.documents import IMAGE_TYPES, RAW_TYPE
-from service.metrics import ALWAYS, ANSWERED, LABELS
-from tests.e2e.service import run_osls
+from model_loader.image.formats import FORMATS
+from service.json_bodies import IMAGE_TYPES, RAW_TYPE
+from service.log.metrics import ALWAYS, ANSWERED, LABELS
+from tests.e2e.service import change, copy_checkout, run_osls
 from tests.support.openapi import ROUTES
 from tools.local_aws.install import RUNTIME, lambda_architecture
 
 pytestmark = pytest.mark.e2e
 
-ENGINES = ("torchscript", "onnx")
+PIN = "0123456789abcdef" * 4
+VERSION = "20261121-052655-4f61177e"
+DEFAULT: tuple[str, ...] = ()
+SET = (
+    *("engine=onnx", "architecture=arm64", "model=birds", f"version={VERSION}", f"sha256={PIN}"),
+    *("auth=key", "rate=2.5", "quota=1000", "reserved=5"),
+    *("monitoring=false", "alarmEmail=someone@example.org"),
+)
+"""Nothing, and everything that fits together: a configuration takes osls seconds to resolve."""
 
 
 @cache
@@ -29,45 +38,38 @@ def resolved(*params: str) -> dict[str, Any]:
     return configuration
 
 
-def environment_of(configuration: dict[str, Any], function: str) -> dict[str, str]:
-    own: dict[str, str] = configuration["functions"][function]["environment"]
+def environment_of(configuration: dict[str, Any], function: str) -> dict[str, Any]:
+    own: dict[str, Any] = configuration["functions"][function]["environment"]
     return {**configuration["provider"]["environment"], **own}
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+@pytest.fixture(scope="module", params=[DEFAULT, SET], ids=["default", "set"])
 def either(request: pytest.FixtureRequest) -> dict[str, Any]:
     """The configuration of each flavour in turn."""
-    return resolved(f"engine={request.param}")
-
-
-@pytest.fixture(scope="module")
-def unwatched() -> dict[str, Any]:
-    """The configuration without monitoring, and with an address that nothing is sent to then."""
-    return resolved("engine=onnx", "monitoring=false", "alarmEmail=someone@example.org")
+    return resolved(*request.param)
 
 
 def test_torchscript_is_the_default_and_ships_as_an_image() -> None:
     configuration = resolved()
     classifier = configuration["functions"]["classifier"]
     assert configuration["provider"]["environment"]["MODEL_ENGINE"] == "torchscript"
-    assert classifier["image"] == {"name": "classifier"}
+    assert classifier["image"] == {"name": "classifier", "command": ["handler.lambda_handler"]}
     assert "handler" not in classifier
     assert configuration["provider"]["ecr"]["images"]["classifier"]["platform"] == "linux/amd64"
 
 
-def test_onnx_ships_as_a_zip_of_the_runtime_and_architecture_asked_for() -> None:
-    configuration = resolved("engine=onnx", "runtime=python3.12", "architecture=arm64")
+def test_onnx_ships_as_a_zip_of_the_runtime_and_of_the_architecture_asked_for() -> None:
+    configuration = resolved(*SET)
     classifier = configuration["functions"]["classifier"]
     assert configuration["provider"]["environment"]["MODEL_ENGINE"] == "onnx"
-    assert configuration["provider"]["runtime"] == "python3.12"
     assert configuration["provider"]["architecture"] == "arm64"
     assert classifier["handler"] == "handler.lambda_handler"
-    assert classifier["package"]["artifact"] == ".build/python3.12-arm64/package.zip"
+    assert classifier["package"]["artifact"] == f".build/{DEFAULT_RUNTIME}-arm64/package.zip"
     assert "image" not in classifier
 
 
 def test_the_builder_and_the_service_have_the_same_default_runtime() -> None:
-    assert resolved("engine=onnx")["provider"]["runtime"] == DEFAULT_RUNTIME
+    assert resolved(*DEFAULT)["provider"]["runtime"] == DEFAULT_RUNTIME
 
 
 def test_both_flavours_have_the_same_routes(either: dict[str, Any]) -> None:
@@ -85,16 +87,16 @@ def test_every_route_allows_any_origin_without_credentials(either: dict[str, Any
 def test_the_gateway_passes_uploads_on_as_bytes(either: dict[str, Any]) -> None:
     types = set(either["provider"]["apiGateway"]["binaryMediaTypes"])
     assert types == {"multipart/form-data", RAW_TYPE, *IMAGE_TYPES}
+    assert {f"image/{name.lower()}" for name in FORMATS} <= {*IMAGE_TYPES}
 
 
 def test_the_role_may_read_the_one_model_read_and_sign_uploads_and_nothing_else() -> None:
-    for engine in ENGINES:
-        configuration = resolved(f"engine={engine}", "model=birds")
-        assert configuration["provider"]["iam"]["role"]["statements"] == [
+    for params, model in ((DEFAULT, "flying-objects"), (SET, "birds")):
+        assert resolved(*params)["provider"]["iam"]["role"]["statements"] == [
             {
                 "Effect": "Allow",
                 "Action": ["s3:GetObject"],
-                "Resource": {"Fn::Sub": "${ModelBucket.Arn}/models/birds/*"},
+                "Resource": {"Fn::Sub": f"${{ModelBucket.Arn}}/models/{model}/*"},
             },
             {
                 "Effect": "Allow",
@@ -104,23 +106,18 @@ def test_the_role_may_read_the_one_model_read_and_sign_uploads_and_nothing_else(
         ]
 
 
-def test_the_current_version_is_served_unless_one_is_named_or_pinned(
-    either: dict[str, Any],
-) -> None:
-    environment = environment_of(either, "classifier")
+def test_the_current_version_is_served_unless_one_is_named_or_pinned() -> None:
+    environment = environment_of(resolved(*DEFAULT), "classifier")
     assert environment["MODEL_URI"] == {"Fn::Sub": "s3://${ModelBucket}/models/flying-objects"}
     assert environment["MODEL_SHA256"] == ""
     assert environment["MODEL_REFRESH_SECONDS"] == "60"
 
 
 def test_a_version_can_be_named_and_pinned_at_deployment() -> None:
-    pin = "0123456789abcdef" * 4
-    configuration = resolved("version=20261121-052655-4f61177e", f"sha256={pin}", "refresh=5")
-    environment = environment_of(configuration, "classifier")
-    folder = "models/flying-objects/versions/20261121-052655-4f61177e"
+    environment = environment_of(resolved(*SET), "classifier")
+    folder = f"models/birds/versions/{VERSION}"
     assert environment["MODEL_URI"] == {"Fn::Sub": f"s3://${{ModelBucket}}/{folder}"}
-    assert environment["MODEL_SHA256"] == pin
-    assert environment["MODEL_REFRESH_SECONDS"] == "5"
+    assert environment["MODEL_SHA256"] == PIN
 
 
 def test_the_bucket_is_private_encrypted_versioned_and_tls_only(either: dict[str, Any]) -> None:
@@ -183,22 +180,22 @@ def test_the_gateways_own_errors_are_problems_with_cors_from_the_first_deploymen
     for event in either["functions"]["classifier"]["events"]:
         route = f"{event['http']['method'].upper()} {event['http']['path']}"
         assert route in no_such_route["application/json"]
-        assert route in handler.ROUTES
+        assert route in handler.app.listed
     method = either["resources"]["extensions"]["ApiGatewayMethodClassifyPost"]
     assert set(method["DependsOn"]) == set(errors)
 
 
-def test_the_status_that_a_refusal_names_is_the_one_that_it_has() -> None:
-    for auth in ("none", "key", "iam"):
-        for properties in gateway_responses(f"auth={auth}").values():
-            if "StatusCode" in properties:
-                template = properties["ResponseTemplates"]["application/json"]
-                assert str(json.loads(template)["status"]) == properties["StatusCode"]
+@pytest.mark.parametrize("params", [DEFAULT, SET, ("auth=iam",)], ids=["none", "key", "iam"])
+def test_the_status_that_a_refusal_names_is_the_one_that_it_has(params: tuple[str, ...]) -> None:
+    for properties in gateway_responses(*params).values():
+        if "StatusCode" in properties:
+            template = properties["ResponseTemplates"]["application/json"]
+            assert str(json.loads(template)["status"]) == properties["StatusCode"]
 
 
 def test_a_missing_token_means_an_unknown_route_unless_requests_are_signed() -> None:
-    for auth in ("none", "key"):
-        assert gateway_responses(f"auth={auth}")["NoSuchRoute"]["StatusCode"] == "404"
+    for params in (DEFAULT, SET):
+        assert gateway_responses(*params)["NoSuchRoute"]["StatusCode"] == "404"
     unsigned = gateway_responses("auth=iam")["NoSuchRoute"]
     assert unsigned["StatusCode"] == "401"
     detail = json.loads(unsigned["ResponseTemplates"]["application/json"])["detail"]
@@ -217,36 +214,33 @@ def gateway_responses(*params: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("auth", "closed"),
-    [("none", {}), ("key", {"private": True}), ("iam", {"authorizer": "aws_iam"})],
+    ("params", "closed"),
+    [(DEFAULT, {}), (SET, {"private": True}), (("auth=iam",), {"authorizer": "aws_iam"})],
+    ids=["none", "key", "iam"],
 )
 def test_every_route_is_closed_but_the_page_and_the_ping(
-    auth: str, closed: dict[str, object]
+    params: tuple[str, ...], closed: dict[str, object]
 ) -> None:
-    for event in resolved(f"auth={auth}")["functions"]["classifier"]["events"]:
+    for event in resolved(*params)["functions"]["classifier"]["events"]:
         route = event["http"]
         kept = {name: route[name] for name in ("private", "authorizer") if name in route}
         assert kept == ({} if route["path"] in ("/", "/ping", "/openapi.json") else closed)
 
 
 def test_a_key_has_a_plan_with_the_rate_and_the_quota_and_its_value_is_not_chosen_here() -> None:
-    gateway = resolved("auth=key", "rate=2.5", "burst=7", "quota=1000")["provider"]["apiGateway"]
+    gateway = resolved(*SET)["provider"]["apiGateway"]
     assert gateway["apiKeys"] == ["flying-objects-dev"]
     assert gateway["usagePlan"] == {
-        "throttle": {"rateLimit": 2.5, "burstLimit": 7},
+        "throttle": {"rateLimit": 2.5, "burstLimit": 20},
         "quota": {"limit": 1000, "period": "DAY"},
     }
-    unlimited = resolved("auth=key")["provider"]["apiGateway"]["usagePlan"]
-    assert unlimited == {"throttle": {"rateLimit": 10, "burstLimit": 20}}
-    for auth in ("none", "iam"):
-        assert not {"apiKeys", "usagePlan"} & set(
-            resolved(f"auth={auth}")["provider"]["apiGateway"]
-        )
+    for params in (DEFAULT, ("auth=iam",)):
+        assert not {"apiKeys", "usagePlan"} & set(resolved(*params)["provider"]["apiGateway"])
 
 
 def test_no_concurrency_is_reserved_unless_asked_for() -> None:
-    assert resolved()["functions"]["classifier"]["reservedConcurrency"] is None
-    assert resolved("reserved=5")["functions"]["classifier"]["reservedConcurrency"] == 5
+    assert resolved(*DEFAULT)["functions"]["classifier"]["reservedConcurrency"] is None
+    assert resolved(*SET)["functions"]["classifier"]["reservedConcurrency"] == 5
 
 
 def watched(configuration: dict[str, Any]) -> set[tuple[str, str]]:
@@ -265,16 +259,15 @@ def test_what_is_watched_of_the_service_is_what_its_log_lines_hold(either: dict[
     ours = {name for namespace, name in watched(either) if namespace == either["service"]}
     assert ours == {name for name, _ in ALWAYS + ANSWERED}
     others = {namespace for namespace, _ in watched(either)} - {either["service"]}
-    assert others == {"AWS/ApiGateway", "AWS/Lambda", "AWS/SQS"}
+    assert others == {"AWS/ApiGateway", "AWS/Lambda"}
     labels = f'{{"{either["service"]}{LABELS}",FunctionName}}'
     dashboard = either["resources"]["Resources"]["Dashboard"]["Properties"]["DashboardBody"]
     assert labels in dashboard["Fn::Sub"].replace('\\"', '"')
 
 
-def test_metrics_alarms_and_dashboard_are_switched_by_one_parameter(
-    either: dict[str, Any], unwatched: dict[str, Any]
-) -> None:
-    for configuration, switch in ((either, "true"), (unwatched, "false")):
+def test_metrics_alarms_and_dashboard_are_switched_by_one_parameter() -> None:
+    for params, switch in ((DEFAULT, "true"), (SET, "false")):
+        configuration = resolved(*params)
         conditions = configuration["resources"]["Conditions"]
         compared = [f"monitoring: {switch}", "monitoring: true"]
         assert conditions["Monitoring"] == {"Fn::Equals": compared}
@@ -285,12 +278,10 @@ def test_metrics_alarms_and_dashboard_are_switched_by_one_parameter(
                 assert resource["Condition"] == "Monitoring"
 
 
-def test_an_alarm_is_quiet_without_data_and_writes_to_whom_it_is_told(
-    either: dict[str, Any], unwatched: dict[str, Any]
-) -> None:
-    resources = unwatched["resources"]["Resources"]
+def test_an_alarm_is_quiet_without_data_and_writes_to_whom_it_is_told() -> None:
+    resources = resolved(*SET)["resources"]["Resources"]
     alarms = [one["Properties"] for one in resources.values() if one["Type"].endswith("::Alarm")]
-    assert len(alarms) == 5
+    assert len(alarms) == 4
     told = {"Fn::If": ["AlarmsByEmail", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}
     for alarm in alarms:
         assert alarm["TreatMissingData"] == "notBreaching"
@@ -298,48 +289,48 @@ def test_an_alarm_is_quiet_without_data_and_writes_to_whom_it_is_told(
     assert resources["AlarmTopic"]["Condition"] == "AlarmsByEmail"
     (subscription,) = resources["AlarmTopic"]["Properties"]["Subscription"]
     assert subscription == {"Protocol": "email", "Endpoint": "someone@example.org"}
-    for configuration, email in ((either, "none"), (unwatched, "someone@example.org")):
-        conditions = configuration["resources"]["Conditions"]["AlarmsByEmail"]["Fn::And"]
+    for params, email in ((DEFAULT, "none"), (SET, "someone@example.org")):
+        conditions = resolved(*params)["resources"]["Conditions"]["AlarmsByEmail"]["Fn::And"]
         is_set = {"Fn::Not": [{"Fn::Equals": [email, "none"]}]}
         assert conditions == [{"Condition": "Monitoring"}, is_set]
 
 
 @pytest.mark.parametrize(
-    ("params", "complaint"),
+    ("params", "runtime", "complaint"),
     [
-        ([], "needs --param engine=onnx"),
-        (["engine=onnx", "runtime=python3.11"], "python3.12 or newer"),
-        (["engine=onnx", "provisioned=2"], "exclude each other"),
+        ([], DEFAULT_RUNTIME, "needs --param engine=onnx"),
+        (["engine=onnx"], "python3.11", "python3.12 or newer"),
+        (["engine=onnx", "provisioned=2"], DEFAULT_RUNTIME, "exclude each other"),
     ],
 )
-def test_snapstart_is_refused_where_lambda_has_none(params: list[str], complaint: str) -> None:
+def test_snapstart_is_refused_where_lambda_has_none(
+    params: list[str], runtime: str, complaint: str, tmp_path: Path
+) -> None:
+    checkout = copy_checkout(tmp_path)
+    change(checkout / "serverless.yml", f"runtime: {RUNTIME}", f"runtime: {runtime}")
     with pytest.raises(RuntimeError) as refusal:
-        resolved("snapstart=true", *params)
+        run_osls("print", "snapstart=true", *params, cwd=checkout)
     assert complaint in str(refusal.value)
 
 
 def test_every_deployment_with_snapstart_takes_a_new_snapshot_and_no_other_one_a_new_version() -> (
     None
 ):
-    def environments(*params: str) -> list[str]:
-        """What tells one deployment's version of the function from the next one's."""
-        runs = [resolved.__wrapped__("engine=onnx", *params) for _ in range(2)]
-        return [run["functions"]["classifier"]["environment"]["SNAPSHOT"] for run in runs]
-
-    first, second = environments("snapstart=true")
+    runs = [resolved.__wrapped__("engine=onnx", "snapstart=true") for _ in range(2)]
+    first, second = (environment_of(run, "classifier")["SNAPSHOT"] for run in runs)
     assert first != second
-    first, second = environments()
-    assert first == second
+    for params in (DEFAULT, SET):
+        assert "SNAPSHOT" not in environment_of(resolved(*params), "classifier")
 
 
 @pytest.mark.parametrize(
     ("param", "alias"), [("provisioned=2", "provisioned"), ("snapstart=true", "snapstart")]
 )
 def test_the_gateway_asks_the_environments_that_are_started_ahead(
-    param: str, alias: str, package: Path, tmp_path: Path
+    param: str, alias: str, package: Path, checkout: Path, tmp_path: Path
 ) -> None:
-    target = [f"runtime={RUNTIME}", f"architecture={lambda_architecture()}"]
-    run_osls(f"package --package {tmp_path}", "engine=onnx", *target, param)
+    target = ["engine=onnx", f"architecture={lambda_architecture()}"]
+    run_osls(f"package --package {tmp_path}", *target, param, cwd=checkout)
     template = json.loads((tmp_path / "cloudformation-template-update-stack.json").read_text())
     resources = template["Resources"]
     (named,) = [found for found in resources.values() if found["Type"] == "AWS::Lambda::Alias"]

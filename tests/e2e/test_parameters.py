@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -12,32 +11,24 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.service import run_osls
+from tests.e2e.service import copy_checkout, run_osls
 from tools.local_aws.install import ROOT
 
 pytestmark = pytest.mark.e2e
 
 WRONG_VALUES = {
     "engine": ("onxx", "must be equal to one of the allowed values [torchscript, onnx]"),
-    "runtime": ("nodejs22.x", "must match pattern"),
-    "baseImage": ("no such image", "must match pattern"),
     "architecture": ("sparc", "must be equal to one of the allowed values [x86_64, arm64]"),
     "model": ("../other", "must match pattern"),
     "version": ("a/b", "must match pattern"),
     "sha256": ("4f61177e", "must match pattern"),
-    "refresh": ("-1", "must be >= 0"),
     "memory": ("64", "must be >= 128"),
     "provisioned": ("abc", "must be integer"),
     "snapstart": ("perhaps", "must be boolean"),
-    "timeout": ("30", "must be <= 29"),
     "auth": ("Key", "must be equal to one of the allowed values [none, key, iam]"),
     "rate": ("0", "must be > 0"),
-    "burst": ("2.5", "must be integer"),
     "quota": ("-1", "must be >= 0"),
     "reserved": ("some", "must match pattern"),
-    "logRetention": ("month", "must be integer"),
-    "bulk": ("yes", "must be boolean"),
-    "concurrency": ("0", "must be >= 1"),
     "monitoring": ("TRUE", "must be boolean"),
     "alarmEmail": ("nobody", "must match pattern"),
 }
@@ -56,7 +47,7 @@ const answers = cases.map(({ params, stages, file, folder, commands }) => {
     extendConfiguration() {},
   };
   try {
-    return [...readParameters(serverless, 'dev')].sort();
+    return [...readParameters(serverless, 'dev', folder)].sort();
   } catch (error) {
     return error.message;
   }
@@ -113,11 +104,7 @@ def misspelt(name: str) -> str:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A folder that osls deploys from, where a test may write stages.yml."""
-    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
-    for name in ("serverless.yml", "package.json"):
-        shutil.copy(ROOT / name, tmp_path)
-    (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
-    return tmp_path
+    return copy_checkout(tmp_path)
 
 
 def test_every_parameter_has_its_place_in_the_table_of_wrong_values() -> None:
@@ -127,10 +114,11 @@ def test_every_parameter_has_its_place_in_the_table_of_wrong_values() -> None:
 def test_a_name_that_is_none_is_refused_wherever_it_is_said_with_the_nearest_one(
     tmp_path: Path,
 ) -> None:
-    for name in defaults():
-        wrong = misspelt(name)
-        answers = ask(
-            tmp_path,
+    cases = [
+        (name, one)
+        for name in defaults()
+        for wrong in (misspelt(name),)
+        for one in (
             case(f"{wrong}=1"),
             case("auth=key", f"{wrong}=1"),
             case(stages={"dev": {wrong: 1}}),
@@ -138,9 +126,11 @@ def test_a_name_that_is_none_is_refused_wherever_it_is_said_with_the_nearest_one
             case(file=f"dev: {{{wrong}: 1}}"),
             case(file=f"dev: {{}}\nother: {{auth: key, {wrong}: 1}}"),
         )
-        for answer in answers:
-            assert f'there is no parameter "{wrong}". Did you mean "{name}"?' in answer
-            assert answer.endswith(f"There are {', '.join(defaults())}.")
+    ]
+    answers = ask(tmp_path, *(one for _, one in cases))
+    for (name, _), answer in zip(cases, answers, strict=True):
+        assert f'there is no parameter "{misspelt(name)}". Did you mean "{name}"?' in answer
+        assert answer.endswith(f"There are {', '.join(defaults())}.")
 
 
 @pytest.mark.parametrize("name", [" auth", "AUTH", "auth ", "--auth", "auth:"])
@@ -150,13 +140,18 @@ def test_a_name_must_be_exact(name: str, tmp_path: Path) -> None:
 
 
 def test_a_parameter_without_a_value_is_refused(tmp_path: Path) -> None:
-    for name in defaults():
-        for param in (f"{name}=", name, f"{name}= ", f"={name}=1", f"{name}=1\n2", None):
-            (answer,) = ask(tmp_path, case(param))
-            assert answer == f"--param {param or ''} gives no value: write --param NAME=VALUE."
-        for value in ("", "''", "[1]", "{a: 1}", "~"):
-            answers = ask(tmp_path, case(file=f"dev: {{{name}: {value}}}"))
-            assert f"{name} of dev in stages.yml must have one value" in answers[0]
+    names = defaults()
+    params = [
+        param
+        for name in names
+        for param in (f"{name}=", name, f"{name}= ", f"={name}=1", f"{name}=1\n2", None)
+    ]
+    for param, answer in zip(params, ask(tmp_path, *map(case, params)), strict=True):
+        assert answer == f"--param {param or ''} gives no value: write --param NAME=VALUE."
+    empty = [(name, value) for name in names for value in ("", "''", "[1]", "{a: 1}", "~")]
+    files = [case(file=f"dev: {{{name}: {value}}}") for name, value in empty]
+    for (name, _), answer in zip(empty, ask(tmp_path, *files), strict=True):
+        assert f"{name} of dev in stages.yml must have one value" in answer
 
 
 @pytest.mark.parametrize("again", ["none", "key"])
@@ -210,45 +205,121 @@ def test_a_file_that_is_nearly_called_so_is_not_passed_over(name: str, tmp_path:
     assert ask(tmp_path, case()) == [f"{name} is not read: call it stages.yml."]
 
 
-def omission(outputs: dict[str, str], told: dict[str, str]) -> str | None:
-    """Return why a stack with these outputs is not deployed with these parameters."""
-    listed = [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]
-    stack = {"StackName": "a-stack", "Outputs": listed}
-    script = "require('./deploy/parameters.js').omission(...JSON.parse(process.argv[1])) ?? null"
+Deployed = tuple[dict[str, str], dict[str, str]]
+"""The outputs of a stack, and the parameters of its next deployment."""
+
+
+def omissions(*cases: Deployed) -> list[str | None]:
+    """Return why each stack is not deployed with these parameters."""
+    return refusals("omission", [(outputs, told, defaults()) for outputs, told in cases])
+
+
+def refusals(function: str, cases: list[tuple[dict[str, str], *tuple[object, ...]]]) -> list[Any]:
+    """Return what a function of parameters.js says of a stack with the outputs of each case."""
+    calls = [[stack(outputs), *arguments] for outputs, *arguments in cases]
+    script = (
+        f"const {{ {function} }} = require('./deploy/parameters.js');"
+        "const calls = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));"
+        f"console.log(JSON.stringify(calls.map((call) => {function}(...call) ?? null)));"
+    )
     done = subprocess.run(
-        ["node", "-p", f"JSON.stringify({script})", json.dumps([stack, told, defaults()])],
+        ["node", "-e", script],
         cwd=ROOT,
+        input=json.dumps(calls),
         capture_output=True,
         text=True,
         check=True,
     )
-    reason: str | None = json.loads(done.stdout)
-    return reason
+    answers: list[Any] = json.loads(done.stdout)
+    return answers
+
+
+def stack(outputs: dict[str, str]) -> dict[str, Any]:
+    """Return a stack with these outputs, as CloudFormation describes it."""
+    listed = [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]
+    return {"StackName": "a-stack", "Outputs": listed}
+
+
+DEPLOYED = {"ServiceEndpoint": "https://…"}
 
 
 def test_each_parameter_that_a_stage_was_told_is_missed_where_it_is_left_out() -> None:
-    deployed = {"ServiceEndpoint": "https://…"}
-    for name, default in defaults().items():
-        before = {**deployed, "Parameters": json.dumps({name: "another"})}
-        reason = omission(before, {})
+    another = {
+        name: {**DEPLOYED, "Parameters": json.dumps({name: "another"})} for name in defaults()
+    }
+    missed = omissions(*((before, {}) for before in another.values()))
+    for (name, default), reason in zip(defaults().items(), missed, strict=True):
         assert reason is not None
         assert f"a-stack was deployed with {name}=" in reason
         assert reason.lower().endswith(f"say so: --param {name}={default}.".lower())
-        assert omission(before, {name: "something"}) is None
-        unchanged = {**deployed, "Parameters": json.dumps({name: str(default).lower()})}
-        assert omission(unchanged, {}) is None
+    said = [(before, {name: "something"}) for name, before in another.items()]
+    unchanged: list[Deployed] = [
+        ({**DEPLOYED, "Parameters": json.dumps({name: str(default).lower()})}, {})
+        for name, default in defaults().items()
+    ]
+    assert set(omissions(*said, *unchanged)) == {None}
 
 
 def test_a_parameter_that_there_is_no_more_is_not_missed() -> None:
-    before = {"ServiceEndpoint": "https://…", "Parameters": '{"colour": "red"}'}
-    assert omission(before, {}) is None
+    before = {**DEPLOYED, "Parameters": '{"colour": "red"}'}
+    assert omissions((before, {})) == [None]
+
+
+FORMER = {
+    "runtime": ("python3.12", "provider.runtime of serverless.yml"),
+    "timeout": ("20", "provider.timeout of serverless.yml"),
+    "logRetention": ("365", "provider.logRetentionInDays of serverless.yml"),
+    "refresh": ("0", "provider.environment.MODEL_REFRESH_SECONDS of serverless.yml"),
+    "burst": ("7", "custom.burst of serverless.yml"),
+    "baseImage": ("another", "BASE_IMAGE of Dockerfile"),
+}
+
+
+def test_a_parameter_of_an_earlier_release_keeps_its_value_until_the_file_has_it() -> None:
+    def reasons(values: dict[str, str]) -> list[str | None]:
+        files = {part: resolved()[part] for part in ("provider", "custom")}, str(ROOT)
+        told = [{**DEPLOYED, "Parameters": json.dumps({name: values[name]})} for name in FORMER]
+        return refusals("formerOmission", [(outputs, *files) for outputs in told])
+
+    changed = reasons({name: value for name, (value, _) in FORMER.items()})
+    for (name, (value, place)), reason in zip(FORMER.items(), changed, strict=True):
+        assert reason is not None
+        assert f"a-stack was deployed with the former parameters {name}={value}, " in reason
+        assert f"Write the values there ({place})" in reason
+    assert set(reasons({name: now(place) for name, (_, place) in FORMER.items()})) == {None}
+
+
+def now(place: str) -> str:
+    """Return what the files of this release have at a place."""
+    key, _, file = place.split()
+    if file == "Dockerfile":
+        return (ROOT / file).read_text().partition(f"ARG {key}=")[2].split()[0]
+    value: Any = resolved()
+    for part in key.split("."):
+        value = value[part]
+    return str(value)
+
+
+def test_a_parameter_of_an_earlier_release_is_refused_with_what_there_is_instead(
+    tmp_path: Path,
+) -> None:
+    names = [*FORMER, "bulk", "concurrency"]
+    cases = [(name, case(f"{name}=1")) for name in names]
+    cases += [(name, case(file=f"dev: {{{name}: 1}}")) for name in names]
+    answers = ask(tmp_path, *(one for _, one in cases))
+    for (name, _), answer in zip(cases, answers, strict=True):
+        assert f": {name} is no parameter any more. Instead there is " in answer
 
 
 def test_a_stack_that_does_not_say_what_it_was_told_needs_auth_to_be_said() -> None:
-    before = {"ServiceEndpoint": "https://…"}
-    assert "Say --param auth=" in str(omission(before, {}))
-    assert omission(before, {"auth": "key"}) is None
-    assert omission({"ServerlessDeploymentBucketName": "b"}, {}) is None
+    silent, said, failed = omissions(
+        (DEPLOYED, {}),
+        (DEPLOYED, {"auth": "key"}),
+        ({"ServerlessDeploymentBucketName": "b"}, {}),
+    )
+    assert "Say --param auth=" in str(silent)
+    assert said is None
+    assert failed is None
 
 
 def test_every_wrong_value_is_refused_with_what_it_may_be(checkout: Path) -> None:
@@ -268,7 +339,7 @@ def test_a_quota_needs_keys() -> None:
         run_osls("print", "quota=100")
 
 
-@pytest.mark.parametrize("command", ["print", "package", "deploy", "deploy function -f classifier"])
+@pytest.mark.parametrize("command", ["package", "deploy function -f classifier"])
 def test_no_command_goes_on_with_a_misspelt_parameter(command: str, checkout: Path) -> None:
     nowhere = {**os.environ, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
     with pytest.raises(RuntimeError, match='no parameter "auht". Did you mean "auth"') as refusal:
@@ -305,7 +376,8 @@ def test_a_stage_remembers_its_parameters_and_the_command_line_has_the_last_word
 
 
 def test_every_parameter_that_means_none_has_a_word_for_it() -> None:
-    plain, said = resolved(), resolved("reserved=none", "sha256=any", "alarmEmail=none")
+    plain = resolved()
+    said = resolved("reserved=none", "sha256=any", "alarmEmail=none", "version=current")
     assert said["custom"]["settings"] == plain["custom"]["settings"]
     assert said["functions"] == plain["functions"]
     assert said["provider"]["environment"] == plain["provider"]["environment"]

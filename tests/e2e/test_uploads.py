@@ -18,8 +18,8 @@ from werkzeug.test import Client, TestResponse
 
 from handler import create_app
 from model_loader import MAX_UPLOAD_BYTES, SharedModel, load_model
-from service import incoming as module
-from service.incoming import Incoming
+from service import uploads as module
+from service.uploads import Uploads
 from tests.support.command_line import run
 from tests.support.problems import problem
 from tests.support.servers import serving
@@ -36,7 +36,7 @@ def service(seaweedfs: SeaweedFS, version: Path, monkeypatch: pytest.MonkeyPatch
     """A client of a service whose uploads are kept there."""
     lead_to(seaweedfs, monkeypatch)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    return Client(create_app(SharedModel(str(version)), Incoming(f"s3://{BUCKET}/incoming")))
+    return Client(create_app(SharedModel(str(version)), Uploads(f"s3://{BUCKET}/incoming")))
 
 
 def begin(service: Client, media_type: str = "image/jpeg") -> Form:
@@ -85,11 +85,13 @@ def test_predict_uploads_it_by_itself(
     assert answer["scores"] == pytest.approx(expected.scores, abs=1e-4)
 
 
-def test_the_commands_of_the_readme_work(
+def test_the_commands_of_the_api_page_work(
     service: Client, version: Path, large_photo: Path, tmp_path: Path
 ) -> None:
     (commands,) = re.findall(
-        r"```sh\n(curl -X POST [^`]+/uploads .+?)```", (ROOT / "README.md").read_text(), re.DOTALL
+        r"```sh\n(curl -X POST [^`]+/uploads .+?)```",
+        (ROOT / "docs" / "api.md").read_text(),
+        re.DOTALL,
     )
     shutil.copy(large_photo, tmp_path / "photo.jpg")
     with serving(service.application) as address:

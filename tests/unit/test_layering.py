@@ -78,9 +78,9 @@ def test_a_cold_start_with_onnx_imports_only_what_the_first_answer_needs(
     [
         (
             "model_loader",
-            {"training", "samples", "handler", "service", "torchvision", "flask", "werkzeug"},
+            {"training", "samples", "handler", "service", "torchvision", "boto3", "werkzeug"},
         ),
-        ("service", {"training", "samples", "handler", "torchvision", "torch", "boto3"}),
+        ("service", {"training", "samples", "handler", "torchvision", "torch"}),
         ("training", {"handler", "service"}),
         ("samples", {"training", "model_loader", "handler", "service", "torch"}),
     ],

@@ -17,8 +17,9 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from model_loader import MAX_UPLOAD_BYTES, load_model
 from service import batch
-from service.batch import BatchError, lambda_handler
-from service.objects import Bucket
+from service.batch import lambda_handler
+from service.bucket import Bucket
+from service.errors import BatchError
 from tests.support.images import encode, noise
 from tests.support.versions import build_version
 from tests.unit.conftest import BUCKET
@@ -77,9 +78,9 @@ def jobs(s3: S3Client, version: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     monkeypatch.setenv("MODEL_PREFIX", "models/flying-objects")
     monkeypatch.setenv("MODEL_ENGINE", "onnx")
     monkeypatch.setenv("MODEL_REFRESH_SECONDS", "0")
-    batch._place.cache_clear()
+    batch._open.cache_clear()
     yield Jobs(s3)
-    batch._place.cache_clear()
+    batch._open.cache_clear()
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def broken(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Except
         def fail(**request: object) -> object:
             raise error
 
-        monkeypatch.setattr(batch._place(BUCKET).bucket._client, operation, fail)
+        monkeypatch.setattr(batch._open(BUCKET)[0]._client, operation, fail)
 
     return break_it
 
@@ -198,7 +199,7 @@ class TestTheSameObject:
         lambda_handler(event, None)
         newer = build_version(tmp_path / "newer", seed=2).version
         publish(tmp_path / "newer", f"s3://{BUCKET}/models")
-        batch._place.cache_clear()
+        batch._open.cache_clear()
         lambda_handler(event, None)
         assert jobs.answer()["model"]["version"] == newer
 

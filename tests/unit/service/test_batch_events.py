@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.batch import lambda_handler
-from service.batch_events import BatchError, Item, read_item, unwrap
+from service.batch_events import Item, read_item, unwrap
+from service.errors import BatchError
 
 pytestmark = pytest.mark.fuzz
 

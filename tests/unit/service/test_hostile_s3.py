@@ -14,11 +14,13 @@ import pytest
 from werkzeug.test import Client
 
 from handler import create_app
-from model_loader import ModelUnavailableError, SharedModel, StorageError, boto, s3
+from model_loader import ModelUnavailableError, SharedModel, s3
 from service import batch
-from service.batch import BatchError, lambda_handler
-from service.incoming import Incoming
-from service.objects import Bucket
+from service import bucket as bucket_module
+from service.batch import lambda_handler
+from service.bucket import Bucket
+from service.errors import BatchError, StorageError
+from service.uploads import Uploads
 from tests.support.problems import problem
 
 KEY = "incoming/" + "k" * 32
@@ -40,7 +42,7 @@ ANSWERS = {
 @pytest.fixture
 def answering(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[bytes], None]]:
     """Makes all clients ask an S3 that answers every request with the same bytes."""
-    monkeypatch.setattr(boto, "_READ_SECONDS", 0.3)
+    monkeypatch.setattr(bucket_module, "_READ_SECONDS", 0.3)
     monkeypatch.setitem(s3._CLIENT, "read_timeout", "300ms")
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -85,7 +87,7 @@ class TestAnAnswerOfNonsense:
         self, answering: Callable[[bytes], None], answer: bytes
     ) -> None:
         answering(answer)
-        client = Client(create_app(SharedModel(""), Incoming("s3://a-bucket/incoming")))
+        client = Client(create_app(SharedModel(""), Uploads("s3://a-bucket/incoming")))
         response = client.post("/classify", json={"key": KEY})
         detail = problem(response, response.status_code)
         assert response.get_json()["title"] == "Uploads not available"
@@ -100,8 +102,8 @@ class TestAnAnswerOfNonsense:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         answering(answer)
-        place = batch.Place(Bucket("a-bucket"), SharedModel(published))
-        monkeypatch.setattr(batch, "_place", lambda bucket: place)
+        opened = Bucket("a-bucket"), SharedModel(published)
+        monkeypatch.setattr(batch, "_open", lambda bucket: opened)
         item = {"bucket": "a-bucket", "key": "batch/j/x.png", "size": 1}
         with pytest.raises(BatchError, match=r"^batch/j/x\.png: s3://a-bucket/.* cannot be read: "):
             lambda_handler(item, None)
@@ -152,13 +154,13 @@ def test_settings_that_make_no_sense_make_uploads_unavailable_and_nothing_else(
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     value = str(tmp_path / "config") if name == "AWS_CONFIG_FILE" else SETTINGS[name]
     monkeypatch.setenv(name, value)
-    client = Client(create_app(SharedModel(""), Incoming("s3://a-bucket/incoming")))
+    client = Client(create_app(SharedModel(""), Uploads("s3://a-bucket/incoming")))
     for response in (client.post("/uploads"), client.post("/classify", json={"key": KEY})):
         problem(response, 503)
         assert response.get_json()["title"] == "Uploads not available"
         assert int(response.headers["Retry-After"]) > 0
     item = {"bucket": "a-bucket", "key": "batch/j/x.png", "size": 1}
-    batch._place.cache_clear()
+    batch._open.cache_clear()
     with pytest.raises(BatchError, match=r"^batch/j/x\.png: "):
         lambda_handler(item, None)
     assert json.loads(client.get("/ping").data) == {"status": "ok"}

@@ -12,7 +12,7 @@ from werkzeug.test import Client, TestResponse
 from handler import create_app
 from model_loader import SharedModel
 from service.multipart import Part, read_parts
-from service.uploads import MAX_PARTS
+from service.request_files import MAX_PARTS
 from tests.support.images import encode, noise
 from tests.support.problems import problem
 

@@ -18,10 +18,10 @@ from model_loader import (
     ClassifierError,
     InputError,
     SharedModel,
-    UploadNotFoundError,
 )
-from service.documents import IMAGE_TYPES, JSON_TYPE, RAW_TYPE
-from service.uploads import MAX_PARTS
+from service.errors import UploadNotFoundError
+from service.json_bodies import IMAGE_TYPES, JSON_TYPE, RAW_TYPE
+from service.request_files import MAX_PARTS
 from tests.support.openapi import DOCUMENT, METHODS, ROUTES
 from tools.local_aws.gateway_events import rest_event
 

@@ -16,11 +16,10 @@ from requests_toolbelt import MultipartEncoder
 
 import handler
 from model_loader import Model, SharedModel, load_model
-from service import request_log
-from service.answers import answer
-from service.log_lines import OURS, configure_logging
-from service.request_log import current_request_id, logged_request
-from service.upload import Upload
+from service.answers import ImageFile, answer
+from service.log import request_log
+from service.log.log_lines import OURS, configure_logging
+from service.log.request_log import current_request_id, logged_request
 from tests.support.embedded_metrics import embedded_metrics
 from tests.support.images import encode
 from tests.support.versions import LABELS, build_version
@@ -330,7 +329,7 @@ def test_a_batch_writes_the_same_line_without_a_gateway(
     capsys: pytest.CaptureFixture[str], published: str, photo: bytes
 ) -> None:
     with logged_request("batch", "1") as entry:
-        answer(load_model(published), Upload("key", None, photo))
+        answer(load_model(published), ImageFile("key", None, photo))
         entry.status = 200
     line = json.loads(capsys.readouterr().out)
     assert (line["route"], line["request_id"], line["images"]) == ("batch", "1", 1)

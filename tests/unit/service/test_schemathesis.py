@@ -21,8 +21,8 @@ from schemathesis.checks import positive_data_acceptance
 from handler import create_app
 from model_loader import SharedModel
 from model_loader.image.formats import FORMATS
-from service.documents import IMAGE_TYPES, RAW_TYPE
-from service.incoming import Incoming
+from service.json_bodies import IMAGE_TYPES, RAW_TYPE
+from service.uploads import Uploads
 from tests.support.images import encode, noise
 
 MODEL = Path(__file__).resolve().parents[3] / "models" / "flying-objects"
@@ -48,7 +48,7 @@ config = schemathesis.Config.from_dict(
         },
     }
 )
-app = create_app(SharedModel(str(MODEL), "onnx"), Incoming("s3://a-bucket/incoming"))
+app = create_app(SharedModel(str(MODEL), "onnx"), Uploads("s3://a-bucket/incoming"))
 schema = schemathesis.openapi.from_wsgi("/openapi.json", app, config=config)
 without_a_model = schemathesis.openapi.from_wsgi(
     "/openapi.json", create_app(SharedModel("")), config=config

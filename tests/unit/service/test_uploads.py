@@ -15,8 +15,8 @@ from werkzeug.test import Client, TestResponse
 
 from handler import create_app
 from model_loader import MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES, SharedModel
-from service.documents import IMAGE_TYPES, RAW_TYPE
-from service.incoming import Incoming
+from service.json_bodies import IMAGE_TYPES, RAW_TYPE
+from service.uploads import Uploads
 from tests.support.problems import problem
 from tests.unit.conftest import BUCKET
 
@@ -34,7 +34,7 @@ def nobodys_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def serving_uploads(published: str, uri: str = f"s3://{BUCKET}/incoming") -> Client:
-    return Client(create_app(SharedModel(published), Incoming(uri)))
+    return Client(create_app(SharedModel(published), Uploads(uri)))
 
 
 @pytest.fixture
@@ -301,6 +301,6 @@ def test_without_credentials_no_form_is_made(
 
 def test_the_folder_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("INCOMING_URI", raising=False)
-    assert "Scale" in Incoming.from_environment().advice
+    assert "Scale" in Uploads.from_environment().advice
     monkeypatch.setenv("INCOMING_URI", "s3://a-bucket/incoming")
-    assert "POST /uploads" in Incoming.from_environment().advice
+    assert "POST /uploads" in Uploads.from_environment().advice

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Request, Response
 
 from handler import create_app
 from model_loader import MAX_REQUEST_BYTES, SharedModel, load_model
-from service.incoming import Incoming
+from service.uploads import Uploads
 from tests.support.command_line import run
 from tests.support.servers import Moody, serving
 from training.predict import endpoint as module
@@ -30,7 +30,7 @@ Instead = dict[str, Response]
 Start = Callable[[Instead], str]
 
 
-class Storage(Incoming):
+class Storage(Uploads):
     """Keeps what is sent to ``/storage`` of the service's own address."""
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
-"""The line that the log gets of each request: never the picture, its name, its key or a query.
+"""One log line for each request, without the image, its name, its key or a query.
 
-What answers runs inside ``with logged_request(…) as entry``; ``service.answers`` notes each picture
-and its prediction in the current entry by itself, whoever asks it. The status is set at the end.
+A request is answered inside ``with logged_request(…) as entry``; ``service.answers`` adds each
+image and its prediction to the current entry. The status is set at the end.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from model_loader import Model, Prediction
-from service.log_lines import on_lambda, write_line
-from service.metrics import metrics
+from service.log.log_lines import on_lambda, write_line
+from service.log.metrics import metrics
 
 _DIGITS = 4
 _answered_before = False
@@ -24,19 +24,19 @@ _answered_before = False
 
 @dataclass
 class Entry:
-    """What is known of a request so far.
+    """The data of a request that is being answered.
 
     Attributes:
-        request_id: Lambda's.
-        gateway_id: API Gateway's, which its own log would have.
-        route: Method and template, as in "POST /classify"; None where there is no such route.
-        status: Of the answer; 500 until there is one.
-        error: The title of the problem that is the answer. Its detail may quote what the client
-            sent, and stays out.
-        images: Pictures that were sent.
-        size: Of all their files, in bytes.
-        predictions: Of those that could be classified, in order.
-        model: That classified them.
+        request_id: Lambda's request id.
+        gateway_id: API Gateway's request id, which its own log has.
+        route: Method and path, as in "POST /classify"; None where there is no such route.
+        status: HTTP status of the answer; 500 until there is one.
+        error: The title of the problem that is the answer. The detail may quote what the client
+            sent, and is not logged.
+        images: Number of images.
+        size: Size of all their files in bytes.
+        predictions: Predictions for the images that could be classified, in order.
+        model: The model that classified them.
     """
 
     request_id: str | None = None
@@ -50,12 +50,12 @@ class Entry:
     model: Model | None = None
 
     def note_image(self, data: bytes) -> None:
-        """Count a picture that is about to be classified."""
+        """Count an image that is about to be classified."""
         self.images += 1
         self.size += len(data)
 
     def note_prediction(self, model: Model, prediction: Prediction) -> None:
-        """Remember what a picture was answered."""
+        """Add the prediction for an image."""
         self.model = model
         self.predictions.append(prediction)
 
@@ -64,7 +64,7 @@ _current: ContextVar[Entry | None] = ContextVar("request", default=None)
 
 
 def current() -> Entry:
-    """Return the entry of the request that this thread answers; one for nothing outside of any."""
+    """Return the entry of the request that this thread answers, or an empty one."""
     return _current.get() or Entry()
 
 
@@ -77,12 +77,12 @@ def current_request_id() -> str | None:
 def logged_request(
     route: str | None = None, request_id: str | None = None, gateway_id: str | None = None
 ) -> Iterator[Entry]:
-    """Gather what happens inside the block, and write it as one line at its end (on Lambda).
+    """Write one line about the request that is answered inside the block (on Lambda).
 
     Args:
-        route: As in ``Entry``, where it is known beforehand.
-        request_id: As in ``Entry``.
-        gateway_id: As in ``Entry``.
+        route: See ``Entry``; for a route that is known beforehand.
+        request_id: See ``Entry``.
+        gateway_id: See ``Entry``.
     """
     begin = time.perf_counter()
     entry = Entry(request_id, gateway_id, route)
@@ -96,7 +96,7 @@ def logged_request(
 
 def _write(entry: Entry, milliseconds: float) -> None:
     global _answered_before
-    # What is kept ready was started before anyone asked.
+    # A provisioned environment was started before its first request.
     is_ready = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "provisioned-concurrency"
     is_cold, _answered_before = not (_answered_before or is_ready), True
     if on_lambda():
@@ -105,7 +105,7 @@ def _write(entry: Entry, milliseconds: float) -> None:
 
 
 def _describe(entry: Entry, is_cold: bool, milliseconds: float) -> dict[str, Any]:
-    """Return the line; what is of several pictures is their sum, or a list in their order."""
+    """Return the line; values of several images are summed or listed in order."""
     line: dict[str, Any] = {
         "request_id": entry.request_id,
         "gateway_id": entry.gateway_id,

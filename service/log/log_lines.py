@@ -1,6 +1,6 @@
-"""The log on Lambda: one JSON object a line, on standard output, nothing before it.
+"""The log on Lambda: one JSON object a line on standard output, without a prefix.
 
-Anywhere else nothing is written but what Python's logging says by itself, for people.
+Elsewhere Python's logging is left as it is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 OURS = ("handler", "service", "model_loader")
-"""The loggers that are heard from INFO on; of libraries, only warnings and worse are."""
+"""The loggers whose level is INFO; libraries log warnings and errors alone."""
 
 
 def on_lambda() -> bool:
@@ -22,17 +22,17 @@ def on_lambda() -> bool:
 
 
 def write_line(fields: Mapping[str, Any]) -> None:
-    """Write one line: in one piece, so that lines of several threads do not mix."""
+    """Write one line in one call, so that lines of several threads do not mix."""
     # Escaped: a label may hold what the output's encoding does not.
     sys.stdout.write(json.dumps(fields, separators=(",", ":")) + "\n")
     sys.stdout.flush()
 
 
 def configure_logging(request_id: Callable[[], str | None]) -> None:
-    """On Lambda, make whatever is logged a JSON line, too.
+    """Make Python's logging write JSON lines (on Lambda).
 
     Args:
-        request_id: Returns that of the request that is being answered in this thread.
+        request_id: Returns the id of the request that this thread answers.
     """
     if not on_lambda():
         return

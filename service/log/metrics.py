@@ -1,12 +1,12 @@
-"""CloudWatch's metrics in the log line itself: its embedded metric format (EMF).
+"""CloudWatch metrics in the log line itself, in the embedded metric format (EMF).
 
-CloudWatch reads the ``_aws`` object, and takes the values from the line's own fields. Each metric
-costs $0.30 for a month in which it is written to, so they have one dimension and are few: six,
-and one for each class, so that the ten that an account has for nothing do for four classes.
+CloudWatch reads the ``_aws`` object, and takes the values from the other fields of the line. Each
+metric costs $0.30 for a month in which it is written to, so they have one dimension and are few:
+six and one for each class. The ten that are free suffice for four classes.
 
-``total_ms`` and ``confidence`` come with answers alone: the page and ``/ping`` say nothing of how
-long people wait. The number of ``confidence``'s samples is that of the pictures answered, the
-average of ``unknown`` is the share of them that were not recognised.
+``total_ms`` and ``confidence`` come with answers alone: the page and ``/ping`` say nothing about
+how long people wait. The number of samples of ``confidence`` is the number of images answered, the
+average of ``unknown`` the share of them that were not recognised.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from typing import Any
 from model_loader import Model, Prediction
 
 MOST_LABELS = 20
-"""A model of more classes has no metric for each: the log's ``label`` can be counted instead."""
+"""Maximum number of classes with a metric each; ``label`` of log lines can always be counted."""
 
 LABELS = "/labels"
-"""What the namespace of the labels' metrics ends with, so that a dashboard finds all of them."""
+"""End of the namespace of the metrics of labels, by which a dashboard finds all of them."""
 
 ALWAYS = (("cold_starts", "Count"), ("errors_4xx", "Count"), ("errors_5xx", "Count"))
 ANSWERED = (("total_ms", "Milliseconds"), ("confidence", "None"), ("unknown", "Count"))
@@ -33,13 +33,15 @@ ANSWERED = (("total_ms", "Milliseconds"), ("confidence", "None"), ("unknown", "C
 def metrics(
     status: int, is_cold: bool, model: Model | None, predictions: Sequence[Prediction]
 ) -> dict[str, Any]:
-    """Return what a request's line needs for its metrics; nothing unless ``METRICS_NAMESPACE`` is.
+    """Return the fields that a request's line needs for its metrics.
+
+    They are none where ``METRICS_NAMESPACE`` is not set.
 
     Args:
-        status: Of the answer.
-        is_cold: Whether it is the first of this process.
-        model: That answered, if one did.
-        predictions: That it gave.
+        status: HTTP status of the answer.
+        is_cold: Whether it is the first answer of this process.
+        model: The model that answered, or None.
+        predictions: The answers of the model.
     """
     namespace = os.environ.get("METRICS_NAMESPACE")
     if not namespace:
@@ -66,7 +68,7 @@ def metrics(
 
 
 def _count_labels(model: Model, predictions: Sequence[Prediction]) -> dict[str, int]:
-    """Return how many pictures got each label, by names that no other field of the line has."""
+    """Return the number of images of each label, by names that no other field of the line has."""
     if len(model.metadata.labels) > MOST_LABELS:
         return {}
     counts = Counter(

@@ -1,4 +1,4 @@
-"""The JSON bodies of requests: which members they may have, and what those must be."""
+"""JSON bodies of requests: their members and the values that these may have."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from model_loader import (
 JSON_TYPE = "application/json"
 
 RAW_TYPE = "application/octet-stream"
-"""The media type of a file whose format is found out by its content."""
+"""The media type of a file whose format its content tells."""
 
 IMAGE_TYPES = (
     "image/jpeg",
@@ -29,15 +29,15 @@ IMAGE_TYPES = (
 )
 
 
-def read_upload_wish(body: bytes) -> str:
-    """Return the media type of the file that someone wants to upload.
+def read_upload_request(body: bytes) -> str:
+    """Return the media type of the file that a client is going to upload.
 
     Args:
-        body: Of ``POST /uploads``; empty for neither of its optional members.
+        body: Body of ``POST /uploads``; both of its members are optional, so it may be empty.
 
     Raises:
-        MalformedRequestError: It is not the JSON that is taken.
-        UnsupportedImageError: The media type is none that is taken.
+        MalformedRequestError: The body is not the JSON of this route.
+        UnsupportedImageError: The media type is not supported.
         TooLargeError: The file has more than ``MAX_UPLOAD_BYTES``.
     """
     document = _read(body or b"{}", '{"content_type": "image/jpeg", "bytes": 8123456}')
@@ -69,7 +69,7 @@ def read_key(body: bytes) -> str:
     """Return the key of the upload that ``POST /classify`` names in JSON.
 
     Raises:
-        MalformedRequestError: It is not the JSON that is taken.
+        MalformedRequestError: The body is not the JSON of this route.
     """
     document = _read(body, '{"key": "incoming/…"}')
     key = document.pop("key", None)

@@ -1,6 +1,6 @@
-"""Objects of the service's own bucket: read with a limit, written where nobody else was faster.
+"""S3 objects: size-limited reads, conditional writes and signed upload forms.
 
-This imports botocore only once a bucket is used. Whatever its client raises is a ``StorageError``.
+boto3 is imported with the first ``Bucket``; whatever its client raises becomes a ``StorageError``.
 """
 
 from __future__ import annotations
@@ -10,26 +10,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from model_loader import MAX_UPLOAD_BYTES, ClassifierError, StorageError, TooLargeError
-from model_loader.boto import make_client
+from model_loader import MAX_UPLOAD_BYTES, ClassifierError, TooLargeError
+from service.errors import GoneError, RefusedError, StorageError
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef, PutObjectRequestTypeDef
 
+# One request may take the product of these, well under the 29 s of the gateway timeout.
+_CONNECT_SECONDS = 2
+_READ_SECONDS = 8
+_ATTEMPTS = 2
+
+# Error codes S3 returns when a conditional write loses a race; NoSuchKey: the object that was to be
+# replaced has been deleted.
 _LOST = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
-"""How S3 says that a conditional write lost; a conflict is with another one at the same time, and
-the key that is not there any more was to be replaced."""
 
+# Codes of an object that does not exist or may not be read; the numbers come without a document.
 _REFUSED = ("AccessDenied", "403", "404")
-"""How S3 says that it will not say; the numbers come without S3's own document."""
-
-
-class GoneError(StorageError):
-    """There is no such object."""
-
-
-class RefusedError(StorageError):
-    """There is no such object, or the function's role may not read it: S3 does not say which."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +35,9 @@ class StoredObject:
     """An object as it was read.
 
     Attributes:
-        data: Its bytes.
-        etag: What changes with its bytes, without quotation marks.
-        version: Its version's id; None where the bucket keeps no versions.
+        data: Its content.
+        etag: Its ETag, without quotation marks.
+        version: Id of the version; None where the bucket keeps no versions.
     """
 
     data: bytes
@@ -48,29 +46,34 @@ class StoredObject:
 
 
 class Bucket:
-    """A bucket, and what the function's role lets it do there."""
+    """A bucket, with the requests that the function's role allows."""
 
     def __init__(self, name: str, **settings: Any) -> None:
-        """Make the client; nothing is read yet.
+        """Make the client, without a request to S3.
 
         Args:
-            name: The bucket's name.
-            settings: More of botocore's ``Config``.
+            name: Name of the bucket.
+            settings: Further arguments of botocore's ``Config``.
 
         Raises:
             StorageError: The AWS settings of the environment do not fit.
         """
         self.name = name
-        self._client = make_client(**settings)
+        self._client = _make_client(settings)
 
     def sign_form(self, key: str, media_type: str, seconds: int) -> dict[str, Any]:
-        """Return the address and the fields of a form that uploads one file, for so long.
+        """Return the URL and the fields of a form that uploads one file.
 
-        S3 itself refuses another key, another media type, and fewer than 1 or more than
+        S3 itself refuses another key or media type, and fewer than 1 or more than
         ``MAX_UPLOAD_BYTES``.
 
+        Args:
+            key: Key of the object.
+            media_type: Content type of the object.
+            seconds: Lifetime of the form.
+
         Raises:
-            StorageError: It cannot be signed.
+            StorageError: The form cannot be signed.
         """
         from botocore.exceptions import NoCredentialsError
 
@@ -86,16 +89,16 @@ class Bucket:
                     ],
                     ExpiresIn=seconds,
                 )
-            except AttributeError as error:  # what botocore makes of credentials that are not there
+            except AttributeError as error:  # how botocore fails without credentials
                 raise NoCredentialsError from error
 
     def read(self, key: str, unless: str | None = None) -> StoredObject | None:
-        """Return an image, or None where its ETag is still this one.
+        """Return an object, or None where its ETag is still ``unless``.
 
         Raises:
-            TooLargeError: It has more than ``MAX_UPLOAD_BYTES``; they are not read.
-            GoneError: It is not there.
-            StorageError: It cannot be read.
+            TooLargeError: The object has more than ``MAX_UPLOAD_BYTES``; they are not read.
+            GoneError: The object does not exist.
+            StorageError: The object cannot be read.
         """
         try:
             return self._get(key, unless)
@@ -105,13 +108,13 @@ class Bucket:
             raise GoneError(str(error)) from error
 
     def find(self, key: str) -> StoredObject | None:
-        """Return what was written earlier, or None where there seems to be nothing.
+        """Return an object, or None where there seems to be none.
 
-        Where S3 will not say whether there is something (a role that may not list), there seems to
-        be nothing. To ask it would cost more than the write, which fails where there is.
+        A role that may not list gets the same error for an object that does not exist and for one
+        that may not be read. Listing would cost more than the conditional write, which fails then.
 
         Raises:
-            StorageError: S3 does not answer.
+            StorageError: The object cannot be read.
         """
         try:
             return self._get(key, None)
@@ -119,18 +122,18 @@ class Bucket:
             return None
 
     def write(self, key: str, data: bytes, replaces: str | None) -> bool:
-        """Write some JSON, unless somebody else was faster.
+        """Write JSON conditionally.
 
         Args:
-            key: The object's key.
-            data: Its bytes.
-            replaces: The ETag of the object that it takes the place of; None to take no object's.
+            key: Key of the object.
+            data: Content of the object.
+            replaces: ETag of the object to replace; None to write only where there is none.
 
         Returns:
-            Whether it was written: not where another object, or none, is in that place.
+            Whether it was written; False where the condition did not hold.
 
         Raises:
-            StorageError: It cannot be written.
+            StorageError: The object cannot be written.
         """
         request: PutObjectRequestTypeDef = {"Bucket": self.name, "Key": key, "Body": data}
         request["ContentType"] = "application/json"
@@ -175,16 +178,16 @@ class Bucket:
         """Return whether a listing has the key.
 
         Raises:
-            StorageError: It cannot be listed.
+            StorageError: The bucket cannot be listed.
         """
         with self._asking(key, "listed"):
             found = self._client.list_objects_v2(Bucket=self.name, Prefix=key, MaxKeys=1)
-            found["IsTruncated"]  # not in what is no listing
+            found["IsTruncated"]  # raises KeyError for an answer that is not a listing
             return any(entry["Key"] == key for entry in found.get("Contents", []))
 
     @contextmanager
     def _asking(self, key: str, done: str) -> Iterator[None]:
-        """Raise whatever S3's client raises as a ``StorageError`` that names the object.
+        """Turn whatever the client raises into a ``StorageError`` that names the object.
 
         botocore's exceptions have no common base, and some come from below it: urllib3's where an
         error's body stalls, a RecursionError of redirections, a KeyError of a proxy's page.
@@ -200,8 +203,27 @@ class Bucket:
         return f"s3://{self.name}/{key}"
 
 
+def _make_client(settings: dict[str, Any]) -> S3Client:
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
+        retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"},
+        **settings,
+    )
+    try:
+        return boto3.client("s3", config=config)
+    except Exception as error:  # botocore's exceptions and those of its libraries share no base
+        raise StorageError(
+            f"The AWS settings of the environment do not fit: {str(error).rstrip('.')}. Correct "
+            "AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL or the credentials."
+        ) from error
+
+
 def _code(error: StorageError) -> str:
-    """Return S3's own name of an error; '' where it gave none."""
+    """Return the S3 error code; '' where there is none."""
     response = getattr(error.__cause__, "response", None) or {}
     return str(response.get("Error", {}).get("Code", ""))
 
