@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
-from annotated_types import Ge, Le
-from pydantic import (
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from model_loader import Normalize, Transform
@@ -24,106 +18,12 @@ from training.errors import TrainingError
 from training.files.settings import Settings, change, explain
 from training.files.yaml_text import LARGEST, read_yaml
 from training.models.classifier import backbone
-
-SHIPPED = Path(__file__).parent / "recipes"
-"""The folder of the recipes that come with the project."""
-
-
-_HIGHEST_RATE = 1000
-_MOST = 100_000
-# Of epochs, or of images in a batch: beyond it a count is a slip of the keyboard.
+from training.recipe_sections import MOST, Channels, Sizing, SplitFractions, Stage
 
 Optimizers = Literal["adamw", "adam", "sgd"]
-_LEAST_DEVIATION = 0.001
-_Level = Annotated[float, Ge(-255), Le(255)]
 
-
-class SplitFractions(Settings):
-    """Which fraction of the images validates and tests; the rest trains."""
-
-    validation: float = Field(gt=0, le=0.4)
-    test: float = Field(gt=0, le=0.4)
-
-
-class Sizing(Settings):
-    """How pictures of any size reach the network.
-
-    Attributes:
-        strategy: ``squash``, ``pad_crop`` or ``variable``; see ``training.augment.sizing``.
-        size: The side of the network's input in pixels; of ``variable``, the square root of the
-            largest area.
-    """
-
-    strategy: Literal["squash", "pad_crop", "variable"]
-    size: int = Field(default=224, ge=32, le=1792)
-
-
-class Channels(Settings):
-    """What pixels are normalised by; ImageNet's unless told otherwise."""
-
-    mean: tuple[_Level, _Level, _Level] = (0.485, 0.456, 0.406)
-    std: tuple[_Level, _Level, _Level] = (0.229, 0.224, 0.225)
-
-    @field_validator("std")
-    @classmethod
-    def _divides(cls, std: tuple[float, float, float]) -> tuple[float, float, float]:
-        if min(std) < _LEAST_DEVIATION:
-            raise ValueError(f"std must be above zero, at least {_LEAST_DEVIATION:g}")
-        return std
-
-
-class Stage(Settings):
-    """One stage of training, with an optimizer and a schedule of its own.
-
-    Attributes:
-        thaw: What is trained: the ``head`` (the last layer), a number (the last so many blocks
-            and what follows them), or ``all``.
-        epochs: Passes over the training images.
-        learning_rate: The highest of the schedule; ``auto`` finds it by a range test.
-        weight_decay: The optimizer's.
-        schedule: ``one_cycle``, ``cosine`` or ``constant``.
-        keep_statistics: Whether BatchNorm keeps the means and variances that it came with also in
-            thawed layers: better where images are few, or the weights were converted.
-        augment: Whether the recipe's augmentation counts in this stage.
-        size: In place of the recipe's, for training at a lower resolution first; the last stage has
-            the recipe's.
-        views: How many augmented views of an image are computed ahead while layers are frozen, for
-            the first epochs; then the plain image takes a turn, and the views come again. None is
-            one for each epoch, up to eight; 0 computes them anew in each epoch. Without
-            augmentation any number but 0 stands for 1.
-    """
-
-    thaw: Literal["head", "all"] | int
-    epochs: int = Field(gt=0, le=_MOST)
-    learning_rate: Literal["auto"] | float
-    weight_decay: float = Field(default=0.0, ge=0, le=1000)
-    schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
-    keep_statistics: bool = False
-    augment: bool = True
-    size: int | None = Field(default=None, ge=32, le=1792)
-    views: int | None = Field(default=None, ge=0, le=1000)
-
-    @field_validator("thaw", mode="before")
-    @classmethod
-    def _known_thaw(cls, thaw: object) -> object:
-        if thaw in ("head", "all") or (isinstance(thaw, int) and 0 < thaw <= _MOST):
-            return thaw
-        raise ValueError("must be head, all, or a number of blocks")
-
-    @field_validator("learning_rate", mode="before")
-    @classmethod
-    def _known_rate(cls, rate: object) -> object:
-        if rate == "auto":
-            return rate
-        number = _number(rate)
-        if number is not None and 0 < number <= _HIGHEST_RATE:
-            return number
-        raise ValueError(f"must be auto, or a number above 0 and up to {_HIGHEST_RATE}")
-
-    @property
-    def name(self) -> str:
-        """What is trained, in words."""
-        return f"last {self.thaw} blocks" if isinstance(self.thaw, int) else self.thaw
+_SHIPPED = Path(__file__).parent / "recipes"
+# The folder of the recipes that come with the project.
 
 
 class Recipe(Settings):
@@ -134,7 +34,7 @@ class Recipe(Settings):
         model: The architecture; see ``training.models``.
         seed: Of the split, the initial weights and the order of the images.
         split: The fractions of validation and test.
-        sizing: How pictures are brought to the network's size.
+        sizing: How images are brought to the network's size.
         normalize: Mean and standard deviation of each channel, in R, G, B order, of 0…1.
         augment: Random changes of the training images, after the random crop of the sizing
             strategy; see ``training.augment.operations``. A crop without a size makes that of the
@@ -161,7 +61,7 @@ class Recipe(Settings):
     sizing: Sizing
     normalize: Channels = Channels()
     augment: list[dict[str, Any]] | None = None
-    batch_size: int = Field(gt=1, le=_MOST)
+    batch_size: int = Field(gt=1, le=MOST)
     optimizer: Optimizers = "adamw"
     loss: Literal["cross_entropy", "nll"] = "cross_entropy"
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
@@ -206,12 +106,12 @@ class Recipe(Settings):
         return self.augment is not None and stage.augment
 
     def size(self, stage: Stage | None = None) -> int:
-        """Return the size of pictures: in a stage, or in the test."""
+        """Return the size of images: in a stage, or in the test."""
         return self.sizing.size if stage is None or stage.size is None else stage.size
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The size of pictures in each stage; the last one's is the test's."""
+        """The size of images in each stage; the last one's is the test's."""
         return tuple(map(self.size, self.stages))
 
     @property
@@ -220,7 +120,7 @@ class Recipe(Settings):
         return sum(stage.epochs for stage in self.stages)
 
     def strategy(self, stage: Stage | None = None) -> Strategy:
-        """Return how pictures are sized: in a stage, or in the test."""
+        """Return how images are sized: in a stage, or in the test."""
         return get_strategy(self.sizing.strategy, self.size(stage))
 
     def transform(self, stage: Stage | None = None) -> Transform:
@@ -245,7 +145,7 @@ def _saying(where: str = "") -> Iterator[None]:
 
 def shipped_recipes() -> list[str]:
     """Return the names of the recipes that come with the project."""
-    return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
+    return sorted(path.stem for path in _SHIPPED.glob("*.yaml"))
 
 
 def load_recipe(recipe: str, overrides: Iterable[str] = ()) -> Recipe:
@@ -258,7 +158,7 @@ def load_recipe(recipe: str, overrides: Iterable[str] = ()) -> Recipe:
     Raises:
         TrainingError: There is no such recipe, a key is unknown or missing, or a value is wrong.
     """
-    path = SHIPPED / f"{recipe}.yaml" if recipe in shipped_recipes() else Path(recipe)
+    path = _SHIPPED / f"{recipe}.yaml" if recipe in shipped_recipes() else Path(recipe)
     try:
         with path.open("rb") as file:
             document = read_yaml(file.read(LARGEST + 1))
@@ -277,11 +177,3 @@ def load_recipe(recipe: str, overrides: Iterable[str] = ()) -> Recipe:
         return Recipe.model_validate(document)
     except ValidationError as error:
         raise TrainingError(f"The recipe {path}: {explain(error, Recipe)}") from error
-
-
-def _number(value: object) -> float | None:
-    """Return a number, also one that YAML takes for text, such as 1e-3; None for others."""
-    try:
-        return float(value) if isinstance(value, int | float | str) else None
-    except (ValueError, OverflowError):
-        return None

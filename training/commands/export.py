@@ -31,9 +31,9 @@ def export(
 
     Example: `python -m training export runs/flying-objects/TIME --int8`
     """
+    from training.finish import export_run
     from training.process import keep_freed_memory
     from training.run import open_run
-    from training.train import export_run
 
     keep_freed_memory()
     opened = open_run(run)

@@ -67,6 +67,11 @@ def train(
     On several processes: `torchrun --nproc-per-node 2 -m training train --data data/sample --save
     runs/first`
     """
+    if resume is not None:
+        _refuse_what_is_for_a_new_run(context)
+    elif data is None:
+        raise TrainingError("Give --data DIR to train, or --resume RUN to go on with a run.")
+    # Only now what takes seconds to import.
     from training.fitting.hardware import Hardware
     from training.process import keep_freed_memory
     from training.recipe import load_recipe
@@ -79,11 +84,9 @@ def train(
     from training.train import train as run_training
 
     if resume is not None:
-        _refuse_what_is_for_a_new_run(context)
         trained = resume_training(resume, hardware, tracker, cache, data)
-    elif data is None:
-        raise TrainingError("Give --data DIR to train, or --resume RUN to go on with a run.")
     else:
+        assert data is not None
         source = DataSource(data, groups, split)
         chosen = load_recipe(recipe, overrides or ())
         trained = run_training(source, chosen, weights, save, hardware, tracker, cache)

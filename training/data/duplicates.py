@@ -1,8 +1,7 @@
-"""Images that are there twice: to the byte, or to the eye."""
+"""Exact and near duplicates of images."""
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-_CHUNK = 1 << 20
+from training.data.contents import sha256
 
 
 def exact_duplicates(root: Path, sizes: Iterable[tuple[str, int]]) -> list[list[str]]:
@@ -50,31 +49,26 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _digest(path: Path) -> bytes | None:
+def _digest(path: Path) -> str | None:
     try:
-        digest = hashlib.sha256()  # hashlib.file_digest takes half as long again for small files
-        with path.open("rb", buffering=0) as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-        return digest.digest()
+        return sha256(path)
     except OSError:
         return None
 
 
 class NearIndex:
-    """Perceptual hashes and thumbnails of the images seen so far, to ask which one is near.
+    """Perceptual hashes and thumbnails of images, to find near duplicates.
 
-    A query compares with every entry: 100,000 queries of as many entries take seconds, and no
-    list of pairs can grow out of hand where thousands of frames look the same.
+    A query compares with every entry; no list of pairs grows where thousands of frames look alike.
     """
 
     def __init__(self, size: int, distance: int, difference: float) -> None:
-        """Make room for ``size`` images.
+        """Make an empty index.
 
         Args:
-            size: How many images may be added.
-            distance: How many of the 64 bits of two near images' hashes differ at most.
-            difference: How far their thumbnails differ at most; see ``alike``.
+            size: The largest number of images.
+            distance: The largest number of the 64 bits of hashes that differ.
+            difference: The largest difference of thumbnails; see ``alike``.
         """
         self._hashes = np.zeros(size, np.uint64)
         self._thumbnails: list[NDArray[np.uint8]] = []
@@ -87,7 +81,7 @@ class NearIndex:
         self._thumbnails.append(thumbnail)
 
     def near(self, hash_: int, thumbnail: NDArray[np.uint8]) -> list[int]:
-        """Return the entries that show the same picture, in the order they were added."""
+        """Return the entries that show the same image, in the order they were added."""
         known = self._hashes[: len(self._thumbnails)]
         differing = np.bitwise_count(known ^ np.uint64(hash_))
         return [
@@ -98,17 +92,16 @@ class NearIndex:
 
 
 def alike(one: NDArray[np.uint8], other: NDArray[np.uint8], limit: float) -> bool:
-    """Say whether two thumbnails show the same picture.
+    """Return whether two thumbnails, uint8 [H, W, 3], show the same image.
 
-    A perceptual hash of a plain sky is decided by noise, so two skies with a speck each can share
-    one. The thumbnails settle it: the difference that is left when the brightness is evened out
-    must be small against what there is to see.
+    Noise decides the perceptual hash of a plain sky, so two skies with a speck each can share one.
+    Therefore the difference of the thumbnails, with equal brightness, must be small as well.
 
     Args:
-        one: uint8 [H, W, 3].
-        other: Likewise.
-        limit: The largest root mean square difference, as a fraction of the pictures' own
-            contrast, 0…2: 0 is the same picture, 1.4 are two unrelated ones.
+        one: A thumbnail.
+        other: The other one.
+        limit: The largest root mean square difference, as a fraction of the images' own
+            contrast, 0…2: 0 is the same image, 1.4 are two unrelated ones.
     """
     first, second = (image.astype(np.float32).reshape(-1, 3) for image in (one, other))
     first, second = first - first.mean(0), second - second.mean(0)

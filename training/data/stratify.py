@@ -1,4 +1,4 @@
-"""Images are divided into training, validation and test: by class, groups kept whole."""
+"""Dividing images into training, validation and test: by class, groups kept whole."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def split_table(
 
     Args:
         table: All images.
-        validation: Fraction of each class's images for validation; met as far as groups allow.
-        test: Fraction of each class's images for the test, likewise.
-        seed: The same seed gives the same split.
+        validation: Fraction of each class's images for validation, as far as groups allow.
+        test: Fraction of each class's images for the test, as far as groups allow.
+        seed: Seeds the draw.
         equal: Sets of files that stay in one part like a group, such as exact copies.
 
     Raises:
@@ -41,7 +41,7 @@ def split_table(
 
 
 def check_fractions(validation: float, test: float) -> None:
-    """Refuse fractions that leave a part empty.
+    """Check that fractions leave no part empty.
 
     Raises:
         TrainingError: One is not above 0, or both together are not below 1.
@@ -80,12 +80,7 @@ def draw_parts(
 
 
 def missed_shares(split: Split, validation: float, test: float) -> str:
-    """Return a sentence on the classes whose groups are too few for the fractions asked for.
-
-    Returns:
-        The classes with what they reached; an empty text where none misses a fraction by more
-        than 0.05.
-    """
+    """Return a sentence on classes that miss a fraction by more than 0.05; empty if none does."""
     counts = {name: Counter(row.label for row in split.part(name)) for name in PARTS}
     totals = sum(counts.values(), Counter[str]())
     groups: dict[str, set[str]] = {}
@@ -112,7 +107,7 @@ def missed_shares(split: Split, validation: float, test: float) -> str:
 
 
 def _groups(rows: Sequence[LabelledImage], equal: Iterable[Sequence[str]]) -> list[str]:
-    """Return the name of the group of each image, equal files joined with those of each other."""
+    """Return the group name of each image, with the groups of equal files joined."""
     names = {
         row.file: f"file {row.file}" if row.group is None else f"group {row.group}" for row in rows
     }
@@ -171,7 +166,7 @@ def _too_few(counts: Counter[str], fraction: float) -> TrainingError:
 
 
 def check_every_class(split: Split, table: ImageTable) -> None:
-    """Refuse a split that lacks a class in a part.
+    """Check that each part has every class.
 
     Raises:
         TrainingError: It names the first class that is missing, and says why.

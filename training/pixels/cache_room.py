@@ -1,4 +1,4 @@
-"""How much disk a cache of pictures may take: what was not used for longest makes room for new."""
+"""The size limit of a cache of decoded images: the least recently used make room for new ones."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pathlib import Path
 from training.files.locks import unless_held
 
 LARGEST_SHARE = 0.5
-"""Of the free memory or disk space: what decoded pictures may take."""
+"""The share of the free disk space that decoded images may take."""
 
 _KEY = re.compile("[0-9a-f]{64}")
 
 
 def touch(index: Path) -> None:
-    """Note that what an index belongs to was used now."""
+    """Note that an entry was used now, by its index."""
     with suppress(OSError):  # a cache that may only be read
         os.utime(index)
 

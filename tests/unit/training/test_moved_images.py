@@ -15,8 +15,9 @@ from tests.support.failing_writes import at_write
 from training.cli import app
 from training.data.parts import Part
 from training.data.split import Split, read_split
-from training.evaluation.runs import finish_run
-from training.run import Run, read_data
+from training.finish import finish_run
+from training.run import Run
+from training.run_data import read_data
 
 FOR_RESUMING = ("resume", "data", "accelerator", "precision", "tracker", "cache", "draw_report")
 

@@ -23,7 +23,8 @@ from training.data.split import PARTS, read_split
 from training.evaluation.answers import read_answers
 from training.recipe import load_recipe
 from training.report.history import read_history
-from training.run import Run, read_data
+from training.run import Run
+from training.run_data import read_data
 
 ENCODINGS = ("utf-8", "ascii", "latin-1")
 ROOT = Path(__file__).resolve().parents[3]

@@ -104,7 +104,7 @@ def test_every_command_passes_over_what_is_no_image(
     def stop(*_: object) -> None:
         raise InterruptedRunError("Here the training would begin.")
 
-    monkeypatch.setattr("training.fitting.fit.Fitting.go_on", stop)
+    monkeypatch.setattr("training.fitting.fit.Fitting.run", stop)
     monkeypatch.setattr(Run, "discard", lambda run: None)  # what was written is looked at
     left_out = "2 pipes, sockets or devices (a/pipe.jpg, …)"
     assert run("inspect", odd, "--output", tmp_path / "seen") == 0

@@ -17,12 +17,12 @@ from handler import create_app
 from model_loader import SharedModel, load_model
 from tests.support.command_line import SMALL_RUN, mistake, run
 from tests.support.images import encode, noise
+from training import run_data as run_data_module
 from training.data.split import PARTS, Split, read_split, write_split
-from training.evaluation import runs as runs_module
 from training.evaluation import tables as evaluation_tables
 from training.evaluation.answers import Answers, read_answers
 from training.evaluation.figures import measure
-from training.evaluation.runs import finish_run
+from training.finish import finish_run
 from training.run import Run
 from training.samples.draw import CLASSES, draw_sample_data
 
@@ -145,7 +145,7 @@ def test_what_it_is_asked_by_is_checked_before_any_image_is_read(
     value: str,
     complaint: str,
 ) -> None:
-    monkeypatch.setattr(runs_module, "read_contents", pytest.fail)
+    monkeypatch.setattr(run_data_module, "read_contents", pytest.fail)
     assert complaint in mistake(capsys, "evaluate", trained, option, value)
 
 
