@@ -11,7 +11,7 @@ from statistics import median
 from model_loader import InputError, Model, ModelIncompatibleError, Timings, load_model
 from training.cost.bill import FLAVOURS
 from training.errors import TrainingError
-from training.output.printing import say
+from training.output.progress import say
 from training.samples.draw import CLASSES, draw_image
 
 RUNS = 20

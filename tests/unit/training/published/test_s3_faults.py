@@ -30,7 +30,8 @@ from tests.support.misbehaving_s3 import (
 )
 from tests.support.servers import serving
 from training.errors import TrainingError
-from training.published import s3_access, store
+from training.output import progress
+from training.published import s3_access
 from training.published.publish import publish
 from training.published.versions import list_versions, roll_back, verified
 
@@ -97,8 +98,7 @@ def s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[MisbehavingS
 def said(monkeypatch: pytest.MonkeyPatch) -> StringIO:
     """What is said on standard error."""
     text = StringIO()
-    for module in (s3_access, store):
-        monkeypatch.setattr(module, "console", Console(file=text, width=200))
+    monkeypatch.setattr(progress, "console", Console(file=text, width=200))
     return text
 
 
