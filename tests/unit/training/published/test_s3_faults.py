@@ -11,7 +11,6 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from werkzeug.wrappers import Request, Response
 
 import model_loader.s3
@@ -30,8 +29,7 @@ from tests.support.misbehaving_s3 import (
 )
 from tests.support.servers import serving
 from training.errors import TrainingError
-from training.output import progress
-from training.published import s3_access
+from training.published import s3_access, store
 from training.published.publish import publish
 from training.published.versions import list_versions, roll_back, verified
 
@@ -98,7 +96,8 @@ def s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[MisbehavingS
 def said(monkeypatch: pytest.MonkeyPatch) -> StringIO:
     """What is said on standard error."""
     text = StringIO()
-    monkeypatch.setattr(progress, "console", Console(file=text, width=200))
+    for module in (s3_access, store):
+        monkeypatch.setattr(module, "say", lambda sentence: print(sentence, file=text))
     return text
 
 
