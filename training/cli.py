@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 
 import typer
-from rich.text import Text
 
 from model_loader import ModelUnavailableError
 from training.commands import (
@@ -33,7 +32,7 @@ from training.commands import (
     webcam,
 )
 from training.errors import INTERRUPTED, EndSignals, InterruptedRunError, TrainingError
-from training.output.progress import console
+from training.output.progress import say
 from training.output.terminal import print_any_text
 from training.process import collect_less_often, wait_passively
 
@@ -88,12 +87,11 @@ def main() -> None:
         with signals.handled():
             app()
     except InterruptedRunError as error:
-        console.print(str(error), soft_wrap=True)
+        say(str(error))
         sys.exit(signals.code)
     except SystemExit as ended:
         # Typer answers an interruption that a command has no message for with Ctrl-C's code.
         sys.exit(signals.code if ended.code == INTERRUPTED else ended.code)
     except (TrainingError, ModelUnavailableError, OSError) as error:
-        line = " ".join(str(error).split())
-        console.print(Text("Error:", "red"), line, soft_wrap=True)
+        say(" ".join(str(error).split()), "Error:", "red")
         sys.exit(2)

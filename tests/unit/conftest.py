@@ -24,8 +24,8 @@ from tests.support.command_line import QUICK_RUN, run
 from tests.support.images import encode
 from tests.support.models_material import spread
 from tests.support.versions import build_version
-from training.data import contents as contents_module
 from training.models.classifier import Classifier, build_model
+from training.output import progress
 from training.output.terminal import Terminal
 from training.pixels import decoding
 from training.published.publish import publish
@@ -98,9 +98,7 @@ def photo() -> bytes:
 def lines(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What is said on standard error."""
     said = io.StringIO()
-    console = Terminal(file=said, width=300)
-    for module in (contents_module, decoding):
-        monkeypatch.setattr(module, "console", console)
+    monkeypatch.setattr(progress, "console", Terminal(file=said, width=300))
     return said
 
 

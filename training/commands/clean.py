@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from training.commands.options import Folder
-from training.output.printing import say
+from training.output.progress import say
 
 
 def clean(

@@ -10,7 +10,8 @@ import typer
 
 from training.commands.options import MODEL_HELP, AsJson
 from training.errors import TrainingError
-from training.output.printing import print_json, result_console, say
+from training.output.printing import print_json, result_console
+from training.output.progress import say
 
 
 def cost(

@@ -10,7 +10,8 @@ import typer
 
 from training.commands.options import MODEL_HELP, AsJson, TargetPrecision
 from training.errors import TrainingError, interruptible
-from training.output.printing import print_json, say
+from training.output.printing import print_json
+from training.output.progress import say
 
 if TYPE_CHECKING:
     from model_loader import Model

@@ -8,7 +8,7 @@ import typer
 
 from training.commands.options import MovedData, Run, TargetPrecision
 from training.errors import interruptible
-from training.output.printing import say
+from training.output.progress import say
 
 
 def export(

@@ -10,7 +10,7 @@ import typer
 
 from training.commands.options import Folder
 from training.errors import TrainingError
-from training.output.printing import say
+from training.output.progress import say
 
 
 def inspect(

@@ -20,7 +20,8 @@ from training.commands.options import (
 )
 from training.data.source import DataSource
 from training.errors import TrainingError, interruptible
-from training.output.printing import print_table, say
+from training.output.printing import print_table
+from training.output.progress import say
 
 _EVERY = 8
 

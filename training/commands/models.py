@@ -8,7 +8,8 @@ import typer
 from rich.table import Table
 
 from training.commands.options import AsJson
-from training.output.printing import print_json, print_table, say
+from training.output.printing import print_json, print_table
+from training.output.progress import say
 
 _BATCH = 4  # images, for the layer table
 

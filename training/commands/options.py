@@ -53,7 +53,7 @@ SplitFile = Annotated[
 Cache = Annotated[
     str | None,
     typer.Option(
-        help="Where decoded images are kept for later runs; none: in a temporary folder.",
+        help="Where decoded images are cached for later runs; none: in a temporary folder.",
         metavar="DIR",
         show_default="runs/.pixels, or beside the run",
     ),

@@ -13,7 +13,7 @@ import typer
 
 from training.commands.options import MODEL_HELP
 from training.errors import InterruptedRunError, TrainingError
-from training.output.printing import say
+from training.output.progress import say
 
 if TYPE_CHECKING:
     from training.output.progress import Advance

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from training.errors import interruptible
-from training.output.printing import say
+from training.output.progress import say
 
 
 def publish(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from training.commands.options import MovedData, Run
 from training.errors import InterruptedRunError, interruptible
-from training.output.printing import say
+from training.output.progress import say
 
 
 def report(

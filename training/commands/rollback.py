@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from training.commands.options import Address
-from training.output.printing import say
+from training.output.progress import say
 
 
 def rollback(

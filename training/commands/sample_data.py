@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from training.errors import TrainingError
-from training.output.printing import say
+from training.output.progress import say
 
 
 def sample_data(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from training.output.printing import say
+from training.output.progress import say
 
 
 def tiny_imagenet(

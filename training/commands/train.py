@@ -19,7 +19,7 @@ from training.commands.options import (
 from training.commands.report import report_finished
 from training.data.source import DataSource
 from training.errors import TrainingError
-from training.output.printing import say
+from training.output.progress import say
 
 _FOR_RESUMING = ("resume", "data", "accelerator", "precision", "tracker", "cache", "draw_report")
 # Parameters of train that mean the same for a run that is resumed.

@@ -9,7 +9,7 @@ import typer
 
 from training.commands.options import Address
 from training.errors import TrainingError
-from training.output.printing import say
+from training.output.progress import say
 
 if TYPE_CHECKING:
     from training.evaluation.figures import Evaluation

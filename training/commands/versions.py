@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from training.commands.options import Address, AsJson
-from training.output.printing import print_json, print_table, say
+from training.output.printing import print_json, print_table
+from training.output.progress import say
 
 if TYPE_CHECKING:
     from training.published.versions import Published

@@ -12,7 +12,7 @@ import typer
 
 from training.commands.options import MODEL_HELP
 from training.errors import TrainingError
-from training.output.printing import say
+from training.output.progress import say
 
 if TYPE_CHECKING:
     from model_loader import Model

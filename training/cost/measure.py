@@ -12,7 +12,7 @@ from model_loader import InputError, Model, ModelIncompatibleError, Timings, loa
 from samples.draw import CLASSES, draw_image
 from training.cost.bill import FLAVOURS
 from training.errors import TrainingError
-from training.output.printing import say
+from training.output.progress import say
 
 RUNS = 20
 """Runs that the median is taken of."""

@@ -7,12 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.text import Text
-
 from training.data.headers import read_header
 from training.data.table import LabelledImage
 from training.errors import TrainingError
-from training.output.progress import console, progress
+from training.output.progress import progress, say
 from training.parallel import in_threads
 
 MOST_SKIPPED = 0.05
@@ -68,9 +66,9 @@ class Skips:
             return
         self._found[file] = SkippedImage(file, reason)
         if len(self._found) <= _LINES:
-            console.print(Text("Skipped", "yellow"), f"{file}: {reason}", soft_wrap=True)
+            say(f"{file}: {reason}", "Skipped", "yellow")
         elif len(self._found) == _LINES + 1:
-            console.print(Text("Skipped", "yellow"), "more; the report names them")
+            say("more; the report names them", "Skipped", "yellow")
 
     def check(self) -> None:
         """Check that at most ``MOST_SKIPPED`` of all images were added.

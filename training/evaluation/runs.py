@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.text import Text
-
 from model_loader import Model, load_model
 from training.data.groups import rows_with_groups
 from training.data.split import read_split
@@ -14,7 +12,7 @@ from training.data.table import read_folder
 from training.errors import TrainingError
 from training.evaluation.answers import Answers, answer_images
 from training.evaluation.figures import Evaluation, measure
-from training.output.progress import console, tell
+from training.output.progress import say, tell
 from training.run import open_run
 from training.run_data import has_own_images, read_data
 
@@ -64,9 +62,9 @@ def evaluate_run(
     model = load_model(str(run.model), engine)
     rows = split.test if groups is None else rows_with_groups(split.test, groups)
     if not has_own_images(run, root):
-        note = f"The images in {root} are not those that {folder} was trained with"
-        note += " (their fingerprint differs)."
-        console.print(Text("Note", "yellow"), note, soft_wrap=True)
+        said = f"The images in {root} are not those that {folder} was trained with"
+        said += " (their fingerprint differs)."
+        say(said, "Note", "yellow")
     tested = answer_images(model, root, rows, known=trained.skipped)
     held = None
     if validation:

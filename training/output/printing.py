@@ -1,4 +1,4 @@
-"""Messages on standard error, results on standard output."""
+"""Results of commands, on standard output."""
 
 from __future__ import annotations
 
@@ -6,15 +6,9 @@ from typing import Any
 
 from rich.table import Table
 
-from training.output.progress import console
 from training.output.terminal import Terminal, json_text
 
 _WIDTH_OF_A_FILE = 140
-
-
-def say(sentence: str) -> None:
-    """Print a message on standard error."""
-    console.print(sentence, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

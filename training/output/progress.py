@@ -15,6 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Column
+from rich.text import Text
 
 from training.output.terminal import Terminal
 
@@ -27,10 +28,21 @@ Advance = Callable[[str], None]
 _LINES = 4
 
 
+def say(sentence: str, heading: str = "", style: str = "") -> None:
+    """Print a message on standard error, on one line however narrow the terminal is.
+
+    Args:
+        sentence: The message.
+        heading: A word before it, such as ``Error:``.
+        style: rich's style of the heading, such as ``red``.
+    """
+    console.print(*([Text(heading, style)] if heading else []), sentence, soft_wrap=True)
+
+
 def tell(sentence: str) -> None:
     """Print a message; of several processes that torchrun started, the first one does."""
     if _is_first():
-        console.print(sentence, soft_wrap=True)
+        say(sentence)
 
 
 def _is_first() -> bool:
@@ -79,6 +91,6 @@ def _lines(title: str, steps: int, done: int) -> Iterator[Advance]:
         done += 1
         if done == steps or done * _LINES // steps > (done - 1) * _LINES // steps:
             line = f"{title}: {done}/{steps} {note}".rstrip()
-            console.print(line, soft_wrap=True)
+            say(line)
 
     yield advance

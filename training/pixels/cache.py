@@ -32,7 +32,7 @@ from model_loader.operations import ImageOp
 from training.errors import TrainingError
 from training.files.atomic import HiddenFolder, remove_stale
 from training.files.locks import alone, hold
-from training.output.progress import console
+from training.output.progress import say
 from training.pixels.cache_room import make_room, touch
 from training.pixels.images import CachedImages, Levels, Sizes
 
@@ -82,7 +82,7 @@ def choose_cache(given: str | None, run: Path | None = None) -> PixelCache:
     try:
         return PixelCache(shared / _PIXELS)
     except TrainingError as error:
-        console.print(f"Decoded images go to a temporary folder. {error}", soft_wrap=True)
+        say(f"Decoded images go to a temporary folder. {error}")
         return PixelCache()
 
 
@@ -145,8 +145,7 @@ class PixelCache:
             yield
 
     def _waits(self) -> None:
-        line = f"Waiting for another process that decodes into {self.path}"
-        console.print(line, soft_wrap=True)
+        say(f"Waiting for another process that decodes into {self.path}")
 
     def make_room(self, needed: int) -> None:
         """Drop what no running process uses, the least recently used first."""

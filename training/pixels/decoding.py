@@ -12,7 +12,7 @@ from model_loader import EncodedImage, InputError
 from model_loader.operations import apply_ops, needed_size
 from training.data.contents import Content, Skips, unreadable
 from training.data.table import LabelledImage
-from training.output.progress import console, progress
+from training.output.progress import progress, say
 from training.parallel import in_threads
 from training.pixels.cache import CacheWriter, PixelCache, cache_key
 from training.pixels.cache_room import LARGEST_SHARE
@@ -83,11 +83,10 @@ def _fits(cache: PixelCache, contents: list[Content], ops_lists: list[Ops], titl
     free = cache.free_bytes()
     if needed <= free * LARGEST_SHARE:
         return True
-    console.print(
+    say(
         f"{title}: {needed / 1e9:,.1f} GB of decoded images are more than {LARGEST_SHARE:.0%} of "
         f"the {free / 1e9:,.1f} GB free at {cache.path}; each image is decoded each time it is "
-        "asked for, which is slower. Free some space, or keep the cache elsewhere: --cache DIR.",
-        soft_wrap=True,
+        "asked for, which is slower. Free some space, or keep the cache elsewhere: --cache DIR."
     )
     return False
 

@@ -9,7 +9,7 @@ from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
-from training.output.progress import console
+from training.output.progress import say
 
 _AGAIN = (429, 502, 503, 504)
 """Statuses that another moment may mend: too many requests, and no backend."""
@@ -67,9 +67,7 @@ class Patience(Retry):
         if not seconds:
             return False
         if seconds >= _WORTH_SAYING:
-            console.print(
-                f"The service answers {response.status} and asks to come back in {seconds:.0f} s."
-            )
+            say(f"The service answers {response.status} and asks to come back in {seconds:.0f} s.")
         self._wait(seconds)
         return True
 

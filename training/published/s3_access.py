@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from model_loader.s3_answers import MEANINGS, NOT_S3, REDIRECTS, SILENCE
 from training.errors import TrainingError
-from training.output.progress import console
+from training.output.progress import say
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -57,8 +57,7 @@ def waiting(where: str) -> Iterator[None]:
         f"Waiting for {where}; given up where nothing comes for {READ_SECONDS:g} s, "
         f"{ATTEMPTS} times."
     )
-    options = {"soft_wrap": True, "highlight": False, "markup": False}
-    timer = threading.Timer(SAY_AFTER_SECONDS, console.print, (line,), options)
+    timer = threading.Timer(SAY_AFTER_SECONDS, say, (line,))
     timer.daemon = True
     timer.start()
     try:

@@ -15,7 +15,7 @@ from model_loader import FileInfo
 from model_loader.store import file_info, sha256
 from training.errors import TrainingError
 from training.files.atomic import replacing
-from training.output.progress import console
+from training.output.progress import say
 from training.published.s3_access import NotS3Error, make_client, reaching
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class S3Destination:
             if is_written and replaces is None and len(data) < _CHUNK and not self._is_proven:
                 self._is_proven = True
                 if self._write(request):  # the same bytes, which must be refused now
-                    console.print(_UNSAFE.format(self._bucket), soft_wrap=True, highlight=False)
+                    say(_UNSAFE.format(self._bucket))
         return is_written
 
     def sizes(self, prefix: str) -> dict[str, int]:

@@ -13,7 +13,7 @@ from typing import Protocol, Self
 from PIL import Image
 
 from training.errors import TrainingError
-from training.output.progress import console
+from training.output.progress import say
 from training.video.opencv import cv2, to_levels
 
 _QUIT = {ord("q"), ord("Q"), 27}
@@ -137,9 +137,9 @@ class Window:
             self._snapshots.mkdir(parents=True, exist_ok=True)
             picture.save(path)
         except OSError as error:
-            console.print(f"The snapshot {path} cannot be written: {error.strerror}.", style="red")
+            say(f"The snapshot {path} cannot be written: {error.strerror}.", "Error:", "red")
         else:
-            console.print(f"Snapshot {path}", soft_wrap=True)
+            say(f"Snapshot {path}")
 
 
 class Recorder:

@@ -11,7 +11,6 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from werkzeug.wrappers import Request, Response
 
 import model_loader.s3
@@ -98,7 +97,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> StringIO:
     """What is said on standard error."""
     text = StringIO()
     for module in (s3_access, store):
-        monkeypatch.setattr(module, "console", Console(file=text, width=200))
+        monkeypatch.setattr(module, "say", lambda sentence: print(sentence, file=text))
     return text
 
 
