@@ -19,22 +19,20 @@ from benchmarks.usual_training import BATCH, DECAY, RATE
 from training.process import collect_less_often, keep_freed_memory, wait_passively
 
 
-class Clock:
+class _Clock:
     """A tracker that notes when each step ended."""
 
     def __init__(self) -> None:
-        """Begin with no step."""
         self.ends: list[float] = []
 
     def log_step(self, loss: float, step: int) -> None:
-        """Note a step."""
         self.ends.append(time.perf_counter())
 
     def log_epoch(self, figures: Mapping[str, float], epoch: int) -> None:
-        """Ignore an epoch."""
+        pass
 
     def close(self, succeeded: bool) -> None:
-        """Keep nothing."""
+        pass
 
 
 def main(folder: Path, stages: list[str]) -> None:
@@ -52,10 +50,12 @@ def main(folder: Path, stages: list[str]) -> None:
     from training.recipe import load_recipe
     from training.run import Run
 
-    told = [_stage(each) for each in stages]
-    changes = [f"stages=[{', '.join(told)}]", f"batch_size={BATCH}", "class_weights=false"]
+    given = f"learning_rate: {RATE}, weight_decay: {DECAY}"
+    pairs = [stage.split(":") for stage in stages]
+    listed = [f"{{thaw: {thaw}, epochs: {epochs}, {given}}}" for thaw, epochs in pairs]
+    changes = [f"stages=[{', '.join(listed)}]", f"batch_size={BATCH}", "class_weights=false"]
     recipe = load_recipe("flying-objects-head", changes)
-    clock = Clock()
+    clock = _Clock()
     with tempfile.TemporaryDirectory() as work:
         run = Run(Path(work) / "run")
         run.checkpoint.parent.mkdir(parents=True)
@@ -63,15 +63,10 @@ def main(folder: Path, stages: list[str]) -> None:
         labels = images.table.labels
         model = build_model(recipe.model, len(labels), find_weights("flying-objects", recipe.model))
         material = images.material(recipe, recipe.stages[0])
-        made = Progress(labels)
-        Fitting(model, recipe, lambda _: material, run, Hardware(), [clock]).go_on(made)
+        progress = Progress(labels)
+        Fitting(model, recipe, lambda _: material, run, Hardware(), [clock]).go_on(progress)
     seconds = [end - begin for begin, end in zip(clock.ends, clock.ends[1:], strict=False)]
-    print(json.dumps({"accuracy": made.epochs[-1].validation.accuracy, "seconds": seconds}))
-
-
-def _stage(told: str) -> str:
-    thaw, epochs = told.split(":")
-    return f"{{thaw: {thaw}, epochs: {epochs}, learning_rate: {RATE}, weight_decay: {DECAY}}}"
+    print(json.dumps({"accuracy": progress.epochs[-1].validation.accuracy, "seconds": seconds}))
 
 
 if __name__ == "__main__":

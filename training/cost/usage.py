@@ -51,7 +51,7 @@ class Flavour:
         title: For people.
         engine: What runs the network.
         start: Milliseconds of one vCPU that a cold start adds: imports, S3, the model's load.
-            Rounded up from benchmarks/RESULTS.md, where nothing had to be read from a disk.
+            Rounded up from docs/performance.md, where nothing had to be read from a disk.
         package: Bytes that are stored of it.
         stored_as: Where they are.
     """
