@@ -73,9 +73,10 @@ def _predict(folder: Path, count: int, processes: int) -> partial[Process]:
 
 
 def _run(module: str, command: str, folder: Path, count: int, *options: str | Path) -> Process:
-    """Run a command, and see that it names the number of images that it looked at."""
+    """Run a command, and see that it names the number of its images, or each of them."""
     process = run_process([sys.executable, "-m", module, command, folder, *options])
-    if str(count) not in re.findall(r"(?<![-/\w])\d+", process.output.replace(",", "")):
+    numbers = re.findall(r"(?<![-/\w])\d+", process.output.replace(",", ""))
+    if str(count) not in numbers and process.output.count(f"{folder}/") != count:
         said = process.output[-2000:]
         raise WrongAnswerError(f"{module} {command} did not look at {count} images:\n{said}")
     return process

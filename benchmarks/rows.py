@@ -94,9 +94,7 @@ class Row:
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Row:
         """Read what `dataclasses.asdict` made."""
-        series = [
-            Series(one["label"], one["unit"], tuple(one["values"])) for one in document["series"]
-        ]
+        series = [Series(**{**one, "values": tuple(one["values"])}) for one in document["series"]]
         goal = document["goal"] and Goal(**document["goal"])
         return cls(**{**document, "series": series, "goal": goal})
 
