@@ -106,7 +106,7 @@ def step(title: str) -> None:
 
 
 def training(*arguments: str | Path, environment: dict[str, str] | None = None) -> None:
-    """Run a verb of the training package."""
+    """Run a command of the training package."""
     run([sys.executable, "-m", "training", *map(str, arguments)], environment)
 
 

@@ -13,26 +13,11 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 from benchmarks.usual_training import BATCH, DECAY, RATE
 from training.process import collect_less_often, keep_freed_memory, wait_passively
-
-
-class _Clock:
-    """A tracker that notes when each step ended."""
-
-    def __init__(self) -> None:
-        self.ends: list[float] = []
-
-    def log_step(self, loss: float, step: int) -> None:
-        self.ends.append(time.perf_counter())
-
-    def log_epoch(self, figures: Mapping[str, float], epoch: int) -> None:
-        pass
-
-    def close(self, succeeded: bool) -> None:
-        pass
 
 
 def main(folder: Path, stages: list[str]) -> None:
@@ -44,9 +29,10 @@ def main(folder: Path, stages: list[str]) -> None:
     from training.fitting.checkpoint import Progress
     from training.fitting.fit import Fitting
     from training.fitting.hardware import Hardware
-    from training.fitting.stage_images import read_images
+    from training.fitting.run_images import read_images
     from training.models.classifier import build_model
     from training.models.weights import find_weights
+    from training.pixels.cache import PixelCache
     from training.recipe import load_recipe
     from training.run import Run
 
@@ -55,17 +41,23 @@ def main(folder: Path, stages: list[str]) -> None:
     listed = [f"{{thaw: {thaw}, epochs: {epochs}, {given}}}" for thaw, epochs in pairs]
     changes = [f"stages=[{', '.join(listed)}]", f"batch_size={BATCH}", "class_weights=false"]
     recipe = load_recipe("flying-objects-head", changes)
-    clock = _Clock()
+    ends: list[float] = []
+
+    def note_step(figures: Mapping[str, float], axis: str, number: int) -> None:
+        if axis == "step":
+            ends.append(time.perf_counter())
+
     with tempfile.TemporaryDirectory() as work:
         run = Run(Path(work) / "run")
         run.checkpoint.parent.mkdir(parents=True)
-        images = replace(read_images(DataSource(folder), recipe), cache=Path(work) / "pixels")
+        cache = PixelCache(Path(work) / "pixels")
+        images = replace(read_images(DataSource(folder), recipe), cache=cache)
         labels = images.table.labels
         model = build_model(recipe.model, len(labels), find_weights("flying-objects", recipe.model))
-        material = images.material(recipe, recipe.stages[0])
+        data = images.stage_data(recipe, recipe.stages[0])
         progress = Progress(labels)
-        Fitting(model, recipe, lambda _: material, run, Hardware(), [clock]).go_on(progress)
-    seconds = [end - begin for begin, end in zip(clock.ends, clock.ends[1:], strict=False)]
+        Fitting(model, recipe, lambda _: data, run, Hardware(), [note_step]).run(progress)
+    seconds = [end - begin for begin, end in pairwise(ends)]
     print(json.dumps({"accuracy": progress.epochs[-1].validation.accuracy, "seconds": seconds}))
 
 

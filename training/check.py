@@ -1,4 +1,4 @@
-"""What a recipe asks of its network, tried before any image is read."""
+"""Checks of a recipe and its network, before any image is read."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import torch
 from training.augment.sizing import MIN_SIDE, get_strategy
 from training.errors import TrainingError
 from training.export.torchscript import export_version
+from training.fitting.thaw import first_block
 from training.models.classifier import blueprint, build_model
-from training.output.progress import console
+from training.output.progress import tell
 from training.recipe import Recipe
 
 Shape = tuple[int, int]
@@ -24,12 +25,18 @@ _WARNING, _FATAL = 2, 4
 
 
 def check_network(recipe: Recipe) -> None:
-    """Check that a network takes and exports the images of every stage of its recipe.
+    """Check that a network has the blocks that its recipe thaws, and takes and exports its images.
 
     Raises:
         TrainingError: It does not; the message names the keys.
     """
     network = blueprint(recipe.model, classes=2).eval()
+    for number, stage in enumerate(recipe.stages):
+        try:
+            first_block(network, stage.thaw)
+        except TrainingError as error:
+            where = f"stages.{number}.thaw of the recipe {recipe.name}"
+            raise TrainingError(f"{where}: {error}") from None
     device = next(network.parameters()).device
     for key, size in _sizes(recipe).items():
         for height, width in _shapes(recipe, size):
@@ -62,7 +69,7 @@ def _shapes(recipe: Recipe, size: int) -> list[Shape]:
 
 def _check_export(recipe: Recipe) -> None:
     """Export a network with random weights: whether every size is possible shows only then."""
-    console.print(f"Trying whether {recipe.model} can be exported for images of every size")
+    tell(f"Trying whether {recipe.model} can be exported for images of every size")
     with tempfile.TemporaryDirectory() as folder, _quiet():
         try:
             export_version(

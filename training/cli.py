@@ -1,6 +1,6 @@
-"""The command line: ``python -m training <verb>``.
+"""The command line: ``python -m training COMMAND``.
 
-Verbs import what they need when they run, so that ``--help`` answers at once.
+Commands import what they need when they run, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,27 @@ import typer
 from rich.text import Text
 
 from model_loader import ModelUnavailableError
-from training.commands import cost, data, models, predict, preview, report, runs, versions, webcam
+from training.commands import (
+    clean,
+    cost,
+    evaluate,
+    export,
+    inspect,
+    lr_find,
+    models,
+    predict,
+    preview,
+    publish,
+    report,
+    rollback,
+    sample_data,
+    split,
+    tiny_imagenet,
+    train,
+    verify,
+    versions,
+    webcam,
+)
 from training.errors import INTERRUPTED, EndSignals, InterruptedRunError, TrainingError
 from training.output.progress import console
 from training.output.terminal import print_any_text
@@ -34,25 +54,28 @@ A first round:
 """,
 )
 
-app.command("sample-data")(data.sample_data)
-app.command()(data.inspect)
-app.command()(data.clean)
-app.command()(data.split)
-app.command("tiny-imagenet")(data.tiny_imagenet)
-app.command()(preview.preview)
-app.command()(models.models)
-app.command()(runs.train)
-app.command("lr-find")(runs.lr_find)
-app.command()(runs.evaluate)
-app.command()(report.report)
-app.command()(runs.export)
-app.command()(runs.publish)
-app.command()(versions.versions)
-app.command()(versions.rollback)
-app.command()(versions.verify)
-app.command()(cost.cost)
-app.command()(predict.predict)
-app.command()(webcam.webcam)
+for _command in (
+    sample_data.sample_data,
+    inspect.inspect,
+    clean.clean,
+    split.split,
+    tiny_imagenet.tiny_imagenet,
+    preview.preview,
+    models.models,
+    train.train,
+    lr_find.lr_find,
+    evaluate.evaluate,
+    report.report,
+    export.export,
+    publish.publish,
+    versions.versions,
+    rollback.rollback,
+    verify.verify,
+    cost.cost,
+    predict.predict,
+    webcam.webcam,
+):
+    app.command()(_command)
 
 
 def main() -> None:
@@ -68,7 +91,7 @@ def main() -> None:
         console.print(str(error), soft_wrap=True)
         sys.exit(signals.code)
     except SystemExit as ended:
-        # Typer answers an interruption that a verb has nothing to say about with Ctrl-C's code.
+        # Typer answers an interruption that a command has no message for with Ctrl-C's code.
         sys.exit(signals.code if ended.code == INTERRUPTED else ended.code)
     except (TrainingError, ModelUnavailableError, OSError) as error:
         line = " ".join(str(error).split())

@@ -1,20 +1,9 @@
-"""How a training process treats memory and cores.
+"""Memory and cores of a training process; ``docs/performance.md`` says what each setting gains.
 
-`keep_freed_memory`: glibc hands every large buffer back to the kernel after each operation and
-asks for it again at the next: 500,000 page faults for a forward of 32 images. Measured with two
-threads on two shared cores, MobileNetV2, 224 px, batches of 32, CPU ms an image, left alone and
-kept, medians of 3 processes each in turn:
-
-    forward                 36.9 → 17.3     channels_last   23.7 → 12.9
-    training step          112.4 → 78.6     channels_last   78.6 → 58.5     peak RSS 3.0 → 3.5 GB
-
-`wait_passively`: OpenMP's threads wait for each other in a loop that keeps a core busy, and where
-another process wants that core, each wait lasts a time slice. Measured with two threads on two
-cores that many other processes wanted too (load 16): a training step of MobileNetV2, batches of 16,
-took 166 ms an image (one process), 1,419 and 1,582 with ``ACTIVE``, 1,704 with nothing set.
-
-`collect_less_often`: Python 3.11 looks for garbage after every 700 new objects, and importing torch
-and Lightning makes a million that stay: 3.7 → 3.1 s. After every 50,000 it takes no less.
+``keep_freed_memory``: glibc returns every large buffer to the kernel after each operation and asks
+for it again at the next. ``wait_passively``: OpenMP's threads wait for each other in a loop; if
+another process wants the core, each wait lasts a time slice. ``collect_less_often``: imports of
+torch and Lightning make a million objects that stay, and Python looks for garbage after every 700.
 """
 
 from __future__ import annotations
@@ -39,10 +28,9 @@ _SETTINGS = (
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc to keep freed memory for the rest of this process; return whether it took it.
+    """Tell glibc to keep freed memory until this process ends; return whether it does.
 
-    Other systems and C libraries, and processes with ``TRAINING_ALLOCATOR=system``, are left
-    alone. The process keeps its peak memory until it ends.
+    Other systems and C libraries, and processes with ``TRAINING_ALLOCATOR=system``, are left alone.
     """
     if os.environ.get(SWITCH) == "system" or sys.platform != "linux":
         return False
@@ -54,7 +42,7 @@ def keep_freed_memory() -> bool:
 
 
 def wait_passively() -> None:
-    """Let idle threads sleep, in this process and those it starts; call it before torch is there.
+    """Let idle threads sleep, in this process and those it starts; call it before importing torch.
 
     ``OMP_WAIT_POLICY=ACTIVE`` in the environment keeps them awake.
     """

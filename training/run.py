@@ -1,34 +1,25 @@
-"""A run's folder: where everything that one training writes lies."""
+"""A run's folder: the paths of all files of one training."""
 
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from model_loader.metadata import checked_labels
-from training.data.contents import SkippedImage
-from training.data.split import PARTS, Split
-from training.errors import TrainingError, because
-from training.files.atomic import replacing
+from training.errors import TrainingError
 from training.files.locks import unless_held
 from training.output.terminal import is_unicode
-
-_SHOWN = ("labels", "images", "train", "validation", "test", "fingerprint")
-"""What of ``data.json`` an exported version tells everyone: no file's name and no place."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """The places in a run's folder; nothing is written outside it.
+    """The paths in a run's folder; nothing is written outside it.
 
     Raises:
         TrainingError: The folder's path is not UTF-8.
@@ -51,12 +42,12 @@ class Run:
 
     @property
     def split(self) -> Path:
-        """Which image was in which part."""
+        """The part of each image."""
         return self.folder / "split.csv"
 
     @property
     def data(self) -> Path:
-        """Where the images lay, their classes and their fingerprint."""
+        """The images' folder, classes and fingerprint; see ``run_data``."""
         return self.folder / "data.json"
 
     @property
@@ -81,7 +72,7 @@ class Run:
 
     @property
     def last(self) -> Path:
-        """What an interrupted run is resumed from."""
+        """The checkpoint that an interrupted run is resumed from."""
         return self.folder / "checkpoints" / "last.ckpt"
 
     def range_test(self, stage: int) -> Path:
@@ -95,40 +86,37 @@ class Run:
 
     @property
     def plots(self) -> Path:
-        """The report's pictures."""
+        """The report's images."""
         return self.folder / "plots"
 
     @property
     def report(self) -> Path:
-        """The page that shows everything."""
+        """The page that shows the whole run."""
         return self.folder / "report.html"
 
     def answers(self, part: Literal["validation", "test"]) -> Path:
-        """What the exported version answered to the images of a part."""
+        """The exported version's answers to the images of a part."""
         return self.folder / f"answers-{part}.csv"
 
     @property
     def evaluation(self) -> Path:
-        """How well the exported version answers the test images."""
+        """The exported version's figures on the test images."""
         return self.folder / "evaluation.json"
 
     @property
     def again(self) -> str:
-        """How to go on with a run that has stopped: a clause."""
+        """The clause that says how to go on with a run that has stopped."""
         if self.last.is_file():
             return f"go on with: python -m training train --resume {shlex.quote(str(self.folder))}"
         return "train again: there is no epoch to go on from."
 
     @property
     def export_again(self) -> str:
-        """How to export what a run has trained: a clause."""
+        """The clause that says how to export the run again."""
         return f"export again: python -m training export {shlex.quote(str(self.folder))}"
 
     def discard(self) -> None:
-        """Remove what training wrote before an epoch was finished, and the folder if it is empty.
-
-        Other people's files in it stay.
-        """
+        """Remove the files of a run without a finished epoch, and the folder if it is empty."""
         for path in self._written:
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
@@ -179,12 +167,12 @@ def new_run(recipe: str, save: Path | None = None) -> Run:
 
 
 def take(run: Run, is_given: bool) -> Run:
-    """Make a run's folder for one run alone, whoever else asks for it at the same moment.
+    """Make a run's folder for one run alone, even if others ask for it at the same moment.
 
     Args:
-        run: What ``new_run`` named.
-        is_given: Whether the user chose the folder. Otherwise the run gets another one where this
-            one is taken: the same name with -2, -3 … behind it.
+        run: The run that ``new_run`` named.
+        is_given: Whether the user chose the folder. Otherwise, if it is taken, the run gets another
+            one: the same name with -2, -3 … behind it.
 
     Raises:
         TrainingError: The folder that the user chose is taken, or it cannot be made.
@@ -207,108 +195,6 @@ def take(run: Run, is_given: bool) -> Run:
 
 def _taken(folder: Path) -> TrainingError:
     return TrainingError(f"{folder} exists already. Give --save a new or empty folder.")
-
-
-@dataclass(frozen=True)
-class RunData:
-    """What ``data.json`` says of the images of a run.
-
-    Attributes:
-        root: The folder that they lay in.
-        labels: The class names in index order.
-        fingerprint: A sha256 over every image's name, label and bytes.
-        skipped: Those that could not be used.
-        weights: What training started from: a name, or the path of a state dict.
-        cache: Where decoded pictures are kept.
-        shown: What an exported version tells of them.
-    """
-
-    root: Path
-    labels: tuple[str, ...]
-    fingerprint: str
-    skipped: tuple[SkippedImage, ...]
-    weights: str
-    cache: str | None
-    shown: Mapping[str, Any]
-
-
-def read_data(run: Run) -> RunData:
-    """Read a run's ``data.json``.
-
-    Raises:
-        TrainingError: It is missing or damaged.
-    """
-    try:
-        data = json.loads(run.data.read_text(encoding="utf-8", errors="surrogateescape"))
-        return RunData(
-            root=Path(data["root"]),
-            labels=checked_labels(data["labels"]),
-            fingerprint=str(data["fingerprint"]),
-            skipped=tuple(SkippedImage(**image) for image in data["skipped"]),
-            weights=str(data.get("weights", "imagenet")),
-            cache=data.get("cache"),
-            shown={
-                **{key: data[key] for key in _SHOWN if key in data},
-                "skipped": len(data["skipped"]),
-            },
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TrainingError(f"{run.data} cannot be read: {error!r}. Train again.") from error
-
-
-def write_data(run: Run, data: Mapping[str, Any]) -> None:
-    """Write a run's ``data.json``.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    text = json.dumps(data, indent=2, ensure_ascii=False)
-    with replacing(run.data) as partial:
-        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
-
-
-def move_data(run: Run, root: Path) -> None:
-    """Note the folder that a run's images lie in now.
-
-    Raises:
-        TrainingError: The run cannot be written.
-    """
-    data = json.loads(run.data.read_text(encoding="utf-8", errors="surrogateescape"))
-    try:
-        write_data(run, {**data, "root": str(root.resolve())})
-    except OSError as error:
-        said = f"{run.data} cannot be written{because(error, 'try again.')}"
-        raise TrainingError(said) from error
-
-
-def check_there(run: Run, split: Split, root: Path) -> None:
-    """Make sure that a folder has all images of a run, by their names.
-
-    Raises:
-        TrainingError: Some are missing: how many, and how to give another place.
-    """
-    rows = [row for part in PARTS for row in split.part(part)]
-    missing = [row.file for row in rows if not (root / row.file).is_file()]
-    if missing:
-        raise TrainingError(
-            f"{len(missing):,} of the {len(rows):,} images of {run.folder} are not in {root}, "
-            f"{missing[0]!r} for one. Put them back, or where they moved, give the new place: "
-            "--data DIR."
-        )
-
-
-@contextmanager
-def exporting(run: Run) -> Iterator[None]:
-    """Say how to export a run again where a file cannot be written.
-
-    Raises:
-        TrainingError: A file cannot be written.
-    """
-    try:
-        yield
-    except OSError as error:
-        said = f"The version in {run.folder} cannot be written{because(error, run.export_again)}"
-        raise TrainingError(said) from error
 
 
 def _is_unbegun(run: Run) -> bool:

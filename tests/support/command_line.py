@@ -30,7 +30,7 @@ QUICK_RUN = (
 
 
 def run(*arguments: object) -> int:
-    """Run a verb; return its exit code."""
+    """Run a command; return its exit code."""
     try:
         sys.argv = ["training", *map(str, arguments)]
         main()
@@ -40,7 +40,7 @@ def run(*arguments: object) -> int:
 
 
 def mistake(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """Run a verb that must fail; return its one line."""
+    """Run a command that must fail; return its one line."""
     assert run(*arguments) == 2
     error = capsys.readouterr().err
     last = error.strip().splitlines()[-1]

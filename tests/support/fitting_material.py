@@ -19,12 +19,12 @@ from torch.utils.data import TensorDataset
 
 from training.errors import TrainingError
 from training.fitting.checkpoint import Progress, read_progress
-from training.fitting.feed import Material
 from training.fitting.fit import Fitting
 from training.fitting.hardware import Hardware
-from training.fitting.host import Host
 from training.fitting.lr_find import RangeTest, find_rate
 from training.fitting.order import Examples
+from training.fitting.process_group import ProcessGroup
+from training.fitting.stage_data import StageData
 from training.fitting.tracker import tracking
 from training.models.network import Classifier
 from training.recipe import Recipe, load_recipe
@@ -88,7 +88,7 @@ class Counted(Examples):
         return N
 
 
-def material(augments: bool = False) -> Material:
+def material(augments: bool = False) -> StageData:
     """Return images whose label is the place of a bright band, in noise."""
     generator = torch.Generator().manual_seed(1)
     labels = torch.arange(N + VALIDATION) % len(LABELS)
@@ -97,7 +97,7 @@ def material(augments: bool = False) -> Material:
         images[i, :, label * 3 : label * 3 + 3] += 1.0
     train, rest = slice(0, N), slice(N, None)
     plain = TensorDataset(images[train], labels[train])
-    return Material(
+    return StageData(
         training=Jittered(images[train], labels[train]) if augments else plain,
         plain=plain,
         validation=TensorDataset(images[rest], labels[rest]),
@@ -120,7 +120,7 @@ def recipe(*stages: str, changes: Sequence[str] = ()) -> Recipe:
 def fit(
     folder: Path,
     recipe: Recipe,
-    material: Material,
+    material: StageData,
     model: Classifier | None = None,
     hardware: Hardware | None = None,
     tracker: str = "none",
@@ -131,18 +131,18 @@ def fit(
     run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     hardware = hardware or Hardware("cpu")
     with tracking(tracker, run, recipe, hardware.rank) as trackers:
-        Fitting(model, recipe, lambda _: material, run, hardware, trackers).go_on(made)
+        Fitting(model, recipe, lambda _: material, run, hardware, trackers).run(made)
     return model, made
 
 
 def go_on(
-    folder: Path, recipe: Recipe, material: Material, tracker: str = "none"
+    folder: Path, recipe: Recipe, material: StageData, tracker: str = "none"
 ) -> tuple[Classifier, Progress]:
     """Resume the small network's training."""
     model, run = network(), Run(folder)
     made = read_progress(run)
     with tracking(tracker, run, recipe, steps=made.steps) as trackers:
-        Fitting(model, recipe, lambda _: material, run, Hardware("cpu"), trackers).go_on(made)
+        Fitting(model, recipe, lambda _: material, run, Hardware("cpu"), trackers).run(made)
     return model, made
 
 
@@ -188,7 +188,7 @@ def disagree(folder: Path) -> None:
 def compare(folder: Path) -> None:
     """Compare, as one of several processes, what is the same and what is not."""
     hardware = Hardware.from_environment("cpu", "32-true")
-    host = Host(hardware)
+    host = ProcessGroup(hardware)
     host.check_same("labels", "a")
     try:
         host.check_same("images", str(hardware.rank))

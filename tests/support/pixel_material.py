@@ -11,6 +11,7 @@ from model_loader import Normalize, Resize, Transform
 from model_loader.operations import Fit
 from tests.support.images import encode, noise
 from training.data.table import ImageTable, read_folder
+from training.pixels.cache import PixelCache
 from training.pixels.dataset import PixelDataset, load_pixels
 
 NORMALIZE = Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -28,8 +29,18 @@ def make(root: Path, count: int = 24) -> ImageTable:
     return read_folder(root)
 
 
-def load(table: ImageTable, transform: Transform = SQUASH, **options: Any) -> PixelDataset:
-    return load_pixels(table.root, table.rows, table.labels, transform, "Reading", **options)
+def load(
+    table: ImageTable, transform: Transform = SQUASH, cache: Path | None = None, **options: Any
+) -> PixelDataset:
+    return load_pixels(
+        table.root,
+        table.rows,
+        table.labels,
+        transform,
+        "Reading",
+        cache=None if cache is None else PixelCache(cache),
+        **options,
+    )
 
 
 def same(ours: PixelDataset, theirs: PixelDataset) -> bool:

@@ -51,7 +51,7 @@ def test_the_window_shows_the_label_saves_a_snapshot_and_quits(
     answer = load_model(str(version)).classify_decoded(picture)
     others = [replace(answer, label=label) for label in LABELS if label != answer.label]
     lines = [answer_line(caption(picture, found, Window.note)) for found in (answer, *others)]
-    with webcam(display, film, "--model", version, "--snapshots", tmp_path) as process:
+    with webcam(display, tmp_path, film, "--model", version) as process:
 
         def has_label() -> bool:
             shown = ImageGrab.grab(xdisplay=display).crop(_WINDOW)
@@ -69,12 +69,12 @@ def test_the_window_shows_the_label_saves_a_snapshot_and_quits(
 
 
 @contextmanager
-def webcam(display: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """Run the verb with a display until its window opens; end it where it has not ended itself."""
+def webcam(display: str, folder: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """Run the command in a folder until its window opens; end it where it has not ended itself."""
     process = subprocess.Popen(
         [sys.executable, "-m", "training", "webcam", *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, "DISPLAY": display},
+        cwd=folder,
+        env={**os.environ, "DISPLAY": display, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         text=True,
     )

@@ -23,7 +23,7 @@ from training.errors import TrainingError
 from training.files.atomic import replacing
 from training.output.fonts import fitted
 from training.output.terminal import short
-from training.pixels.decoding import read_image
+from training.pixels.images import read_image
 
 VERSIONS = 6
 """Augmented versions of each image."""

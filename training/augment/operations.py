@@ -14,7 +14,6 @@ an AMD EPYC, channels last in memory as ``PixelDataset`` hands pictures over.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -27,7 +26,7 @@ from torch import Tensor
 
 from training.augment.grid_distortion import GridDistortion
 from training.errors import TrainingError
-from training.files.yaml_text import read_yaml
+from training.files.settings import nearest
 from training.torchvision_import import torchvision
 
 _v2 = import_module(f"{torchvision.__name__}.transforms.v2")
@@ -182,42 +181,6 @@ OPERATIONS: dict[str, Callable[..., Step]] = {
 }
 """The operations by their names in a recipe; their parameters are those of the functions."""
 
-AUGMENTATIONS: dict[str, tuple[dict[str, Any], ...]] = {
-    # Seed 002; its Resize and RandomResizedCrop are the strategy ``squash``.
-    "flying-objects": ({"op": "cutout"}, {"op": "horizontal_flip"}, {"op": "rotate"}),
-    # Seed 001; its Resize is the strategy's and the stage's resolution. Geometry first, for speed.
-    "flying-objects-spp": (
-        {"op": "shift_scale_rotate"},
-        {"op": "grid_distortion"},
-        {"op": "random_rotate90"},
-        {"op": "brightness_contrast"},
-        {"op": "hue_saturation"},
-    ),
-    # Seed 003 has nothing beside the random crop of the strategy ``pad_crop``.
-    "flying-objects-multiscale": (),
-    "none": (),
-}
-"""The seeds' lists, after the strategy's own crops."""
-
-
-def read_augmentations(text: str) -> list[dict[str, Any]]:
-    """Return a preset's list by its name, or one that is written as YAML.
-
-    Raises:
-        TrainingError: It is neither.
-    """
-    if text in AUGMENTATIONS:
-        return [dict(entry) for entry in AUGMENTATIONS[text]]
-    try:
-        entries = read_yaml(text)
-    except ValueError as error:
-        raise TrainingError(f"augmentation: {text!r} cannot be read: {error}.") from error
-    if not isinstance(entries, list):
-        raise TrainingError(
-            f"augmentation: unknown list {text!r}; {nearest(text, list(AUGMENTATIONS))}"
-        )
-    return entries
-
 
 class Augmentation:
     """A list of operations, applied in order: uint8 [3, H, W] → uint8 [3, H', W']."""
@@ -294,12 +257,6 @@ def _build(entry: object) -> Step:
         ) from error
     except ValueError as error:
         raise TrainingError(f"augmentation: {name}: {error}.") from error
-
-
-def nearest(name: str, valid: Sequence[str]) -> str:
-    """Return the end of a message on an unknown name: the nearest valid one, or all of them."""
-    close = difflib.get_close_matches(name, valid, n=1, cutoff=0.4)
-    return f"did you mean {close[0]!r}?" if close else f"valid are {', '.join(valid)}."
 
 
 def _sometimes(step: Step, p: float) -> Step:

@@ -18,8 +18,9 @@ from typing import Any
 
 from model_loader import Normalize, Resize, Transform
 from model_loader.operations import CenterCrop, Fit, ImageOp, Pad
-from training.augment.operations import SIZING, Augmentation, nearest
+from training.augment.operations import SIZING, Augmentation
 from training.errors import TrainingError
+from training.files.settings import nearest
 
 MIN_SIDE = 32
 """Pixels that the shorter side has at least with ``variable``: MobileNetV2 halves it 5 times."""

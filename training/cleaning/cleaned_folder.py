@@ -66,21 +66,19 @@ def _place_of(cleaning: Cleaning, file: str) -> tuple[str, str]:
     return cleaning.examined[file], cleaning.parts.get(file, "")
 
 
-def keep(
-    cleaning: Cleaning, target: Path, split: Split | None = None, copy: bool = False
-) -> tuple[Finding, ...]:
+def keep(cleaning: Cleaning, target: Path, split: Split | None = None) -> tuple[Finding, ...]:
     """Write what is kept into a new folder: all of it, or nothing.
 
     It is written into a hidden folder beside the target, which gets the target's name when it is
-    complete, so that a folder of that name is never half a one. Originals are only read.
+    complete, so that a folder of that name is never half a one. Originals are only read. Files are
+    hard links where the file system allows it: they take no room, but changing one in place changes
+    the original.
 
     Args:
         cleaning: What to keep. Its folders stay as they are, those of parts included.
         target: The new folder. It gets ``report.csv``, one line a finding, and, where there is a
             split, ``split.csv`` with the images that are kept.
         split: Of the original folder.
-        copy: Copy every file. Otherwise files are hard links where the file system allows it:
-            they take no room, but whoever changes one in place changes the original.
 
     Returns:
         All findings, with those that arose while writing: an image that has disappeared.
@@ -95,10 +93,10 @@ def keep(
         with hidden_folder(target.parent, f".{target.name}.unfinished-") as hidden:
             unfinished = hidden / target.name
             unfinished.mkdir()
-            kept, vanished = _place(cleaning, unfinished, copy)
+            kept, vanished = _place(cleaning, unfinished)
             if is_tiny_imagenet(cleaning.root):
                 for name in LISTS:
-                    _link_or_copy(cleaning.root / name, unfinished / name, copy=True)
+                    _link_or_copy(cleaning.root / name, unfinished / name)
             findings = (*cleaning.findings, *vanished)
             _write_report(findings, unfinished / REPORT)
             if split is not None:
@@ -109,13 +107,13 @@ def keep(
     return findings
 
 
-def _place(cleaning: Cleaning, folder: Path, copy: bool) -> tuple[dict[str, str], list[Finding]]:
+def _place(cleaning: Cleaning, folder: Path) -> tuple[dict[str, str], list[Finding]]:
     kept: dict[str, str] = {}
     vanished = []
     with progress("Keeping", len(cleaning.kept)) as advance:
         for file, name in cleaning.kept.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            if _link_or_copy(cleaning.root / file, folder / name, copy):
+            if _link_or_copy(cleaning.root / file, folder / name):
                 kept[file] = name
             else:
                 reason = "disappeared before it could be kept"
@@ -125,18 +123,15 @@ def _place(cleaning: Cleaning, folder: Path, copy: bool) -> tuple[dict[str, str]
     return kept, vanished
 
 
-def _link_or_copy(source: Path, target: Path, copy: bool) -> bool:
+def _link_or_copy(source: Path, target: Path) -> bool:
     """Put a file at another place; False if it is not there any more."""
     try:
-        if not copy:
-            try:
-                os.link(source.resolve(), target)
-                return True
-            except FileNotFoundError:
-                return False
-            except OSError:
-                pass  # another file system, or one without hard links
-        shutil.copy2(source, target)
+        try:
+            os.link(source.resolve(), target)
+        except FileNotFoundError:
+            raise
+        except OSError:  # another file system, or one without hard links
+            shutil.copy2(source, target)
     except FileNotFoundError:
         return False
     return True

@@ -16,10 +16,10 @@ from PIL import Image
 
 from model_loader import EncodedImage, InputError, TooLargeError, UnsupportedImageError
 from training.cleaning.looks import brightest, edges
-from training.data.contents import in_threads
 from training.data.suffixes import EXTENSIONS, is_image_name
 from training.data.table import LabelledImage
 from training.output.progress import progress
+from training.parallel import in_threads
 
 _THUMBNAIL = (16, 16)
 _ENOUGH = (512, 512)

@@ -1,107 +1,86 @@
-"""The verb that says what a month would cost."""
+"""The command that estimates the monthly cost on AWS."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from training.commands.options import MODEL_HELP, AsJson
 from training.errors import TrainingError
-from training.output.printing import print_json, say
+from training.output.printing import print_json, result_console, say
 
 
 def cost(
     requests: Annotated[
-        float, typer.Option(help="Pictures classified in a month, one a request: 1e6 works.")
+        float, typer.Option(help="Images classified in a month, one per request; 1e6 works.")
     ] = 1_000_000,
     image: Annotated[
         Path | None,
-        typer.Option(help="A picture like those that will be sent.", show_default="a drawn one"),
+        typer.Option(help="An image like those that will be sent.", show_default="a drawn one"),
     ] = None,
-    memory: Annotated[
-        int | None, typer.Option(help="MB of the function.", show_default="as in serverless.yml")
-    ] = None,
+    memory: Annotated[int, typer.Option(help="MB of the function.")] = 1769,
     model: Annotated[
-        str | None,
-        typer.Option(
-            help="A run's folder, or a model's or version's address, as in MODEL_URI.",
-            show_default="models/flying-objects",
-        ),
+        str | None, typer.Option(help=MODEL_HELP, show_default="models/flying-objects")
     ] = None,
-    cold: Annotated[
-        float, typer.Option(help="Share of the requests that find no warm function, 0 to 1.")
-    ] = 0.01,
-    start: Annotated[
-        float | None,
-        typer.Option(
-            help="Milliseconds that a cold start adds at one whole vCPU.",
-            show_default="each flavour's own",
-        ),
-    ] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(
-            help="Requests a second that the gateway lets through, for the most that a day can "
-            "cost.",
-            show_default="as in serverless.yml",
-        ),
-    ] = None,
-    free_tier: Annotated[
-        bool, typer.Option("--free-tier", help="Take off what AWS gives each account for nothing.")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON, with the amounts and the prices.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Measure a classification here, and print what a month of them would cost on AWS.
+    """Estimate what a month of requests would cost on AWS.
 
-    For both flavours and both architectures, line by line: `cost --requests 3e5 --image gull.jpg`
+    A classification is measured on this machine, and priced for both engines and both
+    architectures, line by line.
+
+    Example: `python -m training cost --requests 3e5 --image photo.jpg`
     """
     from model_loader import MAX_REQUEST_BYTES
-    from training.cost.bill import all_bills
-    from training.cost.ceiling import ceiling
-    from training.cost.estimate import Estimate, assumptions
-    from training.cost.measure import load_engines, measure, read_picture
+    from training.cost.bill import Month, all_bills, ceiling
+    from training.cost.measure import load_engines, measure, read_image
     from training.cost.prices import read_prices
-    from training.cost.tables import print_estimate
-    from training.cost.usage import FLAVOURS, MEMORY, RATE, Month
+    from training.cost.tables import bill_table, notes
     from training.models.weights import MODELS
     from training.run import model_address
 
-    month = Month(_whole(requests), MEMORY if memory is None else memory, cold, start)
-    prices = read_prices()
-    picture = read_picture(image)
-    if len(picture.data) > MAX_REQUEST_BYTES:
-        say(
-            f"A request holds about {MAX_REQUEST_BYTES / 1e6:g} MB of image; {picture.title} is "
-            "larger, so it is uploaded first. That takes one more request of the gateway and of "
-            "Lambda, a PUT and a GET of S3, and its storage for a day or two: not counted."
-        )
-    address = str(MODELS / "flying-objects") if model is None else model_address(model)
-    models = load_engines(address, tuple(flavour.engine for flavour in FLAVOURS))
-    for flavour in FLAVOURS:
-        if flavour.engine not in models:
-            say(f"{flavour.title} is left out: {flavour.engine} cannot run this version.")
-    metadata = next(iter(models.values())).metadata
-    steps = measure(models, picture)
-    size = sum(info.size for info in metadata.files.values())
-    estimate = Estimate(
-        f"{metadata.name} {metadata.version}",
-        picture,
-        month,
-        steps,
-        all_bills(steps, size, month, prices, free_tier),
-        ceiling(RATE if rate is None else rate, steps, month, prices),
-        assumptions(month, prices, free_tier),
-    )
-    if as_json:
-        print_json(estimate.describe(prices))
-    else:
-        print_estimate(estimate)
-
-
-def _whole(requests: float) -> int:
     if not requests.is_integer():
         raise TrainingError(f"--requests is {requests:g}; it must be a whole number: 1e6, say.")
-    return int(requests)
+    if not 1 <= requests <= 1e12:
+        raise TrainingError(f"--requests is {requests:g}; a month has from 1 to 1e12 of them.")
+    if not 128 <= memory <= 10_240:
+        raise TrainingError(
+            f"--memory is {memory:,}; Lambda gives a function from 128 to 10,240 MB."
+        )
+    month, prices = Month(int(requests), memory), read_prices()
+    title, data = read_image(image)
+    if len(data) > MAX_REQUEST_BYTES:
+        say(
+            f"A request holds about {MAX_REQUEST_BYTES / 1e6:g} MB of image; {title} is larger, so "
+            "it is uploaded first. That takes one more request of the gateway and of Lambda, a PUT "
+            "and a GET of S3, and its storage for a day or two: not counted."
+        )
+    models = load_engines(model_address(model or str(MODELS / "flying-objects")))
+    metadata = next(iter(models.values())).metadata
+    steps = measure(models, title, data)
+    milliseconds = {engine: one.total for engine, one in steps.items()}
+    size = sum(file.size for file in metadata.files.values())
+    bills = all_bills(milliseconds, size, month, prices)
+    most = ceiling(milliseconds, month, prices)
+    if as_json:
+        print_json(
+            {
+                "model": f"{metadata.name} {metadata.version}",
+                "image": {"title": title, "bytes": len(data)},
+                "month": month._asdict(),
+                "measured_ms": {engine: asdict(one) for engine, one in steps.items()},
+                "bills": [{**asdict(one), "total": one.total} for one in bills],
+                "ceiling": most,
+                "assumptions": notes(month, prices),
+                "prices": prices.model_dump(mode="json"),
+            }
+        )
+        return
+    console = result_console()
+    console.print(f"{metadata.name} {metadata.version}; {title}, {len(data) / 1e3:,.0f} kB")
+    console.print(bill_table(bills, most, month))
+    for heading, text in notes(month, prices).items():
+        console.print(f"{heading}: {text}")

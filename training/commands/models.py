@@ -1,4 +1,4 @@
-"""The verb that shows the architectures."""
+"""The command that lists the architectures."""
 
 from __future__ import annotations
 
@@ -7,30 +7,37 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from training.commands.options import AsJson
 from training.output.printing import print_json, print_table, say
 
-SEEDS_CLASSES = {"alexnet": 200}
-"""The number of classes that a model is counted with unless told otherwise, where it is not 4."""
+_BATCH = 4  # images, for the layer table
+
+_CLASSES = {"alexnet": 200}
+# Number of classes that a model is counted with by default, where it is not 4.
 
 
 def models(
     layers: Annotated[
         str | None,
-        typer.Option(help="Print the layers of this model instead.", metavar="NAME"),
+        typer.Option(help="Print the layers of this model.", metavar="NAME"),
     ] = None,
     classes: Annotated[
         int | None,
         typer.Option(min=1, help="Number of classes.", show_default="4; alexnet 200"),
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Images in a batch, for --layers.")] = 4,
     side: Annotated[
-        int, typer.Option(min=32, help="Height and width of the images in pixels, for --layers.")
+        int, typer.Option(min=32, help="Height and width of the images, for --layers.")
     ] = 224,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """List the models, or the layers of one; torchvision's classifiers work by name, too."""
+    """List the models, or the layers of one.
+
+    Any other of torchvision's classifiers works by its name.
+
+    Example: `python -m training models --layers mobilenet_v2_multiscale`
+    """
     if layers is not None:
-        _print_layers(layers, _classes(layers, classes), (batch, 3, side, side), as_json)
+        _print_layers(layers, _classes(layers, classes), (_BATCH, 3, side, side), as_json)
         return
     from training.models.classifier import MODELS
 
@@ -84,4 +91,4 @@ def _describe(name: str, classes: int) -> dict[str, Any]:
 
 
 def _classes(name: str, classes: int | None) -> int:
-    return classes if classes is not None else SEEDS_CLASSES.get(name, 4)
+    return classes if classes is not None else _CLASSES.get(name, 4)

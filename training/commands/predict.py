@@ -1,7 +1,8 @@
-"""The verb that answers images, on this machine or by a deployed service."""
+"""The command that classifies images, on this machine or by a deployed service."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from training.commands.options import MODEL_HELP
 from training.errors import InterruptedRunError, TrainingError
 from training.output.printing import say
 
@@ -20,32 +22,17 @@ if TYPE_CHECKING:
     from training.predict.questions import Question
     from training.predict.sources import Source
 
-_KEY = "CLASSIFY_API_KEY"
-
-Model = Annotated[
-    str | None,
-    typer.Option(
-        help="A run's folder, or a model's or version's address, as in MODEL_URI.",
-        show_default=False,
-    ),
-]
-Engine = Annotated[str, typer.Option(help="What runs the network: torchscript or onnx.")]
-TopK = Annotated[
-    int | None,
-    typer.Option(min=1, help="Show this many classes, the most probable first.", show_default="1"),
-]
-
 
 def predict(
     images: Annotated[
         list[str],
         typer.Argument(
-            help="Image files, folders (with all below), quoted patterns, video files, or the "
+            help="Image files, folders (with subfolders), quoted patterns, video files, or the "
             "number of a camera.",
             metavar="IMAGE",
         ),
     ],
-    model: Model = None,
+    model: Annotated[str | None, typer.Option(help=MODEL_HELP, show_default=False)] = None,
     endpoint: Annotated[
         str | None,
         typer.Option(
@@ -53,7 +40,10 @@ def predict(
             show_default=False,
         ),
     ] = None,
-    top_k: TopK = None,
+    top_k: Annotated[
+        int | None,
+        typer.Option(min=1, help="Classes to show, most probable first.", show_default="1"),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON, with the scores of all classes.")
     ] = False,
@@ -61,60 +51,44 @@ def predict(
         Path | None,
         typer.Option("--csv", help="Write a CSV with a column for each class.", show_default=False),
     ] = None,
-    every: Annotated[
-        int | None, typer.Option(min=1, help="Of a video, take every so-many-th frame.")
-    ] = None,
     fps: Annotated[
-        float | None, typer.Option(min=0.001, help="Of a video, take so many frames a second.")
+        float | None,
+        typer.Option(
+            min=0.001, help="Frames to take of each second of a video.", show_default="all"
+        ),
     ] = None,
-    engine: Engine = "torchscript",
     processes: Annotated[
         int,
-        typer.Option(
-            min=1, help="Answer in so many processes; each loads the model and takes one core."
-        ),
+        typer.Option(min=1, help="Processes for --model; each loads it and uses one core."),
     ] = 1,
-    at_once: Annotated[
-        int, typer.Option(min=1, max=64, help="Requests to the service at the same time.")
-    ] = 4,
-    retries: Annotated[
-        int, typer.Option(min=0, help="Repeat a request to a service that is busy or away.")
-    ] = 4,
-    api_key: Annotated[
-        str | None,
-        typer.Option(
-            envvar=_KEY,
-            help="The service's key, if it asks for one; better in the environment.",
-            show_default=False,
-        ),
-    ] = None,
     sign: Annotated[
-        bool,
-        typer.Option("--sign", help="Sign requests with AWS credentials: for auth=iam."),
+        bool, typer.Option("--sign", help="Sign requests with AWS credentials, for auth=iam.")
     ] = False,
 ) -> None:
-    """Classify images, folders, videos or a camera's pictures.
+    """Classify images, folders, videos or the frames of a camera.
 
-    With a model, on this machine: `predict photos --model runs/flying-objects/TIME`
+    On this machine: `python -m training predict data/sample --model models/flying-objects`
 
-    With a deployed service: `predict photos --endpoint https://….amazonaws.com/dev --csv out.csv`
+    With a deployed service: `python -m training predict data/sample --csv out.csv --endpoint
+    https://….amazonaws.com/dev`
 
-    Frames of a video: `predict clip.mp4 --fps 2 --model …`
+    Two frames of each second of a video: `python -m training predict clip.mp4 --fps 2 --model …`
 
-    An image that cannot be answered is listed with the reason; the exit code is then 1.
+    An image that cannot be classified is listed with the reason; the exit code is then 1. A
+    service's API key is read from CLASSIFY_API_KEY, and the engine for --model from MODEL_ENGINE:
+    torchscript (the default) or onnx.
     """
     from training.predict.output import Tally
     from training.predict.sources import count_questions, read_sources
-    from training.video.sampling import read_sampling
+    from training.video.sampling import Sampling
 
-    sources = read_sources(images, read_sampling(every, fps))
+    sources = read_sources(images, Sampling(fps))
     total = count_questions(sources)
-    if total is None:  # a camera: what waits for its turn would be answered late
-        processes = at_once = 1
+    is_live = total is None  # a camera: a frame that waits for its turn would be answered late
     if endpoint is not None and model is None:
-        answerer = _service(endpoint, api_key, at_once, retries, sign)
+        answerer = _service(endpoint, sign, is_live)
     elif model is not None and endpoint is None:
-        answerer = _here(model, engine, processes)
+        answerer = _here(model, 1 if is_live else processes)
     else:
         raise TrainingError("Give either --model RUN or --endpoint https://…, which is to answer.")
     say(f"Answered by {answerer.title}")
@@ -123,25 +97,31 @@ def predict(
     try:
         _answer_all(answerer, sources, outputs, tally, total)
     except KeyboardInterrupt:
-        if total is not None:
+        if not is_live:
             raise InterruptedRunError(f"Interrupted. {tally}") from None
     say(str(tally))
     if tally.errors:
         raise typer.Exit(1)
 
 
-def _service(endpoint: str, key: str | None, at_once: int, retries: int, sign: bool) -> Answerer:
-    from training.predict.endpoint import Endpoint
+def _service(address: str, sign: bool, is_live: bool) -> Answerer:
+    from training.predict.endpoint import AT_ONCE, KEY_VARIABLE, RETRIES, Endpoint
     from training.predict.signature import Signature
 
-    return Endpoint(endpoint, key, at_once, retries, Signature(endpoint) if sign else None)
+    return Endpoint(
+        address,
+        os.environ.get(KEY_VARIABLE),
+        1 if is_live else AT_ONCE,
+        RETRIES,
+        Signature(address) if sign else None,
+    )
 
 
-def _here(model: str, engine: str, processes: int) -> Answerer:
+def _here(model: str, processes: int) -> Answerer:
     from training.predict.local import OneProcess, SeveralProcesses
     from training.run import model_address
 
-    address = model_address(model)
+    address, engine = model_address(model), os.environ.get("MODEL_ENGINE")
     if processes == 1:
         return OneProcess(address, engine)
     return SeveralProcesses(address, engine, processes)

@@ -1,25 +1,23 @@
-"""The verb that shows a run."""
+"""The command that draws the report of a run."""
 
 from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
+from training.commands.options import MovedData, Run
 from training.errors import InterruptedRunError, interruptible
 from training.output.printing import say
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="A run's folder.")],
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Where the images lie now, if they moved.", show_default=False),
-    ] = None,
+    run: Run,
+    data: MovedData = None,
 ) -> None:
-    """Draw a run's report.html and plots again, from what the run kept."""
+    """Draw report.html and the plots of a run again.
+
+    Example: `python -m training report runs/flying-objects/TIME`
+    """
     from training.report.page import write_report
 
     with interruptible(f"Interrupted before the report was drawn. {_again(run)}"):

@@ -1,7 +1,8 @@
-"""The verb that labels what a camera sees, as it sees it."""
+"""The command that labels the frames of a camera."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from training.commands.options import MODEL_HELP
 from training.errors import TrainingError
 from training.output.printing import say
 
@@ -19,43 +21,38 @@ if TYPE_CHECKING:
     from training.video.newest import Newest
     from training.video.screens import Screen
 
-_CAMERA_RATE = 25.0
-"""Frames a second of what is recorded of a camera, which gives them at no fixed rate."""
+_CAMERA_RATE = 25.0  # frames per second of a recording; a camera has no fixed rate
 
 
 def webcam(
-    model: Annotated[
-        str,
-        typer.Option(help="A run's folder, or a model's or version's address, as in MODEL_URI."),
-    ],
+    model: Annotated[str, typer.Option(help=MODEL_HELP)],
     source: Annotated[
-        str, typer.Argument(help="The number of a camera, 0 for the first, or a video file.")
+        str, typer.Argument(help="Number of a camera (0 is the first), or a video file.")
     ] = "0",
     output: Annotated[
         Path | None,
         typer.Option(
-            help="Write the labelled frames to a video instead of opening a window.",
+            help="Write the labelled frames to a video; no window opens.",
             metavar="FILE.mp4",
             show_default=False,
         ),
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option(min=0.1, help="Stop after so long.", show_default=False)
+        float | None, typer.Option(min=0.1, help="Stop after this time.", show_default=False)
     ] = None,
-    snapshots: Annotated[Path, typer.Option(help="The folder that snapshots go into.")] = Path(),
-    engine: Annotated[
-        str, typer.Option(help="What runs the network: torchscript or onnx.")
-    ] = "torchscript",
 ) -> None:
-    """Show a camera's live picture with its label: q quits, s saves a snapshot.
+    """Show the frames of a camera with their labels.
 
-    The picture shown is always the newest: where the model is slower than the camera, frames are
-    left out. The camera is asked for 1280 × 720 pixels.
+    q quits, s saves a snapshot. The newest frame is shown: if the model is slower than the camera,
+    frames are left out. The camera is asked for 1280 × 720 pixels; snapshots go into the current
+    folder.
 
-    Without a display: `webcam --output labelled.mp4 --seconds 60 --model …`
+    Example: `python -m training webcam --model models/flying-objects`
 
-    A video file in place of the camera is played at its own speed; with --output, every one of its
-    frames is labelled.
+    Without a display: add `--output labelled.mp4 --seconds 60`
+
+    A video file is played at its own speed; with --output, all of its frames are labelled. The
+    engine is that of MODEL_ENGINE: torchscript (the default) or onnx.
     """
     from model_loader import load_model
     from training.run import model_address
@@ -66,11 +63,11 @@ def webcam(
         raise TrainingError(f"There is no video {source}. Give one, or the number of a camera.")
     if output is None:
         check_display()
-    loaded = load_model(model_address(model), engine)
-    say(f"Answered by {loaded.metadata.name} {loaded.metadata.version} ({engine})")
+    loaded = load_model(model_address(model), os.environ.get("MODEL_ENGINE"))
+    say(f"Answered by {loaded.metadata.name} {loaded.metadata.version} ({loaded.engine})")
     _say_what_fonts_lack(loaded.metadata.labels)
     try:
-        said = _run(loaded, source, output, seconds, snapshots)
+        said = _run(loaded, source, output, seconds)
     except BrokenVideoError as error:
         raise TrainingError(f"{source}: {error}") from error
     say(said)
@@ -86,16 +83,14 @@ def _say_what_fonts_lack(labels: Sequence[str]) -> None:
         )
 
 
-def _run(
-    model: Model, source: str, output: Path | None, seconds: float | None, snapshots: Path
-) -> str:
+def _run(model: Model, source: str, output: Path | None, seconds: float | None) -> str:
     """Label frames until the end, the time limit, ``q`` or Ctrl-C; say what was done."""
     from training.video.live import label_live
 
     answered, dropped, rate = 0, 0, 0.0
     with ExitStack() as stack:
         frames, newest, advance = _frames(stack, source, output)
-        screen = stack.enter_context(_screen(source, output, snapshots))
+        screen = stack.enter_context(_screen(source, output))
         try:
             for labelled in label_live(model, frames, screen):
                 answered, rate = answered + 1, labelled.rate
@@ -131,11 +126,11 @@ def _frames(
     return newest_frames(newest), newest, lambda note: None
 
 
-def _screen(source: str, output: Path | None, snapshots: Path) -> AbstractContextManager[Screen]:
+def _screen(source: str, output: Path | None) -> AbstractContextManager[Screen]:
     from training.video.clip import frame_rate
     from training.video.screens import Recorder, Window
 
     if output is None:
-        return Window(f"webcam: {source}", snapshots)
+        return Window(f"webcam: {source}", Path())
     path = Path(source)
     return Recorder(output, frame_rate(path) if path.is_file() else _CAMERA_RATE)

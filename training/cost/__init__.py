@@ -1,1 +1,1 @@
-"""What a month of requests costs on AWS: measured here, priced from ``prices.yaml``."""
+"""The monthly cost on AWS: classification is measured here, priced by ``prices.yaml``."""

@@ -1,9 +1,8 @@
-"""Groups of images are assigned to the parts of a split, each class near to its shares.
+"""Assigning groups of images to the parts of a split, so that each class meets its shares.
 
-Each group goes, in an order that the seed draws, to the part where it brings the classes nearest
-to their shares. Then a class that is missing from a part gets the group there that costs least,
-and single groups are moved as long as that brings all classes together nearer. Of several orders
-the best result is taken.
+Each group goes, in a random order, to the part where it brings the classes nearest to their shares.
+Then a class that is missing from a part gets the cheapest group, and single groups are moved while
+that lowers the total cost. The best of several orders is taken.
 """
 
 from __future__ import annotations
@@ -14,17 +13,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 _ORDERS = 20
-_STEPS = 50_000
-"""Groups that are assigned in all orders together, about; at least one order is tried."""
+_STEPS = 50_000  # groups assigned in all orders together, about; at least one order is tried
 _SWEEPS = 10
-_NOTHING = 1e-12  # of the cost: rounding
-_COST_OF_ABSENCE = 1e3
-"""The cost of a class that is missing from a part, far above that of any shares missed."""
+_ROUNDING = 1e-12
+_COST_OF_ABSENCE = 1e3  # of a class in a part, far above that of any shares missed
 
 
 @dataclass(frozen=True)
 class _Unit:
-    """Images that stay together: the number of them by class, and the parts they may be in."""
+    """Images that stay together: their number by class, and the parts they may be in."""
 
     counts: Mapping[int, int]
     parts: tuple[int, ...]
@@ -36,15 +33,11 @@ def assign_groups(
     """Return the part of each image, an index into ``shares``.
 
     A group that would fill more than half of a class's share of a part stays in the first one: a
-    clip of near-duplicates would decide the class's figures by itself. A class that has little
-    else keeps its groups free.
+    clip of near-duplicates would decide the class's figures by itself. A class that has little else
+    keeps its groups free.
 
-    Args:
-        labels: The class of each image.
-        groups: The group of each image.
-        shares: The fraction of each class's images that each part should have; sums to 1. A part
-            whose share is 0 stays empty.
-        seed: The same seed gives the same parts.
+    ``shares``, which sum to 1, are the fractions of each class's images for each part; a part whose
+    share is 0 stays empty.
     """
     sizes: dict[str, Counter[str]] = {}
     for label, group in zip(labels, groups, strict=True):
@@ -103,7 +96,7 @@ class _Assignment:
         self._improve(order)
 
     def cost(self) -> float:
-        """Return how far the classes are from their shares; smaller is better."""
+        """Return the squared distance of the classes from their shares."""
         return sum(
             self._term(label, part, n)
             for label, counts in enumerate(self._counts)
@@ -116,11 +109,11 @@ class _Assignment:
         return ((n - target) / self._totals[label]) ** 2 + absent
 
     def _best(self, unit: int) -> tuple[float, int]:
-        """Return the least that moving a unit adds to the cost, and the part for that."""
+        """Return the lowest added cost of moving a unit, and the part."""
         return min((self._gain(unit, part), part) for part in self._units[unit].parts)
 
     def _gain(self, unit: int, part: int) -> float:
-        """Return what moving a unit to a part adds to the cost."""
+        """Return the added cost of moving a unit to a part."""
         here, added = self.parts[unit], 0.0
         if part == here:
             return 0.0
@@ -141,7 +134,7 @@ class _Assignment:
         self.parts[unit] = part
 
     def _fill(self, order: Sequence[int]) -> None:
-        """Give each part images of each class, where moving one unit does it."""
+        """Give each part images of each class, if moving one unit is enough."""
         for label, counts in enumerate(self._counts):
             for part, n in enumerate(counts):
                 if n or not self._targets[label][part]:
@@ -160,7 +153,7 @@ class _Assignment:
             moved = False
             for unit in order:
                 gain, best = self._best(unit)
-                if gain < -_NOTHING:
+                if gain < -_ROUNDING:
                     self._move(unit, best)
                     moved = True
             if not moved:

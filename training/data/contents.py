@@ -1,14 +1,11 @@
-"""What is in the image files: each one's digest, and those that cannot be used."""
+"""The content of image files: digests and sizes, and the files that cannot be used."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from rich.text import Text
 
@@ -16,29 +13,22 @@ from training.data.headers import read_header
 from training.data.table import LabelledImage
 from training.errors import TrainingError
 from training.output.progress import console, progress
-from training.parallel import in_order
+from training.parallel import in_threads
 
 MOST_SKIPPED = 0.05
 """The share of the images that may be skipped; with more, something is wrong with the data."""
 
-_LINES = 20
-"""Skipped images that are named in a line of their own."""
-
-_AHEAD = 4
-"""Results that wait for their turn, for each thread."""
-
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
+_LINES = 20  # skipped images that are named in a line of their own
 
 
 @dataclass(frozen=True)
 class Content:
-    """What one file holds.
+    """The content of one file.
 
     Attributes:
-        sha256: Of its bytes, in hexadecimal digits.
-        width: Pixels of the upright picture as its header promises them; 0 where it is damaged.
-        height: Likewise.
+        sha256: The digest of its bytes, in hexadecimal digits.
+        width: Pixels of the upright image, by its header; 0 if that is damaged.
+        height: Like ``width``.
     """
 
     sha256: str
@@ -60,20 +50,20 @@ class SkippedImage:
 
 
 class Skips:
-    """The images of one run that are skipped: each is named once, and too many are an error."""
+    """The skipped images of a run: each is named once, and too many are an error."""
 
     def __init__(self, total: int) -> None:
-        """Begin with none; ``total`` is the number of images of the whole table."""
+        """Begin with none of ``total`` images."""
         self._total = total
         self._found: dict[str, SkippedImage] = {}
 
     @property
     def images(self) -> tuple[SkippedImage, ...]:
-        """Those that were added so far, in order."""
+        """The images so far, in order."""
         return tuple(self._found.values())
 
     def add(self, file: str, reason: str) -> None:
-        """Note an image and print a warning line, unless it was noted before."""
+        """Add an image and print a warning line, unless it was added before."""
         if file in self._found:
             return
         self._found[file] = SkippedImage(file, reason)
@@ -83,10 +73,10 @@ class Skips:
             console.print(Text("Skipped", "yellow"), "more; the report names them")
 
     def check(self) -> None:
-        """Raise if more than ``MOST_SKIPPED`` of all images were noted.
+        """Check that at most ``MOST_SKIPPED`` of all images were added.
 
         Raises:
-            TrainingError: It says how many, and names the first.
+            TrainingError: There are more; it names the first.
         """
         if len(self._found) > MOST_SKIPPED * self._total:
             first = self.images[0]
@@ -103,7 +93,7 @@ def read_contents(
     """Read every file once, for its digest; one that cannot be read is skipped.
 
     Returns:
-        What each file holds, by its path below ``root``; those that were skipped are left out.
+        The content of each file by its path below ``root``, without skipped ones.
 
     Raises:
         TrainingError: Too many cannot be read.
@@ -130,10 +120,7 @@ def read_contents(
 
 
 def fingerprint(rows: Iterable[LabelledImage], contents: Mapping[str, Content]) -> str:
-    """Return a sha256 over every image's name, label and bytes, without reading them again.
-
-    Images that were skipped are left out.
-    """
+    """Return a sha256 over the name, label and bytes of every image that was not skipped."""
     digest = hashlib.sha256()
     for row in rows:
         if row.file in contents:
@@ -144,35 +131,12 @@ def fingerprint(rows: Iterable[LabelledImage], contents: Mapping[str, Content]) 
 
 def sha256(path: Path) -> str:
     """Return the digest of a file's bytes, in hexadecimal digits."""
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def unreadable(error: OSError) -> str:
-    """Say in a sentence why a file cannot be read."""
+    """Return the sentence on why a file cannot be read."""
     if isinstance(error, FileNotFoundError):
         return "it has disappeared."
     return f"it cannot be read ({error.strerror})."
-
-
-def cores() -> int:
-    """Return the number of processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def in_threads(
-    function: Callable[[_Item], _Result], items: Iterable[_Item], threads: int | None = None
-) -> Iterator[_Result]:
-    """Yield ``function`` of each item, in order, computed by a thread for each core.
-
-    Only a few results are computed ahead, so that what is large does not pile up. Pillow lets go
-    of Python's lock while it decodes and resizes: 1,327 images of at most 512 pixels a side were
-    decoded and resized to 512 × 512 in 2.6–3.1 s by one thread, in 1.5 s by two, and in 2.8–3.1 s
-    by a pool of two processes, which have to start and to send the pixels back (two cores of an
-    AMD EPYC, two rounds).
-    """
-    threads = threads or cores()
-    with ThreadPoolExecutor(threads) as pool:
-        yield from in_order(pool, function, items, _AHEAD * threads)

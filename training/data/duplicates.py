@@ -1,8 +1,7 @@
-"""Images that are there twice: to the byte, or to the eye."""
+"""Exact and near duplicates of images."""
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,20 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-_CHUNK = 1 << 20
+from training.data.contents import sha256
 
 
 def exact_duplicates(root: Path, sizes: Iterable[tuple[str, int]]) -> list[list[str]]:
-    """Find files with the same bytes.
+    """Return the sets of two and more files with the same bytes, in the order they were given.
 
-    Only files of equal size are read. One that cannot be read is a duplicate of nothing.
-
-    Args:
-        root: The folder.
-        sizes: Each file's path below it, and its size in bytes.
-
-    Returns:
-        Sets of two and more equal files, in the order they were given; empty files are left out.
+    Only files of equal size are read. Empty files, and those that cannot be read, are left out.
+    ``sizes`` has each file's path below the root, and its size in bytes.
     """
     by_size = defaultdict(list)
     for file, size in sizes:
@@ -50,31 +43,24 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _digest(path: Path) -> bytes | None:
+def _digest(path: Path) -> str | None:
     try:
-        digest = hashlib.sha256()  # hashlib.file_digest takes half as long again for small files
-        with path.open("rb", buffering=0) as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-        return digest.digest()
+        return sha256(path)
     except OSError:
         return None
 
 
 class NearIndex:
-    """Perceptual hashes and thumbnails of the images seen so far, to ask which one is near.
+    """Perceptual hashes and thumbnails of images, to find near duplicates.
 
-    A query compares with every entry: 100,000 queries of as many entries take seconds, and no
-    list of pairs can grow out of hand where thousands of frames look the same.
+    A query compares with every entry; no list of pairs grows where thousands of frames look alike.
     """
 
     def __init__(self, size: int, distance: int, difference: float) -> None:
-        """Make room for ``size`` images.
+        """Make an index for at most ``size`` images.
 
-        Args:
-            size: How many images may be added.
-            distance: How many of the 64 bits of two near images' hashes differ at most.
-            difference: How far their thumbnails differ at most; see ``alike``.
+        Near images differ in at most ``distance`` of the 64 bits of their hashes, and their
+        thumbnails by at most ``difference``; see ``alike``.
         """
         self._hashes = np.zeros(size, np.uint64)
         self._thumbnails: list[NDArray[np.uint8]] = []
@@ -87,7 +73,7 @@ class NearIndex:
         self._thumbnails.append(thumbnail)
 
     def near(self, hash_: int, thumbnail: NDArray[np.uint8]) -> list[int]:
-        """Return the entries that show the same picture, in the order they were added."""
+        """Return the entries that show the same image, in the order they were added."""
         known = self._hashes[: len(self._thumbnails)]
         differing = np.bitwise_count(known ^ np.uint64(hash_))
         return [
@@ -98,17 +84,12 @@ class NearIndex:
 
 
 def alike(one: NDArray[np.uint8], other: NDArray[np.uint8], limit: float) -> bool:
-    """Say whether two thumbnails show the same picture.
+    """Return whether two thumbnails, uint8 [H, W, 3], show the same image.
 
-    A perceptual hash of a plain sky is decided by noise, so two skies with a speck each can share
-    one. The thumbnails settle it: the difference that is left when the brightness is evened out
-    must be small against what there is to see.
-
-    Args:
-        one: uint8 [H, W, 3].
-        other: Likewise.
-        limit: The largest root mean square difference, as a fraction of the pictures' own
-            contrast, 0…2: 0 is the same picture, 1.4 are two unrelated ones.
+    Noise decides the perceptual hash of a plain sky, so two skies with a speck each can share one.
+    Therefore the root mean square difference of the thumbnails, with equal brightness, must not
+    exceed ``limit``, a fraction of their contrast, 0…2: 0 is the same image, 1.4 are two unrelated
+    ones.
     """
     first, second = (image.astype(np.float32).reshape(-1, 3) for image in (one, other))
     first, second = first - first.mean(0), second - second.mean(0)

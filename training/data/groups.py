@@ -1,4 +1,4 @@
-"""The groups of images, from a CSV: what must not be torn apart by a split."""
+"""Groups of images that a split must keep together, from a CSV."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Group:
     """One row of a CSV of groups.
 
     Attributes:
-        name: Its group; None where the image stands alone.
-        source: Where it comes from; empty where that is not known.
+        name: The group; None for an image on its own.
+        source: The origin of the image; empty if unknown.
         line: The line of the CSV.
     """
 
@@ -32,13 +32,13 @@ class Group:
 def rows_with_groups(
     rows: Sequence[LabelledImage], path: Path, left_out: LeftOut | None = None
 ) -> tuple[LabelledImage, ...]:
-    """Give images the groups of a CSV, and the sources, where it has a column ``source``.
+    """Give images the groups of a CSV, and its sources, if it has a column ``source``.
 
     Args:
         rows: The images.
         path: A CSV with the columns ``file`` (path below the data folder) and ``group``; an empty
-            group stands for an image of its own.
-        left_out: Where to count the CSV's rows of other files; None for nowhere.
+            group is an image on its own.
+        left_out: Counts the CSV's rows of other files.
 
     Raises:
         TrainingError: The CSV cannot be read, has no row for an image, or two different ones.

@@ -1,4 +1,4 @@
-"""What an image file's header tells, without its pixels."""
+"""The headers of image files, read without the pixels."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _TOO_LARGE = f"too many pixels (at most {MAX_PIXELS / 1e6:.0f} million are taken
 
 @dataclass(frozen=True, slots=True)  # there may be a million
 class Header:
-    """One image file as its header describes it.
+    """The header of one image file.
 
     Attributes:
-        file: Its path below the table's root.
-        label: Its class.
-        bytes: Its size; 0 where the file has disappeared.
-        width: Pixels of the upright picture (the EXIF orientation is respected); 0 where there is
-            a problem. Likewise ``height``.
-        format: Pillow's name of what the content is, ``JPEG`` say, whatever the name ends in.
-        mode: Pillow's name of its pixels, ``RGB`` say.
-        problem: Why the image cannot be used, as far as its header tells; None if it can.
+        file: Path below the table's root.
+        label: The class.
+        bytes: Size in bytes; 0 if the file has disappeared.
+        width: Pixels of the upright image (EXIF orientation applied), like ``height``; 0 if there
+            is a problem.
+        format: Pillow's name of the content's format, ``JPEG`` say, whatever the suffix.
+        mode: Pillow's name of the pixel format, ``RGB`` say.
+        problem: Why the image cannot be used, by its header; None if it can.
     """
 
     file: str
@@ -49,12 +49,11 @@ class Header:
 def read_headers(root: Path, rows: Sequence[LabelledImage], title: str) -> list[Header]:
     """Read the headers of a table's images; one that cannot be read becomes a problem.
 
-    One thread: where the files are in the page cache, 39,000 headers a second were read on one
-    core, 14,000 with two threads and 11,000 with eight, for Python's lock is what they wait for.
+    One thread is the fastest: others would wait for Python's lock.
     """
     headers = []
     with warnings.catch_warnings(), progress(title, len(rows)) as advance:
-        warnings.simplefilter("ignore")  # Pillow's, on odd EXIF data and on large pictures
+        warnings.simplefilter("ignore")  # Pillow's, on odd EXIF data and on large images
         for row in rows:
             headers.append(read_header(root, row))
             advance("")

@@ -11,17 +11,17 @@ from training.output.terminal import HIDDEN, is_unicode, visible
 
 
 def label_of(name: str, where: str) -> str:
-    """Return the class name that a text stands for: the same text, letters composed (NFC).
+    """Return the class name of a folder's name or a table's cell: its letters composed (NFC).
 
     macOS stores the ``ö`` of a folder's name as two characters; clients compare with one.
 
     Args:
-        name: A folder's, or a cell of a table.
-        where: What bears the name, for the message.
+        name: The text.
+        where: The place of the name, for the message.
 
     Raises:
-        TrainingError: It cannot be shown to everyone as a published model's class: it is no UTF-8,
-            is empty, begins or ends with a space, or holds characters that cannot be seen.
+        TrainingError: It is not UTF-8, is empty, begins or ends with a space, or holds characters
+            that cannot be seen.
     """
     if not is_unicode(name):
         raise TrainingError(

@@ -1,14 +1,15 @@
-"""The class folders of a data folder: those below it, or those of each part of a given split.
+"""The class folders of a data folder, or those of each part of a given split.
 
-A folder is split already where all of its folders that hold images are named as parts, ``train``
-and another one among them, with class folders inside. So a class may be called ``train``: beside
-``bus`` and ``car`` it is one. Where only some are named so, but hold the same classes, the folder
-is neither, and refused.
+A folder is split already if all of its folders that hold images are named as parts, ``train`` and
+another one among them, with class folders inside. So a class may be called ``train``: beside
+``bus`` and ``car`` it is one. If only some are named so, but hold the same classes, the folder is
+refused.
 """
 
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -28,8 +29,7 @@ from training.data.tiny_imagenet import is_tiny_imagenet, tiny_class_folders
 from training.data.walk import LeftOut, Reason, class_folders, loose_files, walk_images
 from training.errors import TrainingError
 
-_DEEPEST = 3
-"""Folders with only one folder of images in them that a split may lie in."""
+_DEEPEST = 3  # folders with only one folder of images in them that a split may lie in
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class _PartFolder:
     Attributes:
         part: The part.
         path: Its folder.
-        inner: The folder that its class folders lie in: the same one, or a wrapper in it.
+        inner: The folder that holds its class folders: the same one, or a wrapper in it.
         classes: The class folders that hold images.
     """
 
@@ -57,12 +57,10 @@ class _PartFolder:
 def find_class_folders(root: Path, left_out: LeftOut) -> tuple[ClassFolder, ...]:
     """Return the class folders of a data folder, by part and name.
 
-    Args:
-        root: The folder: of class folders, split already, or in Tiny ImageNet's layout.
-        left_out: Where to count what lies in none of them.
+    The images outside of them are counted in ``left_out``.
 
     Raises:
-        TrainingError: There is no such folder, or it is split in a way that cannot be used.
+        TrainingError: There is no such folder, or its split cannot be used.
     """
     if not os.path.isdir(root):  # noqa: PTH112
         raise TrainingError(f"There is no folder {root}. Give --data a folder of class folders.")
@@ -81,6 +79,20 @@ def find_class_folders(root: Path, left_out: LeftOut) -> tuple[ClassFolder, ...]
     _check_no_parts(root)
     _count_loose(root, root, Reason.OUTSIDE, left_out)
     return tuple(ClassFolder(path.name, path.name) for path in class_folders(root, left_out))
+
+
+def parts_in_classes(root: Path) -> list[str]:
+    """Return the folders in every class folder that are named as parts, ``train`` among them."""
+    classes = [folder for folder in class_folders(root) if has_images(folder)]
+    inner = [{path.name for path in class_folders(path) if has_images(path)} for path in classes]
+    parts = {
+        name: part.part
+        for name in set.intersection(*inner)
+        if (part := read_part_name(name)) and not part.rest
+    }
+    if len(parts) < 2 or "train" not in parts.values():
+        return []
+    return sorted(parts, key=lambda name: PARTS.index(parts[name]))
 
 
 def has_images(folder: Path) -> bool:
@@ -132,6 +144,9 @@ def _parts_in(root: Path, folder: Path, left_out: LeftOut) -> Sequence[_PartFold
         return ()
     _check_parts(folder, parts)
     _count(root, folder, parts, unlabelled, left_out)
+    for path, name in names.items():
+        if name and path not in holding:  # an empty folder, say, which is counted
+            deque(walk_images(path, left_out, f"{_below(root, path)}/"), 0)
     return labelled
 
 

@@ -1,4 +1,4 @@
-"""Images of the validation or test part that are exact copies of training images."""
+"""Exact copies of training images in the validation and test parts."""
 
 from __future__ import annotations
 
@@ -7,16 +7,11 @@ from collections.abc import Mapping
 from training.data.split import PARTS, Part, Split
 
 Copies = Mapping[Part, tuple[str, ...]]
-"""The files of the validation and of the test part that have a training image's bytes."""
+"""The files of the validation and test parts that have a training image's bytes."""
 
 
 def copied_from_training(split: Split, digests: Mapping[str, str]) -> Copies:
-    """Return the files of each other part whose bytes a training image has, of whatever class.
-
-    Args:
-        split: Each image in one part.
-        digests: What tells a file's bytes; files without it are copies of nothing.
-    """
+    """Return the files of each other part whose digest a training image has, of any class."""
     trained = {digests[row.file] for row in split.train if row.file in digests}
     return {
         name: tuple(row.file for row in split.part(name) if digests.get(row.file) in trained)
@@ -25,7 +20,7 @@ def copied_from_training(split: Split, digests: Mapping[str, str]) -> Copies:
 
 
 def describe_copies(copies: Copies, split: Split) -> str:
-    """Return a sentence on copies, and what to do; an empty text where there are none."""
+    """Return a sentence on copies, and what to do; empty if there are none."""
     counts = [
         f"{len(files):,} of {len(split.part(name)):,} {name} images"
         for name, files in copies.items()

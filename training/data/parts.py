@@ -1,4 +1,4 @@
-"""The three parts of a split, and the names that their folders have in downloads."""
+"""The three parts of a split, and the usual names of their folders."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class ClassFolder:
     """A folder whose images are all of one class.
 
     Attributes:
-        path: Its path below the data folder, with '/' between the parts.
+        path: Path below the data folder, with '/' as separator.
         label: The class.
-        part: The part of the split that its images are in; None where nothing is split yet.
+        part: The part of the split that holds its images; None if nothing is split yet.
     """
 
     path: str
@@ -39,7 +39,7 @@ class PartName:
 
     Attributes:
         part: The part.
-        rest: What else the name says: 'birds' in 'birds_train'; empty for 'Train' and 'test_set'.
+        rest: The rest of the name: 'birds' in 'birds_train'; empty for 'Train' and 'test_set'.
     """
 
     part: Part
@@ -47,7 +47,7 @@ class PartName:
 
 
 def read_part_name(name: str) -> PartName | None:
-    """Return the part that a folder's name stands for; None where no word of it is one."""
+    """Return the part that a folder's name means; None if no word of it is one."""
     parts: list[Part] = []
     rest = []
     for word in re.findall(r"[^\W\d_]+", name.casefold()):

@@ -1,4 +1,4 @@
-"""The images that a user gives to train on, read and split."""
+"""A user's images, read and split."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from training.data.duplicates import equal_files
 from training.data.groups import rows_with_groups
+from training.data.layout import parts_in_classes
 from training.data.parts import PARTS
 from training.data.split import Split, check_groups, read_split
 from training.data.stratify import (
@@ -34,8 +35,7 @@ class DataSource:
     Attributes:
         folder: One folder of images for each class, or a folder that is split already.
         groups: A CSV of groups that a split must not tear apart.
-        split: A CSV that the verb ``split`` wrote; without it the folder's own split is taken, or
-            fractions split it.
+        split: A CSV that the command ``split`` wrote; None for the folder's split, or fractions.
     """
 
     folder: Path
@@ -48,9 +48,9 @@ class SplitData:
     """A folder as it was read and split.
 
     Attributes:
-        table: The images, and the classes that the split has.
+        table: The images, and the classes of the split.
         split: Each image in one part.
-        notes: Sentences on what a user should know: what was left out, drawn, or not reached.
+        notes: Sentences for the user: what was left out, drawn, or not reached.
     """
 
     table: ImageTable
@@ -61,11 +61,8 @@ class SplitData:
 def read_source(source: DataSource, validation: float, test: float, seed: int) -> SplitData:
     """List a folder and split it; only files of equal size are read.
 
-    Args:
-        source: The folder, its groups and its split.
-        validation: The fraction of the images for validation, where nothing else decides it.
-        test: The fraction of the images for the test, likewise.
-        seed: Draws what is drawn.
+    ``validation`` and ``test`` are fractions of the images, unless the split is given; ``seed``
+    seeds the draw.
 
     Raises:
         TrainingError: The folder, the groups or the split will not do; see the message.
@@ -81,8 +78,8 @@ def read_source(source: DataSource, validation: float, test: float, seed: int) -
     else:
         equal = equal_files(table.root, (row.file for row in table.rows))
         split = split_table(table, validation, test, seed, equal)
-        said = (_joined(equal), missed_shares(split, validation, test))
-        found = SplitData(table, split, said)
+        missed = missed_shares(split, validation, test)
+        found = SplitData(table, split, (_parts_inside(table), _joined(equal), missed))
     if source.groups is not None:
         check_groups(found.split, source.split or source.folder)
     notes = (*found.notes, str(table.left_out))
@@ -113,13 +110,7 @@ def read_split_of(table: ImageTable, path: Path) -> Split:
 
 
 def _by_csv(table: ImageTable, path: Path, has_groups: bool) -> SplitData:
-    """Split as a CSV says, and compare it with the folder.
-
-    Args:
-        table: The folder's images.
-        path: The split.
-        has_groups: Whether the table has groups, in place of those in the split.
-    """
+    """Split as a CSV says; with ``has_groups``, the table's groups replace those of the CSV."""
     split = read_split_of(table, path)
     by_file = {row.file: row for row in table.rows}
     parts = [split.part(name) for name in PARTS]
@@ -195,6 +186,17 @@ def _halved(table: ImageTable, seed: int) -> Split:
 
 def _order(row: LabelledImage) -> tuple[str, str]:
     return row.label, row.file
+
+
+def _parts_inside(table: ImageTable) -> str:
+    parts = parts_in_classes(table.root)
+    if not parts:
+        return ""
+    return (
+        f"The class folders of {table.root} hold {' and '.join(parts)} each: these are read as one "
+        f"and split again. To keep them apart, put them above the classes: {table.root}/{parts[0]}/"
+        "<class name>/<image>.jpg."
+    )
 
 
 def _joined(equal: Sequence[Sequence[str]]) -> str:

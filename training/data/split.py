@@ -1,4 +1,4 @@
-"""Training, validation and test images, and the CSV that keeps which image is in which part."""
+"""The split into training, validation and test images, and its CSV."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from training.files.texts import CsvRow, read_csv
 from training.output.terminal import few
 
 _COLUMNS = ("file", "label", "group", "part")
-_SOURCE = "source"
-"""A column that tables without it need not have."""
+_SOURCE = "source"  # an optional column
 
 
 @dataclass(frozen=True)
@@ -27,9 +26,9 @@ class Split:
     """Each image of a table in exactly one part.
 
     Attributes:
-        train: What the weights are fitted to.
-        validation: What the best epoch is chosen by.
-        test: What the reported figures are measured on, and nothing else.
+        train: The weights are fitted to these.
+        validation: The best epoch is chosen by these.
+        test: The reported figures are measured on these, and nothing else is.
     """
 
     train: tuple[LabelledImage, ...]
@@ -51,17 +50,15 @@ def write_split(split: Split, path: Path) -> None:
 
 
 def read_split(path: Path, root: Path | None = None, spell: Callable[[str], str] = str) -> Split:
-    """Read a split that ``write_split`` wrote, and hold it to what a split promises.
+    """Read a split that ``write_split`` wrote, and check it.
 
-    Args:
-        path: The CSV.
-        root: The data folder; where it is given, every file of the split must exist below it.
-        spell: Returns the name of a file or class as it is spelled on this system.
+    If ``root`` is given, every file must exist below it. ``spell`` returns the name of a file or
+    class as it is spelled on this system.
 
     Raises:
-        TrainingError: The file is missing, empty or not of this form; it names an image twice, a
-            part that is none, or an image that is not there; a group stands in two parts, or a
-            class is missing from one.
+        TrainingError: The file is missing, empty or not of this form; it names an image twice, an
+            unknown part, or an image that is not there; a group is in two parts, or a class is
+            missing from one.
     """
     parts: dict[str, list[LabelledImage]] = {name: [] for name in PARTS}
     for row in _read_rows(path):
@@ -126,11 +123,7 @@ def _check_once(split: Split, path: Path) -> None:
 
 
 def check_groups(split: Split, where: Path) -> None:
-    """Refuse a split that tears a group.
-
-    Args:
-        split: With the groups of its images.
-        where: What the message names: the CSV or the folder that the parts come from.
+    """Check that each group is in one part; ``where`` is the CSV or folder, for the message.
 
     Raises:
         TrainingError: It names the first group, its two parts and one of its images.

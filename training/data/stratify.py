@@ -1,4 +1,4 @@
-"""Images are divided into training, validation and test: by class, groups kept whole."""
+"""Dividing images into training, validation and test: by class, groups kept whole."""
 
 from __future__ import annotations
 
@@ -21,18 +21,14 @@ def split_table(
     seed: int,
     equal: Iterable[Sequence[str]] = (),
 ) -> Split:
-    """Split a table by class and, where rows have groups, by group.
+    """Split a table by class and, if rows have groups, by group.
 
-    Args:
-        table: All images.
-        validation: Fraction of each class's images for validation; met as far as groups allow.
-        test: Fraction of each class's images for the test, likewise.
-        seed: The same seed gives the same split.
-        equal: Sets of files that stay in one part like a group, such as exact copies.
+    ``validation`` and ``test`` are fractions of each class's images, met as far as groups allow;
+    sets of ``equal`` files stay in one part like a group.
 
     Raises:
-        TrainingError: A class has too few images or groups to stand in every part, or the
-            fractions leave a part empty.
+        TrainingError: A class has too few images or groups to be in every part, or the fractions
+            leave a part empty.
     """
     check_fractions(validation, test)
     split = draw_parts(table.rows, validation, test, seed, equal)
@@ -41,7 +37,7 @@ def split_table(
 
 
 def check_fractions(validation: float, test: float) -> None:
-    """Refuse fractions that leave a part empty.
+    """Check that fractions leave no part empty.
 
     Raises:
         TrainingError: One is not above 0, or both together are not below 1.
@@ -80,12 +76,7 @@ def draw_parts(
 
 
 def missed_shares(split: Split, validation: float, test: float) -> str:
-    """Return a sentence on the classes whose groups are too few for the fractions asked for.
-
-    Returns:
-        The classes with what they reached; an empty text where none misses a fraction by more
-        than 0.05.
-    """
+    """Return a sentence on classes that miss a fraction by more than 0.05; empty if none does."""
     counts = {name: Counter(row.label for row in split.part(name)) for name in PARTS}
     totals = sum(counts.values(), Counter[str]())
     groups: dict[str, set[str]] = {}
@@ -112,7 +103,7 @@ def missed_shares(split: Split, validation: float, test: float) -> str:
 
 
 def _groups(rows: Sequence[LabelledImage], equal: Iterable[Sequence[str]]) -> list[str]:
-    """Return the name of the group of each image, equal files joined with those of each other."""
+    """Return the group name of each image, with the groups of equal files joined."""
     names = {
         row.file: f"file {row.file}" if row.group is None else f"group {row.group}" for row in rows
     }
@@ -171,7 +162,7 @@ def _too_few(counts: Counter[str], fraction: float) -> TrainingError:
 
 
 def check_every_class(split: Split, table: ImageTable) -> None:
-    """Refuse a split that lacks a class in a part.
+    """Check that each part has every class.
 
     Raises:
         TrainingError: It names the first class that is missing, and says why.
@@ -199,5 +190,5 @@ def check_every_class(split: Split, table: ImageTable) -> None:
         raise TrainingError(
             f"The class {label!r} is missing from the {name} part: it has "
             f"{count} images in {len(own)} groups. Add images or groups of "
-            "it, or try another --seed."
+            "it, or try another seed: --seed 1 for split, --set seed=1 for train."
         )

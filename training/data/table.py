@@ -23,10 +23,10 @@ class LabelledImage:
     """One image.
 
     Attributes:
-        file: Its path below the table's root, with '/' between the parts.
-        label: Its class name.
-        group: Images of one group must not be torn apart by a split; None where it stands alone.
-        source: Where it comes from, for figures of each source; empty where that is not known.
+        file: Path below the table's root, with '/' as separator.
+        label: The class name.
+        group: Images of one group stay in one part of a split; None for an image on its own.
+        source: The origin, for figures of each source; empty if unknown.
     """
 
     file: str
@@ -43,8 +43,8 @@ class ImageTable:
         root: The folder.
         labels: The class names in index order: alphabetical, as the folders are named.
         rows: The images, ordered by class and file name.
-        parts: The part that each file is in, where the folder is split already; else empty.
-        left_out: What was found below the folder and is no row.
+        parts: The part of each file, if the folder is split already; else empty.
+        left_out: The entries below the folder that are no row.
     """
 
     root: Path
@@ -63,10 +63,7 @@ class ImageTable:
         return tuple(row for row in self.rows if self.parts.get(row.file) == name)
 
     def held_out(self) -> tuple[LabelledImage, ...]:
-        """Return the images to measure a model on: all, or of a split folder its last part.
-
-        That is the test part, or the validation part where there is none.
-        """
+        """Return the images to measure on: all, or a split folder's test (or validation) part."""
         if not self.parts:
             return self.rows
         return next(part for name in reversed(PARTS) if (part := self.part(name)))
@@ -96,8 +93,7 @@ def list_folder(root: Path, walk: Walk = walk_files) -> ImageTable:
         walk: ``walk_files`` for every file, ``walk_images`` for those named as images.
 
     Raises:
-        TrainingError: There is no such folder, it is split in a way that cannot be used, or a name
-            of a class will not do.
+        TrainingError: There is no such folder, its split cannot be used, or a class name cannot.
     """
     left_out = LeftOut()
     folders = find_class_folders(root, left_out)

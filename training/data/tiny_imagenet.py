@@ -32,13 +32,13 @@ LISTS = ("wnids.txt", "words.txt")
 
 @dataclass(frozen=True)
 class Sorted:
-    """What sorting the validation images did.
+    """The result of sorting the validation images.
 
     Attributes:
         moved: Images moved into their class's folder.
         already: Images that were there already.
-        missing: Names in ``val_annotations.txt`` of images that are nowhere.
-        unknown: Images in ``val/images`` that it does not name; they stay where they are.
+        missing: Names in ``val_annotations.txt`` without an image.
+        unknown: Images in ``val/images`` that it does not name; they stay.
     """
 
     moved: int
@@ -48,7 +48,7 @@ class Sorted:
 
 
 def is_tiny_imagenet(root: Path) -> bool:
-    """Say whether a folder has Tiny ImageNet's layout."""
+    """Return whether a folder has Tiny ImageNet's layout."""
     return (root / "wnids.txt").is_file() and (root / "train").is_dir()
 
 
@@ -60,12 +60,8 @@ def has_annotations(root: Path) -> bool:
 def sort_validation(root: Path, on_image: Callable[[], None] = lambda: None) -> Sorted:
     """Move each validation image into a folder of its class: val/images/<wnid>/<image>.
 
-    Each image is renamed, once, so that it is at one of the two places at any moment: a run that
-    is interrupted loses nothing, and the next one finishes. A third changes nothing.
-
-    Args:
-        root: Tiny ImageNet's folder.
-        on_image: Called for every line of ``val_annotations.txt``.
+    Each image is renamed once: an interrupted call loses nothing, and the next one finishes.
+    ``on_image`` is called for every line of ``val_annotations.txt``.
 
     Raises:
         TrainingError: The layout is another, the annotations are damaged, or an image is at both
@@ -143,9 +139,9 @@ def read_wnids(root: Path) -> tuple[str, ...]:
 def read_names(root: Path) -> dict[str, str]:
     """Return a label for each wnid: the first of its words, and no label twice.
 
-    Where two wnids begin with the same word (*crane*, the bird and the machine; *Cardigan*, the
-    dog, and *cardigan*), each gets all its words, and where these are the same, too, its wnid.
-    Upper and lower case count as the same, for labels become names of files.
+    If two wnids begin with the same word (*crane*, the bird and the machine; *Cardigan*, the dog,
+    and *cardigan*), each gets all its words, and if these are the same, its wnid. Case does not
+    count, because labels become names of files.
 
     Raises:
         TrainingError: ``words.txt`` is missing, or has no name for a wnid that will do.
@@ -178,8 +174,8 @@ def _shared(names: dict[str, str]) -> list[str]:
 def tiny_class_folders(root: Path) -> tuple[ClassFolder, ...]:
     """Return the folders of each class: of ``train/``, and where its validation images may be.
 
-    The labels are the names of ``words.txt``. The test images have no published labels, so that
-    the validation images serve for both parts: see ``source.read_source``.
+    The labels are the names of ``words.txt``. The test images have no published labels, so the
+    validation images serve for both parts: see ``source.read_source``.
 
     Raises:
         TrainingError: A list is missing or damaged, or a class has no folder in ``train/``.
@@ -199,12 +195,7 @@ def tiny_class_folders(root: Path) -> tuple[ClassFolder, ...]:
 
 
 def check_tiny_imagenet(root: Path, train: Mapping[str, int], held: Mapping[str, int]) -> None:
-    """Refuse a class without images in train/, or with too few to halve in val/.
-
-    Args:
-        root: The folder.
-        train: The number of training images of each class.
-        held: The number of validation images of each class.
+    """Check that each class has images in train/, and enough to halve in val/, by their numbers.
 
     Raises:
         TrainingError: It names the class, and says how to sort the validation images.

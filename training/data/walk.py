@@ -1,4 +1,4 @@
-"""The files below a folder, in a fixed order, symbolic links followed; the rest is counted."""
+"""The files below a folder, in a fixed order, links followed; skipped entries are counted."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Reason(Enum):
 
 @dataclass
 class LeftOut:
-    """The entries that reading a folder left out: how many for each reason, and the first.
+    """The entries of a folder that were left out.
 
     Attributes:
         counts: The number of entries by reason.
-        first: One of them, as a path below the folder.
+        first: The first of them by reason, as a path below the folder.
     """
 
     counts: dict[Reason, int] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class LeftOut:
         return {reason.value[1]: self.counts[reason] for reason in Reason if reason in self.counts}
 
     def __str__(self) -> str:
-        """Return 'Left out: …' in one line; nothing was left out: an empty text."""
+        """Return 'Left out: …' in one line; empty if nothing was."""
         parts = []
         for reason in Reason:
             if count := self.counts.get(reason):
@@ -66,7 +66,8 @@ class LeftOut:
         said = f"Left out: {'; '.join(parts)}." if parts else ""
         if Reason.MISNAMED in self.counts:
             said += (
-                " `python -m training clean --fix-extensions --to FOLDER` gives images suffixes."
+                " `python -m training clean FOLDER --set fix_extensions=true --to NEW` gives "
+                "images suffixes."
             )
         return said
 
@@ -74,10 +75,7 @@ class LeftOut:
 def class_folders(root: Path, left_out: LeftOut | None = None, below: str = "") -> list[Path]:
     """Return the folders directly below ``root``, hidden ones left out, by name.
 
-    Args:
-        root: The folder.
-        left_out: Where to count the entries that are left out; None for nowhere.
-        below: What to put before the names that are counted: 'train/', say.
+    Other entries are counted in ``left_out``, with the prefix ``below``: 'train/', say.
 
     Raises:
         TrainingError: The folder cannot be read.
@@ -125,15 +123,9 @@ def is_special(path: Path) -> bool:
 def walk_files(folder: Path, left_out: LeftOut | None = None, below: str = "") -> Iterator[str]:
     """Yield the files below a folder, ordered by their path's parts; hidden names are left out.
 
-    What is yielded is the path below ``folder``, with ``/`` between its parts. (No ``Path``: ten
-    thousand take longer to make than to find.)
-
-    Links to folders are followed, but no folder is read twice, and none that ``folder`` lies in.
-
-    Args:
-        folder: The folder.
-        left_out: Where to count what is not yielded; None for nowhere.
-        below: What to put before the paths that are counted: 'birds/', say.
+    A file is a path below ``folder`` with ``/`` as separator: a ``Path`` takes longer to make than
+    to find. Links to folders are followed, but no folder is read twice, nor a parent of ``folder``.
+    Other entries are counted in ``left_out``, with the prefix ``below``: 'birds/', say.
     """
     ignored = LeftOut() if left_out is None else left_out
     seen = _above(folder)
@@ -158,7 +150,7 @@ def walk_images(folder: Path, left_out: LeftOut | None = None, below: str = "") 
 
 
 def _why_not(path: Path) -> Reason:
-    """Say whether a file without an image's suffix is an image by its content."""
+    """Return whether a file without an image's suffix is an image by its content, as a reason."""
     try:
         with path.open("rb", buffering=0) as file:
             is_image = format_of(file.read(_BEGINNING)) is not None
@@ -174,7 +166,7 @@ def _above(folder: Path) -> set[_Identity]:
 
 
 def _identity(folder: str | Path) -> _Identity | None:
-    """Return what tells a folder from all others; None where it cannot be asked."""
+    """Return a folder's device and inode; None if it cannot be read."""
     try:
         found = os.stat(folder)  # noqa: PTH116
     except OSError:
@@ -210,7 +202,7 @@ def _scan(
 
 
 def _is_folder(entry: os.DirEntry[str], below: str, left_out: LeftOut) -> bool | None:
-    """Say whether an entry is a folder or a file; None, and counted, where it is left out."""
+    """Return whether an entry is a folder, not a file; None, and counted, if it is left out."""
     if entry.name.startswith("."):
         left_out.add(Reason.HIDDEN, below + entry.name)
         return None

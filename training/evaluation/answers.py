@@ -1,4 +1,4 @@
-"""What a version answers to labelled images, and the table that keeps it."""
+"""The answers of a version to labelled images, and the table that holds them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from numpy.typing import NDArray
 
 from model_loader import InputError, Model
 from model_loader.model import softmax
-from training.data.contents import SkippedImage, Skips, in_threads, unreadable
+from training.data.contents import SkippedImage, Skips, unreadable
 from training.data.table import LabelledImage
 from training.errors import TrainingError
 from training.files.csv_files import new_csv, open_csv
 from training.output.progress import progress
 from training.output.terminal import few
-from training.parallel import one_thread
+from training.parallel import in_threads, one_thread
 
 _COLUMNS = ("file", "label", "group", "source", "answer", "confidence", "skipped")
-_LOGIT = "logit "
-"""What the name of a class's column begins with, so that no class can be called 'file'."""
+_LOGIT = "logit "  # prefix of a class's column, so that no class can be called 'file'
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +47,7 @@ class Answers:
         return np.array([index[row.label] for row in self.rows], dtype=np.int64)
 
     def probabilities(self, temperature: float) -> NDArray[np.float64]:
-        """Return what a version of that temperature answers, [N, classes]."""
+        """Return the probabilities of a version with that temperature, [N, classes]."""
         return softmax(self.logits, temperature)
 
 
@@ -60,13 +59,13 @@ def answer_images(
     known: Sequence[SkippedImage] = (),
     takes_what_is_left: bool = False,
 ) -> Answers:
-    """Ask a version about images one by one, as a service does.
+    """Run a version on images one by one, as a service does.
 
     Args:
         model: The version; its temperature and threshold do not matter.
-        root: The folder that the rows' paths begin at.
+        root: The data folder.
         rows: The images.
-        title: What the progress bar says.
+        title: The progress bar's.
         known: Images that training could not use; those among ``rows`` are not tried again.
         takes_what_is_left: Whether any number of images may be skipped, even all of them.
 
@@ -115,9 +114,9 @@ def answer_images(
 def write_answers(answers: Answers, temperature: float, path: Path) -> None:
     """Write one line for each image, whole or not at all.
 
-    ``answer`` and ``confidence`` are what a version of this temperature says; the columns
-    ``logit CLASS`` hold the network's outputs before the temperature, exactly. Images that were
-    skipped have the reason in ``skipped``, and nothing else.
+    ``answer`` and ``confidence`` are those of a version with this temperature; the columns
+    ``logit CLASS`` hold the network's outputs before the temperature, exactly. A skipped image has
+    the reason in ``skipped``, and nothing else.
 
     Raises:
         OSError: The file cannot be written.

@@ -1,4 +1,4 @@
-"""Whether a confidence of 0.9 is right in nine of ten cases, and the temperature that mends it."""
+"""How often answers of a confidence are right, and the temperature that corrects it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 _BINS = 15
-_LOWEST, _HIGHEST = 0.05, 20.0
-"""The temperatures that are looked at."""
+_LOWEST, _HIGHEST = 0.05, 20.0  # temperatures
 _EXPECTED = 8
-"""Images whose truths are as the network expects, beside those that were answered."""
+# Images whose truths are as the network expects, beside those that were answered.
 
 
 @dataclass(frozen=True)
@@ -22,11 +21,11 @@ class Bin:
     """The answers whose confidence lies in one range.
 
     Attributes:
-        low: The least confidence.
-        high: The most, which belongs to the next bin.
+        low: The lowest confidence.
+        high: The highest, which belongs to the next bin.
         n: Number of answers.
-        confidence: Their mean confidence; 0 where there is none.
-        accuracy: The fraction of right ones; 0 where there is none.
+        confidence: Their mean confidence; 0 if there is none.
+        accuracy: The fraction of right ones; 0 if there is none.
     """
 
     low: float
@@ -52,7 +51,7 @@ class Reliability:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How well confidences can be believed, before and after a temperature."""
+    """The reliability of confidences before and after a temperature."""
 
     temperature: float
     before: Reliability
@@ -62,14 +61,9 @@ class Calibration:
 def reliability(
     probabilities: NDArray[np.float64], truth: NDArray[np.int64], bins: int = _BINS
 ) -> Reliability:
-    """Compare confidences with how often the answers are right.
+    """Compare confidences with accuracy, in ranges of equal width (Guo et al. 2017, section 2).
 
-    Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, section 2.
-
-    Args:
-        probabilities: [N, classes].
-        truth: The index of the right class, [N].
-        bins: Into how many ranges of equal width confidences are sorted.
+    ``probabilities`` are [N, classes], ``truth`` is the index of the right class, [N].
     """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == truth
@@ -85,18 +79,15 @@ def reliability(
 
 
 def fit_temperature(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
-    """Return the temperature under which the truth is most probable, 1 where little is known.
+    """Return the temperature under which the truth is most probable, 1 if little is known.
 
-    It is the minimum of the negative log-likelihood over log-temperature (Guo et al. 2017, section
-    4.2) of these images and of eight more, whose truths are as the network expects: few images,
-    with one mistake among them or none, would otherwise set it to whatever suits that one. Of
-    simulated networks, 5 to 50 images gave other images a quarter to two thirds less of excess
-    loss so, and 300 or more the same. Where every answer is right nothing is known of how often
-    the network errs, and the temperature stays 1.
+    It is the minimum of the negative log-likelihood over log-temperature (Guo et al., "On
+    Calibration of Modern Neural Networks", ICML 2017, section 4.2) of these images and of eight
+    more, whose truths are as the network expects: otherwise one mistake among few images would
+    decide it. If every answer is right, nothing is known of how often the network errs, and the
+    temperature stays 1.
 
-    Args:
-        logits: Of validation images, which the weights were not fitted to, [N, classes].
-        truth: The index of the right class, [N].
+    ``logits``, [N, classes], are those of images that the weights were not fitted to.
     """
     expected = softmax(logits, axis=1)
 

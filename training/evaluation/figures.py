@@ -18,7 +18,7 @@ from training.evaluation.calibration import Calibration, reliability
 from training.evaluation.threshold import Threshold, apply_threshold
 
 CONFIDENCE = 0.95
-"""How sure it is that a fraction's interval holds the value that endless images would give."""
+"""The confidence of each interval."""
 
 _TOP = 5
 _MOST_PAIRS = 20
@@ -27,7 +27,7 @@ _SMALLEST_GROUP = 2
 
 @dataclass(frozen=True)
 class Interval:
-    """Where a fraction lies; both ends in 0…1."""
+    """The confidence interval of a fraction; both ends in 0…1."""
 
     low: float
     high: float
@@ -47,7 +47,7 @@ class Share:
 
     @property
     def interval(self) -> Interval:
-        """Its 95 % interval by Wilson (1927): all that is possible where nothing was counted."""
+        """Its 95 % interval by Wilson (1927); 0…1 if nothing was counted."""
         if not self.n:
             return Interval(0.0, 1.0)
         found = binomtest(self.right, self.n).proportion_ci(CONFIDENCE, method="wilson")
@@ -56,17 +56,17 @@ class Share:
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """How well one class is answered; fractions of 1.
+    """The figures of one class; fractions of 1.
 
     Attributes:
         label: The class.
-        precision: Of the images answered with it, those that are it.
-        recall: Of its images, those answered with it.
+        precision: The share of right ones among the answers with this class.
+        recall: The share of right answers among the images of this class.
         f1: The harmonic mean of both.
         n: Number of its images.
         answered: Number of images answered with it.
-        precision_interval: Where the precision lies, with 95 % confidence.
-        recall_interval: Likewise.
+        precision_interval: The 95 % interval of the precision.
+        recall_interval: The 95 % interval of the recall.
     """
 
     label: str
@@ -84,10 +84,10 @@ class ConfusedPair:
     """Images of one class that were answered with another.
 
     Attributes:
-        truth: The class that they are of.
+        truth: Their class.
         answer: The class that they were taken for.
-        n: How many.
-        share: Of all images of their class.
+        n: Number of images.
+        share: Their share of all images of their class.
     """
 
     truth: str
@@ -98,13 +98,13 @@ class ConfusedPair:
 
 @dataclass(frozen=True)
 class SliceFigures:
-    """How well the images of one source or group are answered.
+    """The figures of one source or group.
 
     Attributes:
         name: The source or group.
         accuracy: Fraction of right answers.
         n: Number of images.
-        interval: Where the accuracy lies, with 95 % confidence.
+        interval: The 95 % interval of the accuracy.
     """
 
     name: str
@@ -115,22 +115,22 @@ class SliceFigures:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How well a version answers a set of images; the most probable class is the answer.
+    """The figures of a version on a set of images; the most probable class is the answer.
 
     Attributes:
         accuracy: Fraction of right answers.
-        interval: Where it lies, with 95 % confidence.
-        top5: Fraction of images whose class is among the five most probable; None where there are
-            no more classes than that.
+        interval: The 95 % interval of the accuracy.
+        top5: Fraction of images whose class is among the five most probable; None with five classes
+            or fewer.
         n: Number of images.
         classes: One entry for each label, in index order.
         confusion: ``confusion[i][j]`` images of class i were answered with class j.
         confused: The pairs that are confused most often, at most 20.
         sources: One entry for each source that is known, in order of the alphabet.
         groups: One entry for each group of two images or more, those with most mistakes first.
-        calibration: Whether confidences can be believed.
+        calibration: The reliability of confidences.
         skipped: Images that could not be used; they count nowhere else.
-        threshold: What the version's rejection threshold does to these images.
+        threshold: The effect of the version's rejection threshold on these images.
     """
 
     accuracy: float
@@ -158,9 +158,9 @@ class Evaluation:
         return {**asdict(self), "confusion_normalised": self.normalised}
 
     def to_metrics(self) -> dict[str, Any]:
-        """Return what ``model.json`` keeps under 'metrics', which every client may read.
+        """Return the 'metrics' of ``model.json``, which every client may read.
 
-        Neither matrices, which are large, nor names of files, sources and groups.
+        They leave out matrices, which are large, and names of files, sources and groups.
         """
         keys = ("accuracy", "interval", "top5", "n", "classes")
         return {
@@ -171,12 +171,10 @@ class Evaluation:
 
 
 def measure(answers: Answers, temperature: float = 1.0, threshold: float = 0.0) -> Evaluation:
-    """Compare answers with the truth.
+    """Compare answers, at least one, with the truth.
 
-    Args:
-        answers: At least one.
-        temperature: Of the version; it moves confidences, not which class is the answer.
-        threshold: The version's; it decides none of the figures but ``Evaluation.threshold``.
+    The temperature changes confidences, not answers; only ``Evaluation.threshold`` depends on the
+    threshold.
     """
     truth, probabilities = answers.truth, answers.probabilities(temperature)
     guesses = probabilities.argmax(axis=1)

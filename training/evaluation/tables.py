@@ -1,4 +1,4 @@
-"""What ``evaluate`` prints on standard output."""
+"""The tables that ``evaluate`` prints on standard output."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def print_evaluation(evaluation: Evaluation, title: str) -> None:
 
 
 def print_threshold(threshold: Threshold, wanted: float) -> None:
-    """Print what a precision would take."""
+    """Print the threshold that a precision takes."""
     console = result_console()
     if threshold.value == 0:
         said = f"{wanted:.4g} is reached without: {threshold.precision:.3f} of all answers"

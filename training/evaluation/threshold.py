@@ -1,4 +1,4 @@
-"""Below which confidence a version had better say "unknown"."""
+"""The confidence below which a version answers "unknown"."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 from training.errors import TrainingError
 
 
-class UnreachableError(TrainingError):
-    """No threshold makes the answers that are left as precise as was asked for."""
+class UnreachablePrecisionError(TrainingError):
+    """No threshold makes the remaining answers as precise as was asked for."""
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """What a rejection threshold does to a set of answers.
+    """The effect of a rejection threshold on a set of answers.
 
     Attributes:
         value: The confidence below which an answer is "unknown", 0…1; 0 rejects nothing.
-        precision: Of the answers that are left, the fraction of right ones; 0 where none is.
-        coverage: The fraction of the images whose answers are left.
+        precision: The fraction of right ones among the remaining answers; 0 if there is none.
+        coverage: The fraction of the images whose answers remain.
         n: Number of all images.
     """
 
@@ -34,7 +34,7 @@ class Threshold:
 def apply_threshold(
     probabilities: NDArray[np.float64], truth: NDArray[np.int64], value: float
 ) -> Threshold:
-    """Say what a threshold does to answers, probabilities [N, classes] and truth [N]."""
+    """Apply a threshold to probabilities [N, classes] with the truth [N]."""
     kept = probabilities.max(axis=1) >= value
     right = probabilities.argmax(axis=1) == truth
     precision = float(right[kept].mean()) if kept.any() else 0.0
@@ -44,17 +44,13 @@ def apply_threshold(
 def choose_threshold(
     probabilities: NDArray[np.float64], truth: NDArray[np.int64], precision: float
 ) -> Threshold:
-    """Return the lowest threshold at which the answers that are left reach a precision.
+    """Return the lowest threshold at which the remaining answers reach a precision, 0…1.
 
     It lies half-way between two confidences that were seen, so that rounding decides nothing.
-
-    Args:
-        probabilities: Of validation images, after the temperature, [N, classes].
-        truth: The index of the right class, [N].
-        precision: The fraction of right answers that is wanted among those that are left, 0…1.
+    ``probabilities``, [N, classes], are those after the temperature.
 
     Raises:
-        UnreachableError: There is none; it names the highest precision that can be had.
+        UnreachablePrecisionError: There is none; it names the highest precision possible.
     """
     right = probabilities.argmax(axis=1) == truth
     values, index = np.unique(probabilities.max(axis=1), return_inverse=True)
@@ -63,7 +59,7 @@ def choose_threshold(
     reached = np.flatnonzero(precise >= precision)
     if not reached.size:
         best = int(precise.argmax())
-        raise UnreachableError(
+        raise UnreachablePrecisionError(
             f"No threshold makes {precision:.4g} of the answers right: of these {len(truth)} "
             f"images, the most that can be had is {precise[best]:.4g}, of the {int(kept[best])} "
             f"answers of a confidence from {values[best]:.4g} on. Ask for less."

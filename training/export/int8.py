@@ -1,4 +1,4 @@
-"""Whether a run's network may be served in eight-bit numbers: only if it answers as well."""
+"""An int8 ONNX file for a run, if its accuracy allows it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from training.evaluation.answers import Answers, answer_images
 from training.export.torchscript import int8_version
 from training.files.atomic import hidden_folder, replace_folder
 from training.output.progress import progress
-from training.run import Run, read_data
+from training.run import Run
+from training.run_data import read_data
 
 MOST_POINTS = 0.5
-"""Percentage points of accuracy on the validation images that eight-bit numbers may cost."""
+"""Percentage points of accuracy on the validation images that int8 may cost."""
 
 _CALIBRATING = 128
 _TIMED = 30
@@ -30,19 +31,19 @@ _TIMED = 30
 
 @dataclass(frozen=True)
 class Comparison:
-    """What eight-bit numbers changed, on the validation images.
+    """An int8 file against the float32 file that it replaces, on the validation images.
 
     Attributes:
-        n: Images.
-        accuracy: With eight-bit numbers.
-        accuracy_float32: Without.
+        n: Number of images.
+        accuracy: Accuracy of the int8 file.
+        accuracy_float32: Accuracy of the float32 file.
         same_label: The fraction of images that both answer alike.
-        mean_difference: Of a probability, before a temperature.
-        megabytes: The file's size.
-        megabytes_float32: Of the file that it replaces.
-        milliseconds: CPU time of the network for an image, on one thread of this machine; median.
-        milliseconds_float32: Of the file that it replaces, measured in turn with it.
-        calibrated_on: Training images.
+        mean_difference: Mean difference of a probability, before a temperature.
+        megabytes: Size of the int8 file.
+        megabytes_float32: Size of the float32 file.
+        milliseconds: CPU time of the int8 network for an image, on one thread; median.
+        milliseconds_float32: The same of the float32 network, measured in turn with it.
+        calibrated_on: Number of training images that it was calibrated on.
     """
 
     n: int
@@ -86,9 +87,6 @@ class Comparison:
 
 def quantise_run(run: Run) -> Comparison:
     """Make a run's ONNX file int8, if its accuracy on the validation images allows it.
-
-    Args:
-        run: With an exported version of 32-bit floats, and its images where they were.
 
     Raises:
         TrainingError: The network cannot be quantised, or too many images cannot be used.
@@ -151,7 +149,7 @@ def _compare(before: Model, after: Model, old: Answers, new: Answers, images: in
 
 
 def _milliseconds(*models: Model) -> list[float]:
-    """Return the CPU time of each network for the self-test's picture, measured in turn."""
+    """Return the CPU time of each network for the self-test's image, measured in turn."""
     times: list[list[float]] = [[] for _ in models]
     images = models[0].prepare(models[0].metadata.self_test.image)[None]
     for i in range(_TIMED + 2):

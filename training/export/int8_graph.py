@@ -1,11 +1,10 @@
-"""From an ONNX file of 32-bit floats to one of eight-bit numbers (QDQ).
+"""From a float32 ONNX file to an int8 one (QDQ).
 
 Weights are symmetric int8 with a scale for each output channel, activations uint8 with one scale,
 from the mean of the training images' smallest and largest values. Rounded weights shift the mean of
-what a convolution gives, most where it sums few products, and each layer adds to it; its bias takes
+a convolution's output, most where it sums few products, and each layer adds to it; the bias takes
 that shift back (Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias
-Correction", section 4.2). For MobileNetV2 this was the larger part of the error: without it 8 of
-100 labels changed, with it 2.
+Correction", section 4.2). For MobileNetV2 this is the larger part of the error.
 """
 
 from __future__ import annotations
@@ -27,29 +26,23 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 Images = Sequence[NDArray[np.float32]]
 
-_LARGEST = 127
-"""Of an int8 weight; the smallest is its negative."""
+_LARGEST = 127  # int8 weight; the smallest is its negative
 
 _TYPES = ["Conv", "Gemm", "MatMul", "Clip", "Relu", "Add", "Concat", "MaxPool"]
 
 _FIRST = 0.1
-"""Fraction of the convolutions, from the first, that stay as they are. Of MobileNetV2 these are 6
-of 52: without them the answers differ by half as much, and it takes no longer."""
+# Fraction of the convolutions, from the first, that stay float32: the answers of MobileNetV2 then
+# differ by half as much, and it is as quick.
 
 
 def write_int8(path: Path, target: Path, images: Images) -> None:
-    """Quantise an ONNX file with one input, after what it computes for training images.
+    """Quantise an ONNX file with one input; the first convolutions and the last layer stay float32.
 
-    The first convolutions and the last layer stay as they are.
-
-    Args:
-        path: The file.
-        target: Where to write.
-        images: Calibrate; float32 [3, H, W], normalised.
+    It is calibrated on training images, float32 [3, H, W], normalised.
 
     Raises:
         ValueError: There is nothing to quantise.
-        Exception: ONNX Runtime's tools share no class of their own for what they cannot do.
+        Exception: ONNX Runtime's tools raise anything.
     """
     with tempfile.TemporaryDirectory() as folder, _quiet():
         prepared = Path(folder) / "prepared.onnx"

@@ -20,12 +20,12 @@ def write_onnx(network: nn.Module, images: Tensor, path: Path, any_size: bool) -
     Args:
         network: From images, float32 [B, 3, H, W], to one tensor [B, …].
         images: An example, of the size that the file takes.
-        path: The file.
+        path: The file to write.
         any_size: Whether the file takes images of all heights and widths from 32 pixels up.
 
     Raises:
         ValueError: The network's graph takes one size only, where it has to take all.
-        Exception: The exporter shares no class of its own for what it cannot do.
+        Exception: The exporter raises anything.
     """
     shape: dict[int, Any] = {0: torch.export.Dim("batch", min=1)}
     if any_size:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -37,21 +37,10 @@ from training.export.onnx_graph import SMALLEST, write_onnx
 from training.files.atomic import hidden_folder, replace_folder, replacing
 
 _LIBRARIES = ("torch", "torchvision", "lightning", "onnx", "onnxruntime", "numpy", "pillow")
-_INT8 = "model.onnx"
-"""The file that may be of eight-bit numbers."""
-_PARITY = 1e-4
-"""Largest difference of a probability between the exported files and the network itself."""
-_PICTURES = ((40, 50), (500, 300), (900, 1600))
-"""Widths and heights that a transform brings to one size, or to several."""
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """What a version tells of where it comes from; see ``model_loader.Metadata``."""
-
-    recipe: Mapping[str, Any] = field(default_factory=dict)
-    data: Mapping[str, Any] = field(default_factory=dict)
-    metrics: Mapping[str, Any] = field(default_factory=dict)
+_INT8 = "model.onnx"  # the file that may be int8
+_PARITY = 1e-4  # largest difference of a probability between exported files and network
+_EXAMPLES = ((40, 50), (500, 300), (900, 1600))
+# Widths and heights that a transform brings to one size, or to several.
 
 
 def export_version(
@@ -61,29 +50,29 @@ def export_version(
     name: str,
     labels: tuple[str, ...],
     transform: Transform,
-    provenance: Provenance | None = None,
+    recipe: Mapping[str, Any] | None = None,
+    data: Mapping[str, Any] | None = None,
 ) -> Metadata:
     """Write a version's folder, after both exported files gave the network's own answers.
 
     Args:
         network: From images, float32 [B, 3, H, W], normalised, to logits, float32 [B, classes].
-            Where its attribute ``any_size`` is true, or the transform makes images of more than
-            one size, the files take every size; otherwise the ONNX file takes the size that the
-            transform makes.
-        folder: Where to write; an earlier export there is replaced, at the very end.
+            If its attribute ``any_size`` is true, or the transform makes images of more than one
+            size, the files take every size; otherwise the ONNX file takes the transform's size.
+        folder: The folder; an earlier export there is replaced, at the very end.
         name: The model's name.
         labels: The class names in index order.
         transform: The test transform.
-        provenance: Where the version comes from.
+        recipe: The recipe, for ``model.json``.
+        data: The figures of the data, for ``model.json``.
 
     Raises:
         TrainingError: An exported file answers differently.
         OSError: The folder cannot be written.
     """
     network.eval()
-    provenance = provenance or Provenance()
-    picture = _self_test_picture()
-    images = torch.from_numpy(transform.prepare(picture))[None]
+    image = _self_test_image()
+    images = torch.from_numpy(transform.prepare(image))[None]
     with torch.inference_mode():
         probabilities = network(images).softmax(1)[0].tolist()
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -101,11 +90,10 @@ def export_version(
             labels=labels,
             transform=transform,
             files=files,
-            self_test=SelfTest(picture, tuple(probabilities)),
+            self_test=SelfTest(image, tuple(probabilities)),
             created=created.isoformat(timespec="seconds"),
-            metrics=provenance.metrics,
-            recipe=provenance.recipe,
-            data=provenance.data,
+            recipe=recipe or {},
+            data=data or {},
             revision=_revision(),
             libraries={library: installed_version(library) for library in _LIBRARIES},
         )
@@ -118,10 +106,9 @@ def export_version(
 def calibrate_version(
     folder: Path, temperature: float, threshold: float, metrics: Mapping[str, Any]
 ) -> Metadata:
-    """Give an exported version its temperature, its threshold and its figures.
+    """Give an exported version its temperature, threshold and figures.
 
-    The files stay, and so does the version's name. The self-test is answered anew, for its
-    probabilities depend on the temperature.
+    Files and name stay; the self-test's probabilities, which depend on the temperature, change.
     """
     model = load_model(str(folder))
     metadata = replace(
@@ -139,12 +126,9 @@ def calibrate_version(
 
 
 def int8_version(folder: Path, target: Path, images: Images) -> Metadata:
-    """Write the version of ``folder`` into ``target``, with an ONNX file of eight-bit numbers.
+    """Write the version of ``folder`` into the new folder ``target``, with an int8 ONNX file.
 
-    Args:
-        folder: An exported version's.
-        target: A folder that is not there yet.
-        images: Training images; float32 [3, H, W], normalised.
+    It is calibrated on training images, float32 [3, H, W], normalised.
 
     Raises:
         TrainingError: The network cannot be quantised.
@@ -157,7 +141,7 @@ def int8_version(folder: Path, target: Path, images: Images) -> Metadata:
     except OSError:
         raise
     except Exception as error:
-        # Whatever ONNX Runtime's tools meet in a network that is not ours.
+        # ONNX Runtime's tools raise anything.
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise TrainingError(f"This network cannot be made int8: {reason}.") from error
     metadata = Metadata.from_json((folder / "model.json").read_bytes())
@@ -229,7 +213,7 @@ def _compare(
 def _any_size(network: nn.Module, transform: Transform) -> bool:
     """Whether the files have to take images of every size."""
     made = set()
-    for size in _PICTURES:
+    for size in _EXAMPLES:
         for op in transform.image_ops:
             size = op.output_size(*size)
         made.add(size)
@@ -242,8 +226,8 @@ def _version(created: datetime, files: Mapping[str, FileInfo]) -> str:
     return f"{created:%Y%m%d-%H%M%S}-{digest.hexdigest()[:8]}"
 
 
-def _self_test_picture() -> bytes:
-    """Draw a small picture with edges, colours and smooth parts; PNG, the same each time."""
+def _self_test_image() -> bytes:
+    """Draw a small image with edges, colours and smooth parts; PNG, the same each time."""
     y, x = np.mgrid[0:48, 0:64].astype(np.float64)
     waves = [np.sin(x / (3 + i) + y / (7 - 2 * i)) for i in range(3)]
     levels = np.stack(waves, axis=2) * 90 + 128

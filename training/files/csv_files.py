@@ -1,7 +1,7 @@
-"""CSV files with names in them: any bytes come back as they were, and no spreadsheet runs a cell.
+"""CSV files that keep any bytes of names, and that no spreadsheet runs.
 
-A text that a spreadsheet would take for a formula gets an apostrophe in front, as OWASP advises on
-CSV injection; reading takes it away. Numbers stay numbers.
+A text that a spreadsheet would take for a formula gets an apostrophe in front, as OWASP advises
+against CSV injection; reading removes it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def new_csv(path: Path, columns: Row) -> Iterator[Callable[[Row], None]]:
 
 
 class _PlainRows:
-    """What ``csv.reader`` gives, without the apostrophes that guard formulas."""
+    """The rows of ``csv.reader``, without the apostrophes that guard formulas."""
 
     def __init__(self, file: TextIO) -> None:
         self._rows = csv.reader(file)

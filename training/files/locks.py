@@ -1,6 +1,6 @@
-"""Locks between processes, on files; the system lets go of those that a process held when it ends.
+"""File locks between processes; the system releases those of a process that ends.
 
-Where a file system has no locks, as some network shares, everything goes on without them.
+On a file system without locks, as some network shares, everything goes on without them.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pathlib import Path
 
 @contextmanager
 def alone(path: Path, waits: Callable[[], None]) -> Iterator[None]:
-    """Let one process, or thread, of all that ask for this file's lock be inside at a time.
+    """Hold a file's lock within this context, alone of all processes and threads.
 
     Args:
-        path: Made where it is missing.
-        waits: Called before waiting for another one.
+        path: The file, which is made if it is missing.
+        waits: Called before waiting for another holder.
 
     Raises:
         OSError: The file cannot be made.
@@ -53,7 +53,7 @@ def hold(path: Path, owner: object) -> None:
 
 
 def unless_held(path: Path, act: Callable[[], None]) -> bool:
-    """Do something to a file unless somebody holds it or begins to; return whether it was done."""
+    """Call ``act`` unless a process holds the file; return whether it was called."""
     try:
         with path.open("r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Text files that people made with any editor, spreadsheet or system: lines and CSV tables."""
+"""Lines and CSV tables of text files from any editor, spreadsheet or system."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class CsvRow:
     """One row of a CSV.
 
     Attributes:
-        line: The line that it ends in, counted from 1.
-        cells: Each cell by its column's name; cells that are missing are left out.
+        line: The number of its last line, from 1.
+        cells: The cells by column, without missing ones.
     """
 
     line: int
@@ -98,8 +98,8 @@ def read_csv(path: Path, needed: Collection[str]) -> CsvTable:
 class Spellings(Generic[_Value]):
     """Values by name, found under other spellings of the name, too.
 
-    A name in a table may have been written on another system: with backslashes, in Latin-1, its
-    accents composed otherwise, or with './' or a second '/' in it. The exact spelling goes first.
+    A table from another system may have backslashes, Latin-1, differently composed accents, './' or
+    a second '/' in its names. The exact spelling is tried first.
     """
 
     def __init__(self, values: Mapping[str, _Value]) -> None:

@@ -1,4 +1,4 @@
-"""YAML as people write it: read whole, or refused in one sentence."""
+"""YAML files: read whole, or refused in one sentence."""
 
 from __future__ import annotations
 

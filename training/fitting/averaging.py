@@ -1,6 +1,6 @@
-"""The exponential moving average of what a stage trains (Polyak and Juditsky, 1992).
+"""The exponential moving average of the weights of a stage (Polyak and Juditsky, 1992).
 
-A few hundred noisy steps end beside the minimum that they circle; their average lies nearer.
+The average of a few hundred noisy steps lies nearer to the minimum than the last of them.
 """
 
 from __future__ import annotations
@@ -14,26 +14,24 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from training.fitting.thaw import Trainee
+from training.fitting.thaw import StagedModel
 
 
 class Average(nn.Module):
-    """Follows the thawed layers of a trainee, their buffers included.
+    """The average of the thawed layers of a staged model, their buffers included.
 
-    Its state dict holds the average; the trainee's own holds the weights that are trained.
+    Its state dict holds the average; the model's own holds the weights that are trained.
     """
 
-    def __init__(self, trainee: Trainee, decay: float) -> None:
-        """Begin with the trainee's weights.
+    def __init__(self, staged: StagedModel, decay: float) -> None:
+        """Begin with the model's weights.
 
-        Args:
-            trainee: Whose thawed layers are followed.
-            decay: The share of the average in the next one, 0…1. In the n-th step it is at most
-                (1 + n) / (10 + n), so that the first weights are soon forgotten.
+        ``decay`` is the share of the average in the next one, 0…1. In the n-th step it is at most
+        (1 + n) / (10 + n), so that the first weights soon count little.
         """
         super().__init__()
-        trained = nn.ModuleList(trainee.thawed())
-        self._followed = (trained,)  # in a tuple: the trainee registers these modules itself
+        trained = nn.ModuleList(staged.thawed())
+        self._followed = (trained,)  # in a tuple: the staged model registers them itself
         self.followers = AveragedModel(trained, avg_fn=partial(_mean, decay), use_buffers=True)
         self.followers.requires_grad_(False)
 
@@ -42,17 +40,17 @@ class Average(nn.Module):
         self.followers.update_parameters(self._followed[0])
 
     def swap(self) -> None:
-        """Exchange the values of the trainee and of the average; a second time puts them back."""
+        """Exchange the values of the model and of the average; a second call puts them back."""
         with torch.no_grad():
             pairs = zip(_tensors(self._followed[0]), _tensors(self.followers.module), strict=True)
             for trained, average in pairs:
-                kept = trained.clone()
+                weights = trained.clone()
                 trained.copy_(average)
-                average.copy_(kept)
+                average.copy_(weights)
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Give the trainee the average for a while."""
+        """Give the model the average, within this context."""
         self.swap()
         try:
             yield

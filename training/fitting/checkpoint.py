@@ -14,9 +14,9 @@ import torch
 
 from training.errors import TrainingError, because
 from training.files.atomic import replacing
-from training.fitting.figures import Epoch, Measure, best_epoch, competing, write_history
+from training.fitting.epochs import Epoch, Measure, best_epoch, competing, write_history
 from training.fitting.task import StageTask
-from training.fitting.tracker import Tracker, log_epoch
+from training.fitting.tracker import Tracker, epoch_figures
 from training.models.classifier import Classifier
 from training.output.progress import Advance
 from training.run import Run
@@ -33,7 +33,7 @@ class Progress:
     Attributes:
         labels: The class names in index order.
         stage: The stage of the last epoch, from 0.
-        learning_rates: Of each stage that was begun: the recipe's, or what the range test found.
+        learning_rates: One for each stage that was begun: the recipe's, or the range test's.
         epochs: The figures of each epoch so far.
         steps: Number of training steps so far, in all stages.
     """
@@ -44,34 +44,26 @@ class Progress:
     epochs: list[Epoch] = field(default_factory=list)
     steps: int = 0
 
-    @property
-    def stages(self) -> list[int]:
-        """The stage of each epoch so far."""
-        return [epoch.stage for epoch in self.epochs]
-
     def best(self, sizes: Sequence[int]) -> int:
         """Return the number of the epoch whose weights are kept; see ``best_epoch``."""
-        return best_epoch(self.stages, [epoch.validation.loss for epoch in self.epochs], sizes)
+        stages = [epoch.stage for epoch in self.epochs]
+        return best_epoch(stages, [epoch.validation.loss for epoch in self.epochs], sizes)
 
     def to_plain(self, sizes: Sequence[int]) -> dict[str, Any]:
-        """Return it as what a checkpoint may hold: plain lists, texts and numbers.
-
-        Args:
-            sizes: The size of images in each stage; only epochs that compete have a best accuracy.
-        """
-        accuracies = [epoch.validation.accuracy for epoch in self.epochs]
+        """Return plain lists, texts and numbers for a checkpoint; ``sizes`` as in ``competing``."""
+        among = competing([epoch.stage for epoch in self.epochs], sizes)
         return {
             "labels": list(self.labels),
             "stage": self.stage,
             "learning_rates": list(self.learning_rates),
             "epochs": [asdict(epoch) for epoch in self.epochs],
             "steps": self.steps,
-            "best_accuracy": max(accuracies[i] for i in competing(self.stages, sizes)),
+            "best_accuracy": max(self.epochs[i].validation.accuracy for i in among),
         }
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> Progress:
-        """Read what ``to_plain`` gave."""
+        """Read what ``to_plain`` returned."""
         return cls(
             labels=tuple(values["labels"]),
             stage=int(values["stage"]),
@@ -81,8 +73,8 @@ class Progress:
         )
 
 
-class Recorder(lightning.Callback):
-    """Keeps the record of one stage."""
+class EpochRecorder(lightning.Callback):
+    """Records the epochs of one stage."""
 
     def __init__(
         self,
@@ -94,16 +86,9 @@ class Recorder(lightning.Callback):
         advance: Advance,
         trackers: Sequence[Tracker] = (),
     ) -> None:
-        """Record into a run.
+        """Record into a run, and save the model's weights where they are the best.
 
-        Args:
-            run: Where to write.
-            model: Whose weights are kept where they are the best.
-            progress: What is recorded so far; the epochs of this stage join it.
-            sizes: The size of images in each stage of the recipe.
-            images: Number of training images.
-            advance: Told of each epoch.
-            trackers: Told of each step and epoch.
+        ``sizes`` has the size of images in each stage, ``images`` is the number of training images.
         """
         self._run = run
         self._model = model
@@ -115,37 +100,26 @@ class Recorder(lightning.Callback):
         self._began = 0.0
 
     def on_train_batch_start(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        batch: object,
-        batch_idx: int,
+        self, trainer: object, pl_module: object, batch: object, batch_idx: int
     ) -> None:
         """Start the clock before an epoch's first step."""
         if not batch_idx:
             self._began = time.perf_counter()
 
-    def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        outputs: object,
-        batch: object,
-        batch_idx: int,
-    ) -> None:
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any, **__: Any) -> None:
         """Log and count the step."""
-        for tracker in self._trackers:
+        for log in self._trackers:
             loss = float(trainer.callback_metrics["step_loss_step"])
-            tracker.log_step(loss, self._progress.steps)
+            log({"step/loss": loss}, "step", self._progress.steps)
         self._progress.steps += 1
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
-        """Add the epoch's figures and write what can be resumed from.
+        """Add the epoch's figures and write the checkpoint.
 
         Raises:
-            TrainingError: The weights give no numbers any more, or the disk is full.
+            TrainingError: The validation loss is not finite, or the disk is full.
         """
         assert isinstance(pl_module, StageTask)
         epoch = self._figures(trainer, pl_module)
@@ -155,20 +129,18 @@ class Recorder(lightning.Callback):
         try:
             self._write(trainer, pl_module)
         except BaseException:
-            self._progress.epochs.pop()  # it is not kept
+            self._progress.epochs.pop()  # it has no checkpoint
             raise
-        # After the checkpoint: an epoch that a resumed run makes again is not logged twice.
-        log_epoch(self._trackers, epoch, self._progress.labels)
+        # After the checkpoint: an epoch that a resumed run trains again is not logged twice.
+        for log in self._trackers:
+            log(epoch_figures(epoch, self._progress.labels), "epoch", epoch.epoch)
         self._advance(
             f"loss {epoch.step_loss:.3f}, validation loss {epoch.validation.loss:.3f}, "
             f"accuracy {epoch.validation.accuracy:.1%}, {epoch.images_per_second:.0f} images/s"
         )
 
     def on_save_checkpoint(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        checkpoint: dict[str, Any],
+        self, trainer: object, pl_module: object, checkpoint: dict[str, Any]
     ) -> None:
         """Add the record to the checkpoint."""
         checkpoint[_KEY] = self._progress.to_plain(self._sizes)
@@ -183,8 +155,8 @@ class Recorder(lightning.Callback):
             epoch=len(self._progress.epochs),
             learning_rate=float(trainer.optimizers[0].param_groups[0]["lr"]),
             step_loss=float(trainer.callback_metrics["step_loss_epoch"]),
-            train=train.take(),
-            validation=validation.take(),
+            train=train.compute(),
+            validation=validation.compute(),
             seconds=seconds,
             images_per_second=self._images / seconds,
         )
@@ -195,7 +167,7 @@ class Recorder(lightning.Callback):
             # The last checkpoint comes last: with it the epoch counts as done.
             if trainer.is_global_zero:
                 if self._progress.best(self._sizes) == len(epochs) - 1:
-                    with task.shown():
+                    with task.measured_weights():
                         save_atomically(self._model.state_dict(), run.checkpoint)
                 write_history(epochs, self._progress.labels, run.history)
             trainer.save_checkpoint(run.last)  # every process takes part, the first one writes
@@ -207,16 +179,12 @@ class Recorder(lightning.Callback):
 
 
 class WholeCheckpoints(lightning.pytorch.plugins.TorchCheckpointIO):
-    """Writes beside the checkpoint's place, where Lightning's own takes the temporary folder."""
+    """Writes beside the checkpoint, where Lightning's own uses the temporary folder."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
     ) -> None:
-        """Write a checkpoint, whole or not at all.
-
-        Raises:
-            OSError: The disk is full, or the folder cannot be written.
-        """
+        """Write a checkpoint, whole or not at all."""
         save_atomically(checkpoint, Path(path))
 
 
@@ -226,7 +194,7 @@ def save_atomically(state: Mapping[str, Any], path: Path) -> None:
     Raises:
         OSError: The disk is full, or the folder cannot be written.
     """
-    buffer = io.BytesIO()  # torch's own writer raises what tells no reason
+    buffer = io.BytesIO()  # the errors of torch's own writer tell no reason
     torch.save(state, buffer)
     with replacing(path) as partial:
         partial.write_bytes(buffer.getbuffer())
@@ -240,11 +208,13 @@ def read_progress(run: Run) -> Progress:
     """
     try:
         checkpoint = torch.load(run.last, map_location="cpu", weights_only=True)
+        if not any(name.startswith("staged.") for name in checkpoint["state_dict"]):
+            raise ValueError("another version of this project wrote it")
         return Progress.from_plain(checkpoint[_KEY])
     except FileNotFoundError as error:
         raise TrainingError(
             f"{run.folder} has no checkpoint to resume from: no epoch was finished. Start anew."
         ) from error
     except Exception as error:
-        # torch.load raises what the bytes provoke.
+        # torch.load raises anything, depending on the bytes.
         raise TrainingError(f"The checkpoint {run.last} cannot be read: {error}") from error

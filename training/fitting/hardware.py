@@ -1,4 +1,4 @@
-"""What a run runs on: one process, or several that torchrun started."""
+"""The processes of a run, one or several that torchrun started, and their devices."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _TORCHRUN = (
 _MEETING = ("MASTER_ADDR", "MASTER_PORT")
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
-"""Those that keep weights in float32, as frozen parts, range tests and exports take them."""
+"""Those that keep weights in float32, which frozen layers, range tests and exports need."""
 _SHORT = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 _FEWEST = 2
-"""Images of a batch for each process: BatchNorm needs two."""
+# Images of a batch for each process: BatchNorm needs two.
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class Hardware:
     Attributes:
         accelerator: ``auto``, ``cpu``, ``gpu`` …, as Lightning has it.
         precision: One of ``PRECISIONS``.
-        rank: Of this process, from 0.
+        rank: The number of this process, from 0.
         world: Number of processes.
-        local_world: Number of them on this machine.
-        local_rank: Of this process among those of this machine, from 0.
-        host: Of this machine, from 0.
+        local_world: Number of processes on this machine.
+        local_rank: The number of this process among those of this machine, from 0.
+        host: The number of this machine, from 0.
     """
 
     accelerator: str = "auto"
@@ -59,7 +59,7 @@ class Hardware:
 
     @property
     def device(self) -> torch.device:
-        """What this process computes on: a GPU of its own where one is there and may be used."""
+        """The device of this process: its own GPU where one is there and may be used."""
         if self.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
             return torch.device("cuda", self.local_rank)
         return torch.device("cpu")
@@ -100,7 +100,7 @@ class Hardware:
             devices=self.local_world,
             num_nodes=self.world // self.local_world,
             strategy="ddp" if self.world > 1 else "auto",
-            logger=False,  # its steps would begin anew in each stage: see Recorder
+            logger=False,  # its steps would begin anew in each stage: see EpochRecorder
             use_distributed_sampler=False,
             enable_checkpointing=False,
             enable_progress_bar=False,

@@ -1,4 +1,4 @@
-"""The losses, each for every image by itself."""
+"""The losses, one value for each image."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 def make_loss(name: str, label_smoothing: float, class_weights: Tensor | None) -> Loss:
     """Return a loss.
 
-    Each image's loss is weighted by itself and the mean is taken over images, not over weights:
-    so the mean over the batches of several processes is the mean over their images.
+    The mean is taken over images, not over weights, so that the mean over the batches of several
+    processes is the mean over their images.
 
     Args:
-        name: ``cross_entropy``, or ``nll``: log-softmax followed by the negative log-likelihood
-            (seed 002's way of writing the same).
+        name: ``cross_entropy``, or its equal ``nll``: log-softmax and negative log-likelihood.
         label_smoothing: The share of a label that is spread over all classes, 0…1.
-        class_weights: float32 [classes], or None for all alike.
+        class_weights: float32 [classes], or None for equal weights.
     """
 
     def loss(logits: Tensor, labels: Tensor) -> Tensor:

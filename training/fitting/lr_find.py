@@ -24,7 +24,7 @@ from torch.optim import Optimizer
 
 from training.files.csv_files import new_csv
 from training.fitting.loss import Loss
-from training.fitting.thaw import Trainee
+from training.fitting.thaw import StagedModel
 
 LOWEST, HIGHEST = 1e-6, 1.0
 STEPS = 50
@@ -33,21 +33,21 @@ _SMOOTHING = 0.9
 _EXPLODED = 3.0
 _FEWEST = 10
 _FALL = 1 / 6
-"""Of the loss: in the range tests of flying-objects, new heads' fell by 25–34 %, that of layers
-which were trained already by 0–11 %, which is noise."""
+# Share of the loss: in the range tests of flying-objects, that of new heads fell by 25–34 %, that
+# of layers which were trained already by 0–11 %, which is noise.
 _RISEN = 1.5
 _BELOW = 5
 
 
 @dataclass(frozen=True)
 class RangeTest:
-    """What a range test saw.
+    """The curve of a range test.
 
     Attributes:
-        rates: Of each step, growing.
-        losses: Smoothed, of each step.
-        suggestion: Where the loss falls steepest, or a fifth of where it has risen by half; None
-            where it neither falls nor rises.
+        rates: The rate of each step, growing.
+        losses: The smoothed loss of each step.
+        suggestion: The rate where the loss falls steepest, or a fifth of the one where it has risen
+            by half; None where it neither falls nor rises.
     """
 
     rates: tuple[float, ...]
@@ -63,7 +63,7 @@ class RangeTest:
 
 
 def find_rate(
-    trainee: Trainee,
+    staged: StagedModel,
     optimizer: Callable[[float], Optimizer],
     loss: Loss,
     batches: Iterable[tuple[Tensor, Tensor]],
@@ -71,29 +71,25 @@ def find_rate(
     seed: int,
     device: torch.device,
 ) -> RangeTest:
-    """Try learning rates on a trainee and leave it, and every random generator, as they were.
+    """Try learning rates; the model and every random generator are left as they were.
 
-    Args:
-        trainee: What is trained.
-        optimizer: Makes an optimizer of what is thawed, from a learning rate.
-        loss: From logits and labels to the loss of each image.
-        batches: Taken again from the start when they are used up.
-        are_images: Whether they hold images, not what the frozen part gave.
-        seed: Decides what dropout drops.
-        device: What computes; the trainee is on the CPU before and after.
+    ``batches`` start again when they are used up; they hold images, or outputs of the frozen
+    layers. ``optimizer`` takes a learning rate, ``seed`` seeds dropout, and the model is on the CPU
+    before and after.
     """
     rates: list[float] = []
     losses: list[float] = []
-    with _put_back(trainee), torch.random.fork_rng():
+    with _put_back(staged), torch.random.fork_rng():
         torch.manual_seed(seed)
-        trainee.to(device).train()
+        staged.to(device).train()
         steps = optimizer(LOWEST)
         average = 0.0
-        for step, (inputs, labels) in enumerate(_endless(batches, STEPS)):
+        endless = itertools.chain.from_iterable(itertools.repeat(batches))
+        for step, (inputs, labels) in enumerate(itertools.islice(endless, STEPS)):
             rate = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
             for group in steps.param_groups:
                 group["lr"] = rate
-            logits = trainee.answer(inputs.to(device), are_images)
+            logits = staged.answer(inputs.to(device), are_images)
             value = loss(logits, labels.to(device)).mean()
             average = _SMOOTHING * average + (1 - _SMOOTHING) * value.item()
             smooth = average / (1 - _SMOOTHING ** (step + 1))
@@ -108,12 +104,7 @@ def find_rate(
 
 
 def suggest_rate(rates: Sequence[float], losses: Sequence[float]) -> float | None:
-    """Return the rate to train with, None where a curve does not tell.
-
-    Args:
-        rates: Growing.
-        losses: Smoothed, at each rate; fewer than ``STEPS`` where they exploded.
-    """
+    """Return the rate to train with, or None; fewer ``losses`` than ``STEPS`` have exploded."""
     if len(rates) <= _FEWEST:
         return None
     first = losses[_FEWEST]
@@ -128,26 +119,19 @@ def suggest_rate(rates: Sequence[float], losses: Sequence[float]) -> float | Non
 
 
 def _beginning(losses: list[float], smooth: float) -> float:
-    """Return the loss of the first steps, whose rates change nothing: single ones are chance."""
+    """Return the largest loss of the first steps, whose rates change nothing."""
     return max(losses[:_FEWEST]) if len(losses) >= _FEWEST else smooth
 
 
-def _endless(
-    batches: Iterable[tuple[Tensor, Tensor]], steps: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    endless = itertools.chain.from_iterable(itertools.repeat(batches))
-    return itertools.islice(endless, steps)
-
-
 @contextmanager
-def _put_back(trainee: Trainee) -> Iterator[None]:
-    state = copy.deepcopy(trainee.state_dict())
-    modes = {module: module.training for module in trainee.modules()}
+def _put_back(staged: StagedModel) -> Iterator[None]:
+    state = copy.deepcopy(staged.state_dict())
+    modes = {module: module.training for module in staged.modules()}
     try:
         yield
     finally:
-        trainee.to("cpu").load_state_dict(state)
-        for parameter in trainee.parameters():
+        staged.to("cpu").load_state_dict(state)
+        for parameter in staged.parameters():
             parameter.grad = None
         for module, mode in modes.items():
             module.training = mode

@@ -1,7 +1,7 @@
-"""In which order a training shows its images, and with which chance each is augmented.
+"""The order of the training images, and the random numbers that augment each.
 
-Both are functions of the seed and the epoch alone. That is what makes a resumed run equal to one
-that was never interrupted, and a run on two processes equal to one on a single process.
+Both are functions of the seed and the epoch alone. Therefore a resumed run equals one that was
+never interrupted, and a run on two processes equals one on a single process.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from torch.utils.data import Dataset, Sampler
 from training.fitting.size_buckets import SizeBuckets
 
 _LARGE_PRIME = 1_000_003
-
 
 Examples = Dataset[tuple[Tensor, Tensor]]
 """A data set of (input, label's index)."""
@@ -53,38 +52,28 @@ class EpochOrder(Sampler[int]):
         return (self._epoch * self._n + index for index in share)
 
 
-class NumberedBuckets(Sampler[list[int]]):
+class NumberedBuckets(SizeBuckets):
     """Yields batches of such numbers, each of images of one size."""
 
     def __init__(self, sizes: Sequence[tuple[int, int]], batch_size: int, seed: int) -> None:
         """Order images of these (height, width), with a cap on the pixels of a batch."""
+        super().__init__(sizes, batch_size=batch_size, seed=seed * _LARGE_PRIME)
         self._n = len(sizes)
-        self._epoch = 0
-        self._buckets = SizeBuckets(sizes, batch_size=batch_size, seed=seed * _LARGE_PRIME)
         self.sampler = self  # where Lightning looks for ``set_epoch``
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose batches come next."""
-        self._epoch = epoch
-        self._buckets.set_epoch(epoch)
-
-    def __len__(self) -> int:
-        """Return the number of batches in an epoch."""
-        return len(self._buckets)
 
     def __iter__(self) -> Iterator[list[int]]:
         """Yield the numbers of each batch."""
-        return ([self._epoch * self._n + index for index in batch] for batch in self._buckets)
+        return ([self._epoch * self._n + index for index in batch] for batch in super().__iter__())
 
 
 class Numbered(Examples):
-    """Takes the numbers of ``EpochOrder``: each fixes an image and the chance that augments it.
+    """Takes the numbers of ``EpochOrder``: each fixes an image and its augmentation.
 
     The random state outside is left as it was, in the main process as in a worker.
     """
 
     def __init__(self, examples: Examples, n: int, seed: int) -> None:
-        """Number ``n`` examples; ``seed`` together with a number decides its augmentation."""
+        """Number ``n`` examples; ``seed`` together with a number seeds its augmentation."""
         self._examples = examples
         self._n = n
         self._seed = seed
@@ -96,6 +85,6 @@ class Numbered(Examples):
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
         """Return the example of a number."""
         with torch.random.fork_rng(devices=[]):
-            # Not torch.manual_seed, which would reseed every GPU too.
+            # torch.manual_seed would reseed every GPU too.
             torch.default_generator.manual_seed(self._seed * _LARGE_PRIME + number)
             return self._examples[number % self._n]

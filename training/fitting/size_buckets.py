@@ -1,7 +1,7 @@
-"""Images of different sizes in batches, with the results of one image at a time.
+"""Batches of images of equal size.
 
-Images of equal size are batched; padding them to one size instead would change the answers, as
-BatchNorm's bias leaks from the padding into the maps.
+Padding images to one size instead would change the answers, as BatchNorm's bias leaks from the
+padding into the maps.
 """
 
 from __future__ import annotations
@@ -35,16 +35,11 @@ class SizeBuckets(Sampler[list[int]]):
         shuffle: bool = True,
         seed: int = 0,
     ) -> None:
-        """Choose the batches' limits.
+        """Set the limits of a batch.
 
-        Args:
-            sizes: Each image's height and width, as the network gets it.
-            max_pixels: Largest sum of height × width in a batch; an image that is larger by
-                itself makes a batch of its own.
-            batch_size: Largest number of images in a batch.
-            shuffle: Draw a new order each epoch; without it, sizes come in the order in which
-                they first occur, images in theirs.
-            seed: The same seed gives the same order, epoch by epoch.
+        A batch has at most ``batch_size`` images and ``max_pixels`` of height × width; an image
+        that is larger by itself makes its own batch. ``sizes`` has each image's (height, width),
+        and without ``shuffle`` its order stays.
 
         Raises:
             ValueError: A limit is below 1.

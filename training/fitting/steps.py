@@ -1,7 +1,4 @@
-"""The loss and the learning rate of every step, as ``steps.csv``; of every validation batch beside.
-
-The validation images are measured after each epoch, in batches that are the same each time.
-"""
+"""The loss and learning rate of every step, as ``steps.csv``, and of every validation batch."""
 
 from __future__ import annotations
 
@@ -22,14 +19,14 @@ COLUMNS = ("stage", "epoch", "step", "loss", "learning_rate")
 VALIDATION_COLUMNS = ("stage", "epoch", "batch", "loss")
 
 _VALIDATION = 1
-"""Which of the loaders that are measured has the validation images; see ``Feed.measured``."""
+# The index of the validation images among the loaders of ``StageData.measured``.
 
 
 class StepLog(lightning.Callback):
     """Appends the batches of each epoch; of several processes, those of the first one's share.
 
-    It has to come before the ``Recorder``, which counts steps and keeps epochs: its steps are on
-    the disk before an epoch counts as done, and a resumed run drops those of an epoch that was not.
+    It has to come before the ``EpochRecorder``, which counts steps and epochs: its steps are on the
+    disk before an epoch counts as done, and a resumed run drops those of an unfinished epoch.
     """
 
     def __init__(self, run: Run, progress: Progress) -> None:
@@ -39,40 +36,27 @@ class StepLog(lightning.Callback):
         self._validation = _Table(run, run.validation_steps, VALIDATION_COLUMNS)
         self._rate = 0.0
 
-    def on_train_start(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
-    ) -> None:
-        """Drop what an interrupted run wrote of an epoch that it did not finish."""
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: object) -> None:
+        """Drop the rows of an epoch that an interrupted run did not finish."""
         if trainer.is_global_zero:
             self._steps.begin(len(self._progress.epochs))
             self._validation.begin(len(self._progress.epochs))
 
-    def on_train_batch_start(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        batch: object,
-        batch_idx: int,
-    ) -> None:
-        """Note the rate that this step is made with: afterwards it is the next one's."""
+    def on_train_batch_start(self, trainer: lightning.Trainer, *_: Any, **__: Any) -> None:
+        """Note the rate of this step: afterwards it is the next one's."""
         self._rate = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        outputs: Any,
-        batch: object,
-        batch_idx: int,
+        self, trainer: object, pl_module: object, outputs: Any, *_: Any, **__: Any
     ) -> None:
         """Note a step."""
-        made, loss = self._progress, float(outputs["loss"])
-        self._steps.rows.append((made.stage, len(made.epochs), made.steps, loss, self._rate))
+        at, loss = self._progress, float(outputs["loss"])
+        self._steps.rows.append((at.stage, len(at.epochs), at.steps, loss, self._rate))
 
     def on_validation_batch_end(
         self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
+        trainer: object,
+        pl_module: object,
         outputs: Any,
         batch: object,
         batch_idx: int,
@@ -80,12 +64,10 @@ class StepLog(lightning.Callback):
     ) -> None:
         """Note a batch of the validation images."""
         if dataloader_idx == _VALIDATION:
-            made, loss = self._progress, float(outputs)
-            self._validation.rows.append((made.stage, len(made.epochs), batch_idx, loss))
+            at, loss = self._progress, float(outputs)
+            self._validation.rows.append((at.stage, len(at.epochs), batch_idx, loss))
 
-    def on_train_epoch_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
-    ) -> None:
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: object) -> None:
         """Write the epoch's batches."""
         for table in (self._steps, self._validation):
             if trainer.is_global_zero:
@@ -103,7 +85,7 @@ class _Table:
         self._columns = columns
 
     def begin(self, epochs: int) -> None:
-        """Keep what the file has of the first ``epochs`` epochs; make it where there is none."""
+        """Keep the file's rows of the first ``epochs`` epochs; make it where there is none."""
         rows = [self._columns, *self._finished(epochs)]
         with self._writing(), replacing(self._path) as partial:
             _append(partial, rows)

@@ -1,4 +1,4 @@
-"""One stage for Lightning: what is optimised, how, and what is measured."""
+"""One stage as a Lightning module: optimizer, schedule, loss and measurements."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler,
 
 from training.errors import TrainingError
 from training.fitting.averaging import Average
-from training.fitting.figures import Measure
+from training.fitting.epochs import Measure
 from training.fitting.loss import Loss
-from training.fitting.thaw import Trainee
+from training.fitting.thaw import StagedModel
 from training.torchvision_import import torchvision  # noqa: F401  Lightning imports it
 
 import lightning  # isort: skip
 
-from training.recipe import Optimizers, Stage
+from training.recipe import Optimizers
+from training.recipe_sections import Stage
 
 _MOMENTUM = 0.9
 
 
 class StageTask(lightning.LightningModule):
-    """Trains a trainee for one stage."""
+    """Trains a staged model for one stage."""
 
     def __init__(
         self,
-        trainee: Trainee,
+        staged: StagedModel,
         stage: Stage,
         optimizer: Optimizers,
         loss: Loss,
@@ -41,19 +42,11 @@ class StageTask(lightning.LightningModule):
     ) -> None:
         """Set the stage up.
 
-        Args:
-            trainee: The model, with its frozen part frozen.
-            stage: From the recipe.
-            optimizer: From the recipe.
-            loss: From logits and labels to the loss of each image.
-            learning_rate: The stage's, or what the range test found.
-            seed: Decides, with the epoch, what dropout drops.
-            classes: Number of classes.
-            takes_images: Whether it is fed with images, not with what the frozen part gave.
-            average: Follows the weights, and is measured in their stead.
+        ``takes_images`` is false where the inputs are outputs of the frozen layers; ``seed`` seeds
+        dropout, together with the epoch; ``average`` is measured in place of the weights.
         """
         super().__init__()
-        self.trainee = trainee
+        self.staged = staged
         self.stage = stage
         self.optimizer = optimizer
         self.loss = loss
@@ -64,18 +57,17 @@ class StageTask(lightning.LightningModule):
         self.measures = torch.nn.ModuleList([Measure(classes), Measure(classes)])
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return the logits for images, or for what the frozen part gave."""
-        return self.trainee.answer(inputs, self.takes_images)
+        """Return the logits for images, or for outputs of the frozen layers."""
+        return self.staged.answer(inputs, self.takes_images)
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
-        """Before an epoch's first step, make what dropout drops a function of seed and epoch.
+        """Seed dropout by seed and epoch before an epoch's first step.
 
-        Not in ``on_train_epoch_start``: Lightning leaves that out in the first epoch of a resumed
-        run.
+        Lightning leaves out ``on_train_epoch_start`` in the first epoch of a resumed run.
         """
         if batch_idx:
             return
-        self.trainee.train()
+        self.staged.train()
         torch.manual_seed((self.seed * 1_000 + self.current_epoch) * 1_000 + self.global_rank)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
@@ -98,12 +90,12 @@ class StageTask(lightning.LightningModule):
             self.average.swap()
 
     def on_validation_end(self) -> None:
-        """Go on with the last step's weights."""
+        """Put the last step's weights back."""
         if self.average is not None:
             self.average.swap()
 
-    def shown(self) -> AbstractContextManager[None]:
-        """Give the model, for a while, the weights that were measured."""
+    def measured_weights(self) -> AbstractContextManager[None]:
+        """Give the model the weights that were measured, within this context."""
         return nullcontext() if self.average is None else self.average.shown()
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int, dataloader_idx: int) -> Tensor:
@@ -121,9 +113,9 @@ class StageTask(lightning.LightningModule):
         return losses.mean()
 
     def configure_optimizers(self) -> Any:
-        """Make the stage's own optimizer and schedule."""
+        """Return the stage's optimizer and schedule."""
         optimizer = make_optimizer(
-            self.optimizer, self.trainee, self.learning_rate, self.stage.weight_decay
+            self.optimizer, self.staged, self.learning_rate, self.stage.weight_decay
         )
         schedule = self._schedule(optimizer, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
@@ -136,7 +128,7 @@ class StageTask(lightning.LightningModule):
         return ConstantLR(optimizer, factor=1.0)
 
     def diverged(self, what: str, value: float) -> TrainingError:
-        """Return the error for a loss that is no number any more."""
+        """Return the error for a loss that is not finite any more."""
         return TrainingError(
             f"The {what} became {value} in stage {self.stage.name}, epoch {self.current_epoch}, at "
             f"the learning rate {self._rate():.2g}. The checkpoint of the epoch before is kept. "
@@ -148,10 +140,10 @@ class StageTask(lightning.LightningModule):
 
 
 def make_optimizer(
-    name: Optimizers, trainee: Trainee, learning_rate: float, weight_decay: float
+    name: Optimizers, staged: StagedModel, learning_rate: float, weight_decay: float
 ) -> Optimizer:
-    """Return an optimizer of what is thawed, and of nothing else."""
-    parameters = [p for p in trainee.parameters() if p.requires_grad]
+    """Return an optimizer of the thawed parameters alone."""
+    parameters = [p for p in staged.parameters() if p.requires_grad]
     if name == "sgd":
         return SGD(parameters, learning_rate, momentum=_MOMENTUM, weight_decay=weight_decay)
     kind = AdamW if name == "adamw" else Adam

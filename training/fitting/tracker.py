@@ -1,42 +1,33 @@
-"""Where a run logs beside its own tables: TensorBoard or Weights & Biases.
+"""Logging to TensorBoard or Weights & Biases, beside a run's own tables.
 
-Both count through all stages: the loss of a step stands at the number of the step, the figures of
-an epoch at the number of the epoch, as in ``history.csv``. A run that is resumed goes on in the
-same folder, at the same numbers.
+Both count through all stages: the loss of a step is logged at the number of the step, the figures
+of an epoch at the number of the epoch, as in ``history.csv``. A resumed run goes on in the same
+folder, at the same numbers.
+
+Lightning's loggers are not used: they would still need the resumed step and run id, the hyper-
+parameters by dotted name, the axes and the exit code set up by hand, and add scalars of their own.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from training.errors import TrainingError
-from training.fitting.figures import Epoch
+from training.fitting.epochs import Epoch
 from training.output.terminal import is_unicode
 from training.recipe import Recipe
 from training.run import Run
 
 TRACKERS = ("none", "tensorboard", "wandb")
 
-_STEP_LOSS = "step/loss"
-
-
-class Tracker(Protocol):
-    """What figures are logged to."""
-
-    def log_step(self, loss: float, step: int) -> None:
-        """Log the loss of one step."""
-
-    def log_epoch(self, figures: Mapping[str, float], epoch: int) -> None:
-        """Log the figures of one epoch."""
-
-    def close(self, succeeded: bool) -> None:
-        """Write what is left."""
+Tracker = Callable[[Mapping[str, float], str, int], None]
+"""Logs figures by name, at a number of an axis: ``step`` or ``epoch``."""
 
 
 def check_tracker(name: str) -> None:
@@ -62,14 +53,9 @@ def check_tracker(name: str) -> None:
 def tracking(
     name: str, run: Run, recipe: Recipe, rank: int = 0, steps: int = 0
 ) -> Iterator[Sequence[Tracker]]:
-    """Open a tracker in a run's folder, and close it.
+    """Open a tracker in a run's folder for this context; only the process of rank 0 logs.
 
-    Args:
-        name: One of ``TRACKERS``.
-        run: Whose folder it writes into.
-        recipe: Logged with it.
-        rank: Of this process; the first one logs.
-        steps: Steps that the run made before it was interrupted.
+    ``steps`` is the number of steps that the run made before it was interrupted.
 
     Raises:
         TrainingError: It cannot be opened.
@@ -77,19 +63,8 @@ def tracking(
     if name == "none" or rank:
         yield ()
         return
-    opened = _OPENED_BY[name](run, recipe, steps)
-    succeeded = False
-    try:
-        yield (opened,)
-        succeeded = True
-    finally:
-        opened.close(succeeded)
-
-
-def log_epoch(trackers: Sequence[Tracker], epoch: Epoch, labels: Sequence[str]) -> None:
-    """Log what ``history.csv`` and ``history-classes.csv`` say of an epoch."""
-    for tracker in trackers:
-        tracker.log_epoch(epoch_figures(epoch, labels), epoch.epoch)
+    with _OPENED_BY[name](run, recipe, steps) as tracker:
+        yield (tracker,)
 
 
 def epoch_figures(epoch: Epoch, labels: Sequence[str]) -> dict[str, float]:
@@ -108,72 +83,63 @@ def epoch_figures(epoch: Epoch, labels: Sequence[str]) -> dict[str, float]:
     return named
 
 
-class _TensorBoard:
-    def __init__(self, run: Run, recipe: Recipe, steps: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter
+@contextmanager
+def _tensorboard(run: Run, recipe: Recipe, steps: int) -> Iterator[Tracker]:
+    from torch.utils.tensorboard import SummaryWriter
 
-        folder = run.folder / "tensorboard"
-        # What the interrupted epoch logged is made again, so readers are told to forget it.
-        self._writer = SummaryWriter(folder, purge_step=steps or None)
+    # The interrupted epoch is trained again, so readers are told to forget its steps.
+    with SummaryWriter(run.folder / "tensorboard", purge_step=steps or None) as writer:
         if not steps:
             written = "\n".join(f"    {line}" for line in recipe.to_yaml().splitlines())
-            self._writer.add_text("recipe", written)
-            self._writer.add_hparams(dict(_flat(recipe.model_dump(mode="json"))), {}, run_name=".")
+            writer.add_text("recipe", written)
+            writer.add_hparams(dict(_flat(recipe.model_dump(mode="json"))), {}, run_name=".")
 
-    def log_step(self, loss: float, step: int) -> None:
-        self._writer.add_scalar(_STEP_LOSS, loss, step)
+        def log(figures: Mapping[str, float], axis: str, number: int) -> None:
+            for name, value in figures.items():
+                writer.add_scalar(name, value, number)
+            if axis == "epoch":
+                writer.flush()
 
-    def log_epoch(self, figures: Mapping[str, float], epoch: int) -> None:
-        for name, value in figures.items():
-            self._writer.add_scalar(name, value, epoch)
-        self._writer.flush()
-
-    def close(self, succeeded: bool) -> None:
-        self._writer.close()
+        yield log
 
 
-class _WeightsAndBiases:
-    """Sends nothing where ``WANDB_MODE=offline`` is set; ``wandb sync`` does so later."""
+@contextmanager
+def _weights_and_biases(run: Run, recipe: Recipe, steps: int) -> Iterator[Tracker]:
+    """Send nothing where ``WANDB_MODE=offline`` is set; ``wandb sync`` does so later."""
+    import wandb
 
-    def __init__(self, run: Run, recipe: Recipe, steps: int) -> None:
-        import wandb
-
-        # W&B ends the names of its folders with the run's id.
-        before = sorted((run.folder / "wandb").glob("*run-*-*")) if steps else []
-        try:
-            self._run = wandb.init(
-                project=recipe.name,
-                name=run.folder.name,
-                dir=run.folder,
-                config=recipe.model_dump(mode="json"),
-                id=before[-1].name.rpartition("-")[2] if before else None,
-                resume="allow" if before else None,
-                reinit="create_new",
-            )
-        except wandb.Error as error:
-            raise TrainingError(
-                f"Weights & Biases cannot be opened: {error}. Log in with .venv/bin/wandb login, "
-                "or set WANDB_MODE=offline and send the run later with .venv/bin/wandb sync."
-            ) from error
-        for axis, names in (("step", "step/*"), ("epoch", "epoch/*")):
-            self._run.define_metric(axis, hidden=True)
-            self._run.define_metric(names, step_metric=axis)
-        for part in ("train/*", "validation/*"):
-            self._run.define_metric(part, step_metric="epoch")
-
-    def log_step(self, loss: float, step: int) -> None:
-        self._run.log({_STEP_LOSS: loss, "step": step})
-
-    def log_epoch(self, figures: Mapping[str, float], epoch: int) -> None:
-        self._run.log({**figures, "epoch": epoch})
-
-    def close(self, succeeded: bool) -> None:
-        self._run.finish(exit_code=0 if succeeded else 1)
+    # W&B ends the names of its folders with the run's id.
+    before = sorted((run.folder / "wandb").glob("*run-*-*")) if steps else []
+    try:
+        opened = wandb.init(
+            project=recipe.name,
+            name=run.folder.name,
+            dir=run.folder,
+            config=recipe.model_dump(mode="json"),
+            id=before[-1].name.rpartition("-")[2] if before else None,
+            resume="allow" if before else None,
+            reinit="create_new",
+        )
+    except wandb.Error as error:
+        raise TrainingError(
+            f"Weights & Biases cannot be opened: {error}. Log in with .venv/bin/wandb login, "
+            "or set WANDB_MODE=offline and send the run later with .venv/bin/wandb sync."
+        ) from error
+    for axis, names in (("step", ["step/*"]), ("epoch", ["epoch/*", "train/*", "validation/*"])):
+        opened.define_metric(axis, hidden=True)
+        for name in names:
+            opened.define_metric(name, step_metric=axis)
+    exit_code = 1
+    try:
+        yield lambda figures, axis, number: opened.log({**figures, axis: number})
+        exit_code = 0
+    finally:
+        opened.finish(exit_code=exit_code)
 
 
-_OPENED_BY: Mapping[str, Callable[[Run, Recipe, int], Tracker]] = {
-    "tensorboard": _TensorBoard,
-    "wandb": _WeightsAndBiases,
+_OPENED_BY: Mapping[str, Callable[[Run, Recipe, int], AbstractContextManager[Tracker]]] = {
+    "tensorboard": _tensorboard,
+    "wandb": _weights_and_biases,
 }
 
 

@@ -1,11 +1,11 @@
-"""Decoded pictures kept from run to run: one flat file of levels, found by what is in it.
+"""A cache of decoded images that runs share: one flat file of levels, found by its content.
 
-A folder ``<cache>/<key>/`` holds ``levels.u8`` (the pictures one after the other, uint8
-[H, W, 3] each) and ``index.json`` (their heights and widths, and which files could not be
-decoded). The key is a sha256 over the files' own digests, the picture operations and the decoder,
-so that a changed image, operation or Pillow never meets old pixels. A folder gets its name only
-when it is whole; of processes and runs that need the same one, the first builds it and the others
-wait. It does not grow without end: see ``cache_room.make_room``.
+A folder ``<cache>/<key>/`` holds ``levels.u8`` (the images one after the other, uint8 [H, W, 3]
+each) and ``index.json`` (their heights and widths, and which files could not be decoded). The key
+is a sha256 over the files' own digests, the image operations and the decoder, so that a changed
+file, operation or Pillow never meets old pixels. A folder gets its name only when it is whole; of
+processes and runs that need the same one, the first builds it and the others wait. Its size is
+bounded: see ``cache_room.make_room``.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import hashlib
 import inspect
 import json
 import shutil
+import tempfile
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import IO, Protocol
 
 import numpy as np
 from PIL import __version__ as pillow_version
@@ -33,8 +34,12 @@ from training.files.atomic import HiddenFolder, remove_stale
 from training.files.locks import alone, hold
 from training.output.progress import console
 from training.pixels.cache_room import make_room, touch
-from training.pixels.levels import Levels, Pictures, map_levels
+from training.pixels.images import CachedImages, Levels, Sizes
 
+NO_CACHE = "none"
+"""What a user writes for a temporary folder."""
+
+_RUNS, _PIXELS = "runs", ".pixels"
 _LEVELS, _INDEX, _LOCK = "levels.u8", "index.json", ".lock"
 _UNFINISHED = ".unfinished-"
 
@@ -43,138 +48,91 @@ DECODER = (
     operations,
     *(import_module(f"{image.__name__}.{part.name}") for part in iter_modules(image.__path__)),
 )
-"""The modules whose code makes a picture of a file."""
+"""The modules whose code makes an image of a file."""
 
 
-class Store(Protocol):
-    """A place that keeps pictures by key."""
+def check_cache(given: str | None) -> None:
+    """Check the folder that a user gave, before any work is done.
 
-    def get(self, key: str) -> Pictures | None:
-        """Return what is kept under a key."""
-        ...
-
-    def alone(self) -> AbstractContextManager[None]:
-        """Keep other processes from building, as long as this one does."""
-        ...
-
-    def writer(self) -> Writer:
-        """Return what takes new pictures."""
-        ...
-
-    def make_room(self, needed: int) -> None:
-        """Drop what is old, for so many bytes of new pictures."""
-        ...
-
-    def free_bytes(self) -> int | None:
-        """Return how many bytes there is room for, or None where that is not known."""
-        ...
+    Raises:
+        TrainingError: It cannot be made.
+    """
+    if given not in (None, NO_CACHE):
+        PixelCache(Path(str(given)))
 
 
-class Writer(Protocol):
-    """Takes the pictures of one key, then keeps them."""
+def choose_cache(given: str | None, run: Path | None = None) -> PixelCache:
+    """Return the cache of a run.
 
-    def write(self, levels: Levels) -> None:
-        """Add the levels of one picture."""
-        ...
+    Args:
+        given: A folder that the user chose, or ``none`` for a temporary one. Without it, all runs
+            below a folder ``runs`` share its ``.pixels``, and a run elsewhere has one beside it;
+            if that cannot be written, a line says so, and a temporary folder is used.
+        run: The run's folder; None for ``runs/.pixels``.
 
-    def finish(self, key: str, sizes: list[tuple[int, int]], problems: Mapping[int, str]) -> None:
-        """Keep all that was written."""
-        ...
-
-    def discard(self) -> None:
-        """Throw away what is unfinished; without effect after ``finish``."""
-        ...
-
-
-class Memory:
-    """Keeps pictures as long as the process lives."""
-
-    def __init__(self) -> None:
-        """Begin empty."""
-        self.kept: dict[str, Pictures] = {}
-
-    def get(self, key: str) -> Pictures | None:
-        """Return what is kept under a key."""
-        return self.kept.get(key)
-
-    def alone(self) -> AbstractContextManager[None]:
-        """Do nothing: nobody else sees this memory."""
-        return nullcontext()
-
-    def writer(self) -> Writer:
-        """Return what takes new pictures."""
-        return _MemoryWriter(self)
-
-    def make_room(self, needed: int) -> None:
-        """Do nothing: there is nothing old."""
-
-    def free_bytes(self) -> int | None:
-        """Return the memory that Linux calls available; other systems are not asked."""
-        try:
-            lines = Path("/proc/meminfo").read_text().splitlines()
-        except OSError:
-            return None
-        return next((int(x.split()[1]) << 10 for x in lines if x.startswith("MemAvail")), None)
-
-    def __str__(self) -> str:
-        """Name the place."""
-        return "in memory"
+    Raises:
+        TrainingError: The folder that the user chose cannot be made.
+    """
+    if given is not None:
+        return PixelCache(None if given == NO_CACHE else Path(given))
+    shared = Path(_RUNS)
+    if run is not None:
+        parents = run.absolute().parents
+        shared = next((folder for folder in parents if folder.name == _RUNS), parents[0])
+    try:
+        return PixelCache(shared / _PIXELS)
+    except TrainingError as error:
+        console.print(f"Decoded images go to a temporary folder. {error}", soft_wrap=True)
+        return PixelCache()
 
 
-class _MemoryWriter:
-    def __init__(self, memory: Memory) -> None:
-        self._memory = memory
-        self._levels = bytearray()
+class PixelCache:
+    """A folder of decoded images.
 
-    def write(self, levels: Levels) -> None:
-        self._levels += levels.tobytes()
+    Attributes:
+        path: The folder.
+        is_temporary: Whether it is removed when nothing uses it any more.
+    """
 
-    def finish(self, key: str, sizes: list[tuple[int, int]], problems: Mapping[int, str]) -> None:
-        levels = np.frombuffer(self._levels, dtype=np.uint8)
-        self._memory.kept[key] = Pictures(levels, sizes, problems)
-
-    def discard(self) -> None:
-        pass
-
-
-class Folder:
-    """Keeps pictures below a folder, memory-mapped, for later runs too."""
-
-    def __init__(self, path: Path) -> None:
-        """Make the folder, and remove what runs that were killed left there.
+    def __init__(self, path: Path | None = None) -> None:
+        """Make the folder, None for a temporary one, and remove what killed runs left there.
 
         Raises:
             TrainingError: The folder cannot be made.
         """
-        self.path = path
+        self.is_temporary = path is None
+        self.path = path or Path(tempfile.gettempdir())
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            remove_stale(path, _UNFINISHED)
+            if path is None:
+                folder = HiddenFolder(self.path, f"{_PIXELS}-")
+                weakref.finalize(self, folder.remove)
+                self.path = folder.path
+            self.path.mkdir(parents=True, exist_ok=True)
+            remove_stale(self.path, _UNFINISHED)
         except OSError as error:
-            raise _cannot_write(path, error) from error
+            raise _cannot_write(self.path, error) from error
 
-    def get(self, key: str) -> Pictures | None:
-        """Return what is kept under a key; a folder that is not whole is removed."""
+    def get(self, key: str) -> CachedImages | None:
+        """Return the images of a key; a folder that is not whole is removed."""
         folder = self.path / key
         try:
             index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
             problems = {int(number): reason for number, reason in index["problems"].items()}
-            path = folder / _LEVELS
-            pictures = Pictures(map_levels(path), index["sizes"], problems, path)
-            hold(folder / _INDEX, pictures)
+            images = CachedImages(folder / _LEVELS, index["sizes"], problems, owner=self)
+            hold(folder / _INDEX, images)
             touch(folder / _INDEX)
-            return pictures
+            return images
         except FileNotFoundError:
             if not folder.exists():
                 return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            pass  # damaged or cut short by a copy: built again below
+            pass  # damaged or cut short by a copy: built again
         shutil.rmtree(folder, ignore_errors=True)
         return None
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep other processes from building here, as long as this one does.
+        """Keep other processes from building here within this context.
 
         Raises:
             TrainingError: The folder cannot be written.
@@ -187,52 +145,46 @@ class Folder:
             yield
 
     def _waits(self) -> None:
-        said = f"Waiting for another process that decodes into {self.path}"
-        console.print(said, soft_wrap=True)
-
-    def writer(self) -> Writer:
-        """Return what takes new pictures."""
-        return _FolderWriter(self.path)
+        line = f"Waiting for another process that decodes into {self.path}"
+        console.print(line, soft_wrap=True)
 
     def make_room(self, needed: int) -> None:
         """Drop what no running process uses, the least recently used first."""
         make_room(self.path, _INDEX, needed)
 
-    def free_bytes(self) -> int | None:
+    def free_bytes(self) -> int:
         """Return the free space of the disk."""
         return shutil.disk_usage(self.path).free
 
-    def __str__(self) -> str:
-        """Name the place."""
-        return f"at {self.path}"
 
+class CacheWriter:
+    """Writes the images of one key."""
 
-class _FolderWriter:
     def __init__(self, cache: Path) -> None:
+        """Begin an unfinished folder in a cache.
+
+        Raises:
+            TrainingError: It cannot be written, as in every method.
+        """
         self._cache = cache
-        self._file: IO[bytes] | None = None
-        try:
+        with self._writing():
             self._unfinished = HiddenFolder(cache, _UNFINISHED)
             self._folder = self._unfinished.path
-        except OSError as error:
-            raise _cannot_write(cache, error) from error
-        try:
-            self._file = (self._folder / _LEVELS).open("wb")
-        except OSError as error:
-            self._unfinished.remove()
-            raise _cannot_write(cache, error) from error
+            try:
+                self._file = (self._folder / _LEVELS).open("wb")
+            except OSError:
+                self._unfinished.remove()
+                raise
 
     def write(self, levels: Levels) -> None:
-        assert self._file is not None
-        try:
+        """Add one image."""
+        with self._writing():
             self._file.write(np.ascontiguousarray(levels).data)
-        except OSError as error:
-            raise _cannot_write(self._cache, error) from error
 
-    def finish(self, key: str, sizes: list[tuple[int, int]], problems: Mapping[int, str]) -> None:
-        assert self._file is not None
+    def finish(self, key: str, sizes: Sizes, problems: Mapping[int, str]) -> None:
+        """Give the folder its name."""
         index = {"sizes": sizes, "problems": {str(i): reason for i, reason in problems.items()}}
-        try:
+        with self._writing():
             self._file.close()
             (self._folder / _INDEX).write_text(json.dumps(index), encoding="utf-8")
             self._folder.chmod(0o755)
@@ -241,18 +193,23 @@ class _FolderWriter:
             except OSError:
                 if not (self._cache / key / _INDEX).is_file():
                     raise  # else another run was faster, with the same pixels
+
+    def discard(self) -> None:
+        """Remove what is unfinished; without effect after ``finish``."""
+        with suppress(OSError):  # a full disk, again: the rest cannot be flushed
+            self._file.close()
+        self._unfinished.remove()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise _cannot_write(self._cache, error) from error
 
-    def discard(self) -> None:
-        if self._file is not None:
-            with suppress(OSError):  # a full disk, again: what is left cannot be flushed
-                self._file.close()
-        self._unfinished.remove()
-
 
 def cache_key(digests: Sequence[str], ops: Sequence[ImageOp]) -> str:
-    """Return the key of these files' pictures after these operations, decoded by this code."""
+    """Return the key of these files' images after these operations, decoded by this code."""
     content = {
         "decoder": decoder_version(),
         "ops": [{"op": op.op, **asdict(op)} for op in ops],
@@ -262,7 +219,7 @@ def cache_key(digests: Sequence[str], ops: Sequence[ImageOp]) -> str:
 
 
 def decoder_version() -> dict[str, str | None]:
-    """Return what the levels of a decoded picture depend on, besides the file: code and codecs."""
+    """Return what decoded levels depend on besides the file: code and codecs."""
     code = "\0".join(map(inspect.getsource, DECODER)).encode()
     codecs = {name: features.version(name) for name in ("jpg", "zlib", "webp", "libtiff")}
     return {"code": hashlib.sha256(code).hexdigest(), "pillow": pillow_version, **codecs}
@@ -271,5 +228,5 @@ def decoder_version() -> dict[str, str | None]:
 def _cannot_write(cache: Path, error: OSError) -> TrainingError:
     return TrainingError(
         f"The cache {cache} cannot be written: {error.strerror}. Free some space, or give another "
-        "folder: --cache DIR, or --cache none for memory."
+        "folder: --cache DIR, or --cache none for a temporary one."
     )

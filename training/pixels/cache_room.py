@@ -1,4 +1,4 @@
-"""How much disk a cache of pictures may take: what was not used for longest makes room for new."""
+"""The size limit of a cache of decoded images: the least recently used make room for new ones."""
 
 from __future__ import annotations
 
@@ -13,27 +13,23 @@ from pathlib import Path
 from training.files.locks import unless_held
 
 LARGEST_SHARE = 0.5
-"""Of the free memory or disk space: what decoded pictures may take."""
+"""The share of the free disk space that decoded images may take."""
 
 _KEY = re.compile("[0-9a-f]{64}")
 
 
 def touch(index: Path) -> None:
-    """Note that what an index belongs to was used now."""
+    """Note that an entry was used now, by its index."""
     with suppress(OSError):  # a cache that may only be read
         os.utime(index)
 
 
 def make_room(cache: Path, index: str, needed: int) -> None:
-    """Drop entries from a cache, the least recently used first, until new ones are within bounds.
+    """Drop entries from a cache, the least recently used first, until ``needed`` new bytes fit.
 
-    The bound is ``LARGEST_SHARE`` of the space that would be free without the cache. What a running
-    process uses, this one or another, is never dropped, and nothing is where that would not do.
-
-    Args:
-        cache: Its folder.
-        index: The name of the file that an entry has, which tells when it was used.
-        needed: Bytes that will be added.
+    The bound is ``LARGEST_SHARE`` of the space that would be free without the cache. Entries that a
+    running process uses are never dropped, and nothing is if that would not be enough. The file
+    ``index`` of an entry tells when it was used.
     """
     entries = _entries(cache, index)
     kept = sum(entry.size for entry in entries)

@@ -1,145 +1,76 @@
-"""From image files to kept pictures: each file is decoded once, by a thread for each core."""
+"""From image files to cached images: each file is decoded once, by a thread for each core."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-from PIL import Image
 
 from model_loader import EncodedImage, InputError
-from model_loader.operations import ImageOp, apply_ops, needed_size
-from training.data.contents import Content, Skips, in_threads, unreadable
+from model_loader.operations import apply_ops, needed_size
+from training.data.contents import Content, Skips, unreadable
 from training.data.table import LabelledImage
-from training.errors import TrainingError
 from training.output.progress import console, progress
-from training.pixels.cache import Folder, Memory, Store, Writer, cache_key
+from training.parallel import in_threads
+from training.pixels.cache import CacheWriter, PixelCache, cache_key
 from training.pixels.cache_room import LARGEST_SHARE
-from training.pixels.levels import Levels, Pictures
-
-Ops = tuple[ImageOp, ...]
+from training.pixels.images import CachedImages, Levels, OnDemandImages, Ops
 
 
-class PictureList(Protocol):
-    """Pictures by index, uint8 [H, W, 3] each."""
-
-    @property
-    def sizes(self) -> list[tuple[int, int]]:
-        """The (height, width) of each."""
-        ...
-
-    def __len__(self) -> int:
-        """Return the number of pictures."""
-        ...
-
-    def __getitem__(self, index: int) -> Levels:
-        """Return one picture."""
-        ...
-
-
-def read_image(path: Path, ops: Ops = ()) -> Image.Image:
-    """Decode an image file to an upright RGB picture, no larger than the operations need it.
-
-    Raises:
-        TrainingError: It cannot be read or decoded.
-    """
-    try:
-        encoded = EncodedImage.read(path.read_bytes())
-        return encoded.decode(needed_size(ops, *encoded.size))
-    except OSError as error:
-        raise TrainingError(f"The image {path} cannot be read: {error.strerror}.") from error
-    except InputError as error:
-        raise TrainingError(f"The image {path} cannot be used. {error}") from error
-
-
-class _OnDemand:
-    """Pictures that are decoded each time they are asked for."""
-
-    def __init__(
-        self, root: Path, files: Sequence[str], ops: Ops, sizes: list[tuple[int, int]]
-    ) -> None:
-        self.sizes = sizes
-        self._root = root
-        self._files = files
-        self._ops = ops
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def __getitem__(self, index: int) -> Levels:
-        try:
-            image = read_image(self._root / self._files[index], self._ops)
-        except TrainingError as error:
-            raise TrainingError(
-                f"{error} It was there when the run began: put it back and go on with --resume, or "
-                "train anew without it."
-            ) from error
-        return np.asarray(apply_ops(self._ops, image))
-
-
-def load_pictures(
+def decode_images(
     root: Path,
     rows: list[LabelledImage],
     contents: Mapping[str, Content],
     ops_lists: list[Ops],
     title: str,
-    cache: Path | None,
+    cache: PixelCache,
     skips: Skips,
-) -> tuple[list[LabelledImage], list[PictureList]]:
-    """Decode images once, and keep what each list of picture operations makes of them.
+) -> tuple[list[LabelledImage], Sequence[CachedImages | OnDemandImages]]:
+    """Decode images once, and cache the result of each list of image operations.
 
-    Args:
-        root: The data folder.
-        rows: The images.
-        contents: What each of their files holds.
-        ops_lists: Different lists of picture operations.
-        title: What the progress bar says.
-        cache: The folder that keeps the pictures; None for memory.
-        skips: Takes the images that cannot be used.
+    If the result does not fit, a line says so, and images are decoded on demand.
 
     Returns:
-        The images that can be used, and their pictures after each list of operations.
+        The rows that can be used, and their images after each list of operations.
 
     Raises:
         TrainingError: Too many images cannot be used, or the cache cannot be written.
     """
-    store: Store = Memory() if cache is None else Folder(cache)
-    found = _find(store, rows, contents, ops_lists)
+    found = _find(cache, rows, contents, ops_lists)
     if None in found:
-        with store.alone():  # of several processes the others find the first one's pictures
-            found = _find(store, rows, contents, ops_lists)
+        with cache.alone():  # of several processes the others find the first one's images
+            found = _find(cache, rows, contents, ops_lists)
             while None in found:
                 missing = [ops for ops, its in zip(ops_lists, found, strict=True) if its is None]
-                if not _fits(store, [contents[row.file] for row in rows], missing, title):
+                if not _fits(cache, [contents[row.file] for row in rows], missing, title):
                     break
                 # What disappears while it is decoded is not among the rows of the next round, which
-                # finds the pictures of the others under their own key.
-                rows = _build(root, rows, contents, missing, title, store, skips)
-                found = _find(store, rows, contents, ops_lists)
-    pictures = [each for each in found if each is not None]
-    if len(pictures) < len(ops_lists):
+                # finds the images of the others under their own key.
+                rows = _build(root, rows, contents, missing, title, cache, skips)
+                found = _find(cache, rows, contents, ops_lists)
+    images = [each for each in found if each is not None]
+    if len(images) < len(ops_lists):
         return _decode_on_demand(root, rows, ops_lists, title, skips)
-    for number, reason in pictures[0].problems.items():
+    problems = images[0].problems
+    for number, reason in problems.items():
         skips.add(rows[number].file, reason)
     skips.check()
-    kept = [row for number, row in enumerate(rows) if number not in pictures[0].problems]
-    return kept, [*pictures]
+    return [row for number, row in enumerate(rows) if number not in problems], images
 
 
 def _find(
-    store: Store,
+    cache: PixelCache,
     rows: list[LabelledImage],
     contents: Mapping[str, Content],
     ops_lists: list[Ops],
-) -> list[Pictures | None]:
+) -> list[CachedImages | None]:
     digests = [contents[row.file].sha256 for row in rows]
-    return [store.get(cache_key(digests, ops)) for ops in ops_lists]
+    return [cache.get(cache_key(digests, ops)) for ops in ops_lists]
 
 
-def _fits(store: Store, contents: list[Content], ops_lists: list[Ops], title: str) -> bool:
+def _fits(cache: PixelCache, contents: list[Content], ops_lists: list[Ops], title: str) -> bool:
     needed = 0
     for content in contents:
         for ops in ops_lists:
@@ -148,14 +79,14 @@ def _fits(store: Store, contents: list[Content], ops_lists: list[Ops], title: st
                 for op in ops:
                     size = op.output_size(*size)
             needed += size[0] * size[1] * 3
-    store.make_room(needed)
-    free = store.free_bytes()
-    if free is None or needed <= free * LARGEST_SHARE:
+    cache.make_room(needed)
+    free = cache.free_bytes()
+    if needed <= free * LARGEST_SHARE:
         return True
     console.print(
-        f"{title}: {needed / 1e9:,.1f} GB of decoded pictures are more than {LARGEST_SHARE:.0%} of "
-        f"the {free / 1e9:,.1f} GB free {store}; each image is decoded each time it is asked for, "
-        "which is slower. Free some space, or keep the cache elsewhere: --cache DIR.",
+        f"{title}: {needed / 1e9:,.1f} GB of decoded images are more than {LARGEST_SHARE:.0%} of "
+        f"the {free / 1e9:,.1f} GB free at {cache.path}; each image is decoded each time it is "
+        "asked for, which is slower. Free some space, or keep the cache elsewhere: --cache DIR.",
         soft_wrap=True,
     )
     return False
@@ -167,10 +98,10 @@ def _build(
     contents: Mapping[str, Content],
     ops_lists: list[Ops],
     title: str,
-    store: Store,
+    cache: PixelCache,
     skips: Skips,
 ) -> list[LabelledImage]:
-    """Decode each image once and keep its pictures; return the images that were still there."""
+    """Decode and cache each image once; return the images that were still there."""
     here: list[LabelledImage] = []
     problems: dict[int, str] = {}
     sizes: list[list[tuple[int, int]]] = [[] for _ in ops_lists]
@@ -178,10 +109,10 @@ def _build(
     def decode(row: LabelledImage) -> list[Levels] | InputError | str:
         return _decode(root / row.file, ops_lists, contents[row.file].sha256)
 
-    writers: list[Writer] = []
+    writers: list[CacheWriter] = []
     try:
         for _ in ops_lists:
-            writers.append(store.writer())
+            writers.append(CacheWriter(cache.path))
         with progress(title, len(rows)) as advance:
             for row, result in zip(rows, in_threads(decode, rows), strict=True):
                 if isinstance(result, str):
@@ -206,14 +137,14 @@ def _build(
 
 def _decode_on_demand(
     root: Path, rows: list[LabelledImage], ops_lists: list[Ops], title: str, skips: Skips
-) -> tuple[list[LabelledImage], list[PictureList]]:
+) -> tuple[list[LabelledImage], Sequence[OnDemandImages]]:
     found = decoded_sizes(root, rows, ops_lists, title, skips)
     skips.check()
-    kept = [row for row, sizes in zip(rows, found, strict=True) if sizes]
-    files = [row.file for row in kept]
+    usable = [row for row, sizes in zip(rows, found, strict=True) if sizes]
+    files = [row.file for row in usable]
     by_ops = zip(*(sizes for sizes in found if sizes), strict=True)
-    return kept, [
-        _OnDemand(root, files, ops, list(sizes))
+    return usable, [
+        OnDemandImages(root, files, ops, sizes)
         for ops, sizes in zip(ops_lists, by_ops, strict=True)
     ]
 
@@ -240,7 +171,7 @@ def decoded_sizes(
 def _decode(
     path: Path, ops_lists: Sequence[Ops], sha256: str | None = None
 ) -> list[Levels] | InputError | str:
-    """Return a file's pictures; why its content cannot be used; or why it is not there any more."""
+    """Return a file's images; why its content cannot be used; or why it is not there any more."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -248,18 +179,13 @@ def _decode(
     if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
         return "it was changed while it was read."
     try:
-        return _pictures(data, ops_lists)
+        encoded = EncodedImage.read(data)
+        return [
+            np.asarray(apply_ops(ops, encoded.decode(needed_size(ops, *encoded.size))))
+            for ops in ops_lists
+        ]
     except InputError as error:
         return error
-
-
-def _pictures(data: bytes, ops_lists: Sequence[Ops]) -> list[Levels]:
-    """Return what each list makes of a file, which is decoded once for all that need one size."""
-    encoded = EncodedImage.read(data)
-    return [
-        np.asarray(apply_ops(ops, encoded.decode(needed_size(ops, *encoded.size))))
-        for ops in ops_lists
-    ]
 
 
 def _size(levels: Levels) -> tuple[int, int]:

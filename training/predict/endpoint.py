@@ -29,6 +29,12 @@ _LONGEST_NAME = 255  # characters of a file's name that the service takes
 _LOST = 8
 """Questions in a row that nobody took, after which the service counts as gone."""
 
+AT_ONCE = 4
+"""Requests that are under way at the same time."""
+
+RETRIES = 4
+"""How often a request is repeated that finds the service busy or away."""
+
 KEY_VARIABLE = "CLASSIFY_API_KEY"
 """The environment variable for the key of an endpoint that asks for one."""
 
@@ -43,8 +49,8 @@ class Endpoint:
         self,
         address: str,
         key: str | None = None,
-        at_once: int = 4,
-        retries: int = 4,
+        at_once: int = AT_ONCE,
+        retries: int = RETRIES,
         signature: AuthBase | None = None,
     ) -> None:
         """Ask the service which model it has.

@@ -42,7 +42,7 @@ class Answerer(Protocol):
 class OneProcess:
     """Answers in this process, one question after the other, on one core."""
 
-    def __init__(self, address: str, engine: str) -> None:
+    def __init__(self, address: str, engine: str | None) -> None:
         """Load the model; see ``model_loader.load_model`` for the arguments and errors."""
         keep_freed_memory()
         self._model = load_model(address, engine, _THREADS)
@@ -60,7 +60,7 @@ class SeveralProcesses:
     Files are read where they are answered; only names and answers go between processes.
     """
 
-    def __init__(self, address: str, engine: str, processes: int) -> None:
+    def __init__(self, address: str, engine: str | None, processes: int) -> None:
         """Start the processes.
 
         Raises:
@@ -102,15 +102,15 @@ def _begin() -> None:
 
 
 @functools.cache
-def _load(address: str, engine: str) -> Model:
+def _load(address: str, engine: str | None) -> Model:
     return load_model(address, engine, _THREADS)
 
 
-def _load_and_describe(address: str, engine: str) -> tuple[str, tuple[str, ...]]:
+def _load_and_describe(address: str, engine: str | None) -> tuple[str, tuple[str, ...]]:
     return _describe(_load(address, engine))
 
 
-def _answer(address: str, engine: str, question: Question) -> Answer:
+def _answer(address: str, engine: str | None, question: Question) -> Answer:
     return answer(_load(address, engine), question)
 
 

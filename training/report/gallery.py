@@ -19,7 +19,7 @@ from training.errors import TrainingError
 from training.evaluation.answers import Answers
 from training.models.classifier import Classifier
 from training.output.progress import progress
-from training.pixels.dataset import read_image
+from training.pixels.images import read_image
 from training.report.alignment import Grid, lay_out, measure_grid
 from training.report.gradcam import heat_maps
 from training.report.pictures import Thumbnail, shrink, thumbnail

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from training.errors import TrainingError
 from training.files.csv_files import open_csv
-from training.fitting.figures import best_epoch
+from training.fitting.epochs import best_epoch
 from training.run import Run
 
 Values = NDArray[np.float64]

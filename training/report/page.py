@@ -11,14 +11,14 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from training.augment.contact_sheet import preview_lines
-from training.best import load_best
 from training.cleaning.inspect import Inspection, inspect_table
 from training.cleaning.plots import data_figures
 from training.errors import TrainingError, because
 from training.files.atomic import replacing
+from training.finish import load_best
 from training.output.drawing import save_png, style
 from training.output.terminal import visible_lines
-from training.preview import recipe_looks
+from training.recipe_preview import recipe_looks
 from training.report.captions import CAPTIONS
 from training.report.curves import draw_curves
 from training.report.gallery import MOST_CLASSES, make_galleries

@@ -13,7 +13,7 @@ from PIL import Image
 
 from training.data.table import LabelledImage
 from training.errors import TrainingError
-from training.pixels.dataset import read_image
+from training.pixels.images import read_image
 
 SIDE = 160
 """Pixels of a small picture's longer side, at most."""

@@ -14,7 +14,8 @@ from training.evaluation.answers import Answers, read_answers
 from training.evaluation.figures import Evaluation, measure
 from training.recipe import Recipe, load_recipe
 from training.report.history import History, read_history
-from training.run import Run, RunData, open_run, read_data
+from training.run import Run, open_run
+from training.run_data import RunData, read_data
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from training.errors import TrainingError
-
 _SLACK = 1e-6
 """Seconds: times of frames are rounded."""
 
@@ -16,36 +14,21 @@ Takes = Callable[[int, float], bool]
 
 @dataclass(frozen=True)
 class Sampling:
-    """Every so-many-th frame, or so many frames of each second.
+    """Which frames of a video are taken.
 
     Attributes:
-        every: 1 takes each frame, 10 the first of each ten.
-        rate: Frames taken of each second of the video; None to go by ``every``.
+        rate: Frames taken of each second of the video; None for all.
     """
 
-    every: int = 1
     rate: float | None = None
 
     def start(self) -> Takes:
         """Return what decides about one video's frames, asked in their order."""
-        if self.rate is None:
-            return lambda number, seconds: number % self.every == 0
-        return _Regular(1 / self.rate)
+        return _Regular(1 / self.rate) if self.rate else lambda number, seconds: True
 
     def step(self, rate: float) -> float:
         """Return the seconds between the taken frames of a video of ``rate`` frames a second."""
-        return max(1 / self.rate, 1 / rate) if self.rate else self.every / rate
-
-
-def read_sampling(every: int | None, rate: float | None) -> Sampling:
-    """Make a sampling of two options.
-
-    Raises:
-        TrainingError: Both are given.
-    """
-    if every is not None and rate is not None:
-        raise TrainingError("Give --every or --fps, not both: each says which frames to take.")
-    return Sampling(every or 1, rate)
+        return max(1 / self.rate, 1 / rate) if self.rate else 1 / rate
 
 
 def clock(seconds: float, digits: int = 1) -> str:

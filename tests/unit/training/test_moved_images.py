@@ -15,8 +15,9 @@ from tests.support.failing_writes import at_write
 from training.cli import app
 from training.data.parts import Part
 from training.data.split import Split, read_split
-from training.evaluation.runs import finish_run
-from training.run import Run, read_data
+from training.finish import finish_run
+from training.run import Run
+from training.run_data import read_data
 
 FOR_RESUMING = ("resume", "data", "accelerator", "precision", "tracker", "cache", "draw_report")
 
@@ -64,11 +65,11 @@ def test_an_export_takes_the_new_place_and_notes_it(
     assert (moved / "run" / "evaluation.json").is_file()
 
 
-@pytest.mark.parametrize("verb", ["train", "export"])
+@pytest.mark.parametrize("command", ["train", "export"])
 def test_a_folder_that_does_not_hold_the_images_is_refused_and_not_noted(
-    moved: Path, capsys: pytest.CaptureFixture[str], verb: str
+    moved: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    given = ("train", "--resume") if verb == "train" else ("export",)
+    given = ("train", "--resume") if command == "train" else ("export",)
     before = (moved / "run" / "data.json").read_bytes()
     changed = moved / "new" / split_of(moved).train[0].file
 
@@ -84,16 +85,16 @@ def test_a_folder_that_does_not_hold_the_images_is_refused_and_not_noted(
     assert "the folder that holds them" in refused(moved / "new")
     changed.unlink()
     line = refused(moved / "new")
-    if verb == "train":
+    if command == "train":
         assert f"1 of the 32 images of {moved / 'run'} are not in" in line
 
 
-@pytest.mark.parametrize("verb", ["evaluate", "report"])
+@pytest.mark.parametrize("command", ["evaluate", "report"])
 def test_measuring_and_drawing_say_how_to_give_the_new_place(
-    moved: Path, capsys: pytest.CaptureFixture[str], verb: str
+    moved: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     (moved / "run" / "evaluation.json").write_text("{}")
-    assert "--data" in mistake(capsys, verb, moved / "run")
+    assert "--data" in mistake(capsys, command, moved / "run")
 
 
 def test_an_export_without_its_images_says_how_to_give_the_new_place(
@@ -108,11 +109,11 @@ _OPTIONS = {
     for parameter in get_command(app).commands["train"].params  # type: ignore[attr-defined]
     if parameter.name not in (*FOR_RESUMING, "help")
 }
-VALUES = {"seed": "3", "overrides": "seed=3"}
+VALUES = {"overrides": "seed=3"}
 
 
 def test_every_option_of_a_new_run_is_in_the_table() -> None:
-    assert {"recipe", "weights", "groups", "split", "save", "overrides", "seed"} <= set(_OPTIONS)
+    assert {"recipe", "weights", "groups", "split", "save", "overrides"} <= set(_OPTIONS)
 
 
 @pytest.mark.parametrize("name", _OPTIONS)

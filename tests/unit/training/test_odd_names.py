@@ -23,7 +23,8 @@ from training.data.split import PARTS, read_split
 from training.evaluation.answers import read_answers
 from training.recipe import load_recipe
 from training.report.history import read_history
-from training.run import Run, read_data
+from training.run import Run
+from training.run_data import read_data
 
 ENCODINGS = ("utf-8", "ascii", "latin-1")
 ROOT = Path(__file__).resolve().parents[3]
@@ -90,7 +91,7 @@ def commands(data: Path, trained: Path, to: Path) -> dict[str, tuple[object, ...
         "predict": ("predict", data, "--model", model, "--top-k=2"),
         "predict as JSON": ("predict", data, "--model", model, "--json"),
         "predict to CSV": ("predict", data, "--model", model, "--csv", to / "[x].csv"),
-        "preview": ("preview", "--data", data, "--to", to / "[y].png", "--size=48"),
+        "preview": ("preview", "--data", data, "--to", to / "[y].png", "--set=sizing.size=48"),
         "models as JSON": ("models", "--json"),
         "layers": ("models", "--layers=alexnet"),
         "publish": ("publish", trained, to / "store [z]"),

@@ -10,8 +10,9 @@ from tests.support.images import encode, noise
 from training.check import check_network
 from training.data.source import DataSource
 from training.errors import TrainingError
-from training.fitting.stage_images import Images, read_images
-from training.recipe import Recipe, Stage, load_recipe, shipped_recipes
+from training.fitting.run_images import RunImages, read_images
+from training.recipe import Recipe, load_recipe, shipped_recipes
+from training.recipe_sections import Stage
 
 TWO_STAGES = "stages=[{thaw: head, epochs: 1, learning_rate: 0.1%s}, %s]"
 LAST = "{thaw: all, epochs: 1, learning_rate: 0.1}"
@@ -20,7 +21,7 @@ PICTURES = [(60, 40), (200, 130), (31, 300), (96, 96), (5, 7), (140, 500)]
 
 
 @pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Images:
+def images(tmp_path_factory: pytest.TempPathFactory) -> RunImages:
     """Two classes of images of many sizes, read and split."""
     root = tmp_path_factory.mktemp("data")
     for label, (number, size) in itertools.product("ab", enumerate(PICTURES * 2)):
@@ -30,10 +31,10 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Images:
 
 
 def shapes(
-    images: Images, recipe: Recipe, stage: Stage
+    images: RunImages, recipe: Recipe, stage: Stage
 ) -> set[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Return, image by image, the shapes that a stage sees and those that its transform makes."""
-    material, transform = images.material(recipe, stage), recipe.transform(stage)
+    material, transform = images.stage_data(recipe, stage), recipe.transform(stage)
     found = set()
     for part, rows in (
         (material.training, images.split.train),
@@ -51,7 +52,7 @@ def shapes(
 @pytest.mark.parametrize("size", [64, 225])
 @pytest.mark.parametrize("name", [*shipped_recipes(), "resnet18"])
 def test_a_stage_is_trained_and_validated_at_its_size_and_the_last_at_the_exported_one(
-    images: Images, name: str, size: int, first: int | None
+    images: RunImages, name: str, size: int, first: int | None
 ) -> None:
     stages = TWO_STAGES % ("" if first is None else f", size: {first}", LAST)
     changes = [f"sizing.size={size}", stages]

@@ -10,7 +10,8 @@ from threading import Barrier
 import pytest
 
 from tests.support.cleaning_material import put, scene
-from training.commands import data as verbs
+from training.commands.sample_data import sample_data
+from training.commands.split import split
 from training.errors import TrainingError
 from training.run import Run, new_run, take
 from training.video.screens import Recorder
@@ -100,8 +101,8 @@ def photographs(root: Path) -> Path:
 def test_what_several_write_at_once_is_written_by_one(tmp_path: Path) -> None:
     root = photographs(tmp_path / "data")
     writers: dict[str, Callable[[int], object]] = {
-        "sample": lambda number: verbs.sample_data(tmp_path / "sample", 1, number),
-        "split.csv": lambda number: verbs.split(root, tmp_path / "split.csv", seed=number),
+        "sample": lambda number: sample_data(tmp_path / "sample", 1, number),
+        "split.csv": lambda number: split(root, tmp_path / "split.csv", seed=number),
         "film.mp4": lambda _: Recorder(tmp_path / "film.mp4", rate=10).__enter__(),
     }
     for name, write in writers.items():

@@ -234,7 +234,7 @@ def test_a_run_that_is_finished_is_not_resumed(
     assert (trained / "model" / "model.json").read_bytes() == before
 
 
-@pytest.mark.parametrize("option", ["--seed=3", "--set=seed=3", "--save=x"])
+@pytest.mark.parametrize("option", ["--set=seed=3", "--save=x"])
 def test_what_is_for_a_new_run_is_refused_when_one_is_resumed(
     trained: Path, capsys: pytest.CaptureFixture[str], option: str
 ) -> None:
@@ -302,11 +302,11 @@ def test_a_tracker_that_is_not_known_is_a_mistake(
 
 
 @pytest.mark.parametrize(
-    ("verb", "said"),
+    ("command", "said"),
     [("train", "no epoch is kept to go on from. Train again."), ("lr-find", "keeps nothing")],
 )
 def test_ctrl_c_while_images_are_read_says_what_was_kept(
-    verb: str,
+    command: str,
     said: str,
     data: Path,
     tmp_path: Path,
@@ -315,7 +315,7 @@ def test_ctrl_c_while_images_are_read_says_what_was_kept(
 ) -> None:
     monkeypatch.setattr(train_module, "read_images", interrupted)
     monkeypatch.chdir(tmp_path)
-    assert run(verb, "--data", data) == 130
+    assert run(command, "--data", data) == 130
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert said in line
     assert list(tmp_path.iterdir()) == []
@@ -333,9 +333,9 @@ def interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("verb", ["train", "lr-find"])
+@pytest.mark.parametrize("command", ["train", "lr-find"])
 def test_a_cache_that_cannot_be_one_is_a_mistake_before_any_image_is_read(
-    verb: str,
+    command: str,
     data: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -343,7 +343,7 @@ def test_a_cache_that_cannot_be_one_is_a_mistake_before_any_image_is_read(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(train_module, "read_images", pytest.fail)
-    line = mistake(capsys, verb, "--data", data, "--cache", tmp_path / "file" / "cache")
+    line = mistake(capsys, command, "--data", data, "--cache", tmp_path / "file" / "cache")
     assert f"{tmp_path / 'file' / 'cache'} cannot be written" in line
 
 
@@ -371,9 +371,9 @@ def test_a_folder_in_use_is_never_written_into(
     assert "exists already" in mistake(capsys, "sample-data", data)
 
 
-@pytest.mark.parametrize("verb", ["export", "publish", "evaluate", "predict"])
+@pytest.mark.parametrize("command", ["export", "publish", "evaluate", "predict"])
 def test_a_folder_that_is_no_run_is_a_mistake(
-    verb: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options: dict[str, list[object]] = {
         "export": [tmp_path],
@@ -381,7 +381,7 @@ def test_a_folder_that_is_no_run_is_a_mistake(
         "evaluate": [tmp_path, "--data", data],
         "predict": [next(data.rglob("*.jpg")), "--model", tmp_path],
     }
-    line = mistake(capsys, verb, *options[verb])
+    line = mistake(capsys, command, *options[command])
     assert str(tmp_path) in line
     assert list(tmp_path.iterdir()) == []
 
@@ -424,7 +424,7 @@ def test_help_teaches_without_importing_torch() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    for verb in (
+    for command in (
         "sample-data",
         "inspect",
         "clean",
@@ -441,4 +441,4 @@ def test_help_teaches_without_importing_torch() -> None:
         "predict",
         "webcam",
     ):
-        assert verb in done.stdout
+        assert command in done.stdout

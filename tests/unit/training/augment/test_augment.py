@@ -17,9 +17,10 @@ from model_loader import Normalize, Resize, Transform
 from model_loader.operations import CenterCrop, Fit, Pad
 from tests.support.images import noise
 from training.augment.grid_distortion import GridDistortion
-from training.augment.operations import AUGMENTATIONS, OPERATIONS, Augmentation, read_augmentations
+from training.augment.operations import OPERATIONS, Augmentation
 from training.augment.sizing import STRATEGIES, get_strategy
 from training.errors import TrainingError
+from training.recipe import load_recipe
 from training.torchvision_import import torchvision
 
 v2 = importlib.import_module(f"{torchvision.__name__}.transforms.v2")
@@ -174,29 +175,21 @@ def test_a_list_that_is_wrong_says_why(entries: Any, complaint: str) -> None:
         Augmentation(entries)
 
 
-def test_a_list_is_a_presets_name_or_yaml() -> None:
-    assert read_augmentations("flying-objects") == list(AUGMENTATIONS["flying-objects"])
-    assert read_augmentations("[{op: rotate, limit: 15}]") == [{"op": "rotate", "limit": 15}]
-    with pytest.raises(TrainingError, match="'flying-object'; did you mean 'flying-objects'"):
-        read_augmentations("flying-object")
-    with pytest.raises(TrainingError, match="cannot be read"):
-        read_augmentations("[{")
+def test_the_lists_of_the_documents_are_complete() -> None:
+    def names(recipe: str) -> list[str]:
+        loaded = load_recipe(recipe)
+        strategy = loaded.strategy()
+        entries = strategy.augmentation(loaded.augment or []).entries
+        return [op.op for op in strategy.train_ops] + [entry["op"] for entry in entries]
 
-
-def test_the_seeds_lists_are_complete() -> None:
-    def names(strategy: str, preset: str) -> list[str]:
-        chosen = get_strategy(strategy)
-        ops = [op.op for op in chosen.train_ops]
-        return ops + [entry["op"] for entry in chosen.augmentation(AUGMENTATIONS[preset]).entries]
-
-    assert names("squash", "flying-objects") == [
+    assert names("flying-objects") == [
         "resize", "random_resized_crop", "cutout", "horizontal_flip", "rotate",
     ]  # fmt: skip
-    assert set(names("variable", "flying-objects-spp")) == {
+    assert set(names("flying-objects-spp")) == {
         "fit", "brightness_contrast", "hue_saturation", "shift_scale_rotate", "grid_distortion",
         "random_rotate90",
     }  # fmt: skip
-    assert names("pad_crop", "flying-objects-multiscale") == ["pad", "random_crop"]
+    assert names("flying-objects-multiscale") == ["pad", "random_crop"]
 
 
 def test_the_strategies_are_those_of_the_seeds() -> None:
@@ -247,7 +240,7 @@ def test_a_strategy_that_is_wrong_says_why(name: str, size: int, complaint: str)
 
 
 def test_an_augmentation_travels_to_another_process() -> None:
-    entries = get_strategy("squash", 32).augmentation(AUGMENTATIONS["flying-objects-spp"])
+    entries = Augmentation(load_recipe("flying-objects-spp").augment or [])
     copy = pickle.loads(pickle.dumps(entries))
     torch.manual_seed(1)
     first = entries(planes(60, 60))

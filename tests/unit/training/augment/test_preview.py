@@ -1,4 +1,4 @@
-"""A preview shows what the stages of a recipe see, or a list that is tried without one."""
+"""A preview shows what the stages of a recipe see."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from PIL import Image
 from tests.support.command_line import mistake, run
 from tests.support.images import noise
 from training.augment.contact_sheet import PER_CLASS, VERSIONS, Look, write_preview
-from training.augment.operations import AUGMENTATIONS, Augmentation
+from training.augment.operations import Augmentation
 from training.augment.sizing import get_strategy
 from training.data.split import read_split
 from training.data.table import LabelledImage, read_folder
 from training.errors import TrainingError
-from training.preview import recipe_looks
 from training.recipe import load_recipe
+from training.recipe_preview import recipe_looks
 
 CELL = 176
 AUGMENTED = "flying-objects"
@@ -49,7 +49,7 @@ def test_a_sheet_shows_images_of_each_class_and_passes_over_a_damaged_one(
 ) -> None:
     rows = [row for row in read_folder(data).rows if Path(row.file).stem in "012"]
     (data / "drone" / "1.png").write_bytes(b"no image")
-    looks = [look(get_strategy("squash", 32).augmentation(AUGMENTATIONS["flying-objects"]))]
+    looks = [look(get_strategy("squash", 32).augmentation([{"op": "cutout"}, {"op": "rotate"}]))]
     state = torch.get_rng_state()
 
     def write(name: str, seed: int) -> bytes:
@@ -119,22 +119,37 @@ def test_where_no_stage_augments_all_are_shown() -> None:
 def test_a_preview_is_a_png_by_its_name(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    for verb, option in (("preview", "--to"), ("train", "--preview")):
-        line = mistake(capsys, verb, "--data", data, option, tmp_path / name)
-        assert f"{name} must end in .png" in line
+    line = mistake(capsys, "preview", "--data", data, "--to", tmp_path / name)
+    assert f"{name} must end in .png" in line
     assert not (tmp_path / name).exists()
 
 
-def test_the_verb_and_train_show_the_same_and_train_stops(
+def test_the_command_writes_the_sheet_and_says_what_it_shows(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     recipe = ("--data", data, "--recipe", AUGMENTED, *(f"--set={change}" for change in STAGES))
-    assert run("preview", *recipe, "--to", "1.png") == 0
-    assert "4 training images in 1.png. flying-objects, stages 2 and 3" in capsys.readouterr().err
-    assert run("train", *recipe, "--preview", "2.png") == 0
-    assert Path("1.png").read_bytes() == Path("2.png").read_bytes()
-    assert {path.name for path in tmp_path.iterdir()} == {"data", "1.png", "2.png"}
+    assert run("preview", *recipe) == 0
+    said = capsys.readouterr().err
+    assert "4 training images in preview.png. flying-objects, stages 2 and 3" in said
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "preview.png"}
+
+
+def test_a_preview_without_a_recipe_is_of_the_one_that_train_takes(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("preview", "--data", data, "--to", tmp_path / "x.png", "--set=sizing.size=64") == 0
+    assert (
+        "flying-objects, stage 2: squash, 64 px, then random_resized_crop, cutout"
+        in capsys.readouterr().err
+    )
+
+
+def test_the_recipes_seed_chooses_the_images(data: Path, tmp_path: Path) -> None:
+    for seed in (0, 1):
+        options = ("--set", f"seed={seed}", "--set", "sizing.size=64")
+        assert run("preview", "--data", data, "--to", tmp_path / f"{seed}.png", *options) == 0
+    assert (tmp_path / "0.png").read_bytes() != (tmp_path / "1.png").read_bytes()
 
 
 def test_a_change_of_the_recipe_is_seen(data: Path, tmp_path: Path) -> None:
@@ -153,37 +168,8 @@ def test_only_training_images_are_shown_of_a_split_of_the_users_own(
     training = read_split(path, data).train
     for row in training:
         (data / row.file).write_bytes(b"no image")
-    line = mistake(capsys, "train", "--data", data, "--split", path, "--preview", "x.png")
+    line = mistake(capsys, "preview", "--data", data, "--split", path)
     assert f"None of the {len(training)} images" in line
-
-
-def test_a_list_is_tried_without_a_recipe(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    free = ("--strategy", "pad_crop", "--size", 64, "--augment", "[{op: rotate, limit: 15}]")
-    assert run("preview", "--data", data, "--to", tmp_path / "x.png", *free) == 0
-    assert "pad_crop, 64 px, then random_crop, rotate" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    "option", [("--strategy", "squash"), ("--augment", "none"), ("--size", "224")]
-)
-def test_a_recipe_and_a_free_choice_exclude_each_other(
-    data: Path, capsys: pytest.CaptureFixture[str], option: tuple[str, str]
-) -> None:
-    line = mistake(capsys, "preview", "--data", data, "--recipe", AUGMENTED, *option)
-    assert f"leave out {option[0]}, or change the recipe: --set sizing.strategy=" in line
-
-
-def test_a_change_needs_a_recipe(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "give --recipe NAME" in mistake(capsys, "preview", "--data", data, "--set", "seed=1")
-
-
-def test_a_run_that_is_resumed_has_no_preview(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    options = ("--resume", tmp_path, "--preview", tmp_path / "x.png")
-    assert "--preview is for a new run" in mistake(capsys, "train", *options)
 
 
 def test_a_class_name_is_written_in_letters_not_in_boxes(data: Path, tmp_path: Path) -> None:

@@ -10,13 +10,14 @@ from cleanvision.issue_managers.image_property import BlurrinessProperty, Bright
 from PIL import Image
 
 from tests.support.cleaning_material import BLURRED, found, put, run, scene, split_of
+from tests.support.command_line import mistake
 from tests.support.images import encode, png_that_claims
 from training.cleaning.clean import list_files
 from training.cleaning.cleaned_folder import keep
 from training.cleaning.examine import examine_files
 from training.cleaning.looks import brightest, edges
 from training.cleaning.rules import MEANING
-from training.commands import data as verbs
+from training.commands.clean import clean as clean_command
 from training.data.split import write_split
 from training.data.table import read_folder
 from training.errors import TrainingError
@@ -166,21 +167,48 @@ def test_threads_find_what_one_thread_finds(root: Path) -> None:
     ]
 
 
-def test_the_verb_writes_nothing_unless_told_where(
+def test_the_command_writes_nothing_unless_told_where(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put(root, "birds/copy.png", scene(3))
-    verbs.clean(root)
+    clean_command(root)
     printed = capsys.readouterr()
     assert "exact-duplicate" in printed.out
     assert "the same bytes as" in printed.out
     assert "Nothing was written" in printed.err
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
     write_split(split_of(root, **{"1": "validation", "2": "test"}), tmp_path / "s.csv")
-    verbs.clean(root, tmp_path / "out", split=tmp_path / "s.csv")
+    clean_command(root, tmp_path / "out", split=tmp_path / "s.csv")
     assert (tmp_path / "out" / "split.csv").is_file()
 
 
 def test_an_unknown_rule_is_named(root: Path) -> None:
     with pytest.raises(TrainingError, match="no rule 'blury'. The rules are unreadable, empty"):
-        verbs.clean(root, skip=["blury"])
+        clean_command(root, skip=["blury"])
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ("drk=0.3", "--set: unknown key 'drk'; did you mean 'dark'?"),
+        ("zzz=1", "--set: unknown key 'zzz'; valid keys are skip, fix_extensions, conflicts, "),
+        ("dark=1.5", "--set: dark: Input should be less than or equal to 1 (it is 1.5)."),
+        ("dark=true", "--set: dark: must not be true or false (it is True)."),
+        ("min_side=0", "--set: min_side: Input should be greater than or equal to 1 (it is 0)."),
+        ("distance=65", "--set: distance: Input should be less than or equal to 64 (it is 65)."),
+        ("conflicts=drp", "--set: conflicts: Input should be 'keep' or 'drop' (it is 'drp')."),
+        ("dark", "--set dark: write --set KEY=VALUE with a parameter of the rules, for example"),
+    ],
+)
+def test_a_change_that_makes_no_sense_is_a_mistake(
+    root: Path, capsys: pytest.CaptureFixture[str], change: str, complaint: str
+) -> None:
+    assert complaint in mistake(capsys, "clean", root, "--set", change)
+
+
+def test_a_change_of_a_rule_decides(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clean_command(root, skip=["blurry"])
+    assert "too-small" not in capsys.readouterr().out
+    with pytest.raises(TrainingError, match="would drop all images of the class .*: too-small"):
+        clean_command(root, skip=["blurry"], overrides=["min_side=5000"])
+    assert "too-small" in capsys.readouterr().out

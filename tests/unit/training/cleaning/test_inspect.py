@@ -11,7 +11,7 @@ from PIL import Image
 from tests.support.images import GIF_BOMB, WEBP_BOMB, encode, noise, png_that_claims
 from training.cleaning.inspect import Inspection, Spread, inspect_table
 from training.cleaning.plots import draw_plots
-from training.commands import data as verbs
+from training.commands.inspect import inspect
 from training.data.table import read_folder
 from training.errors import TrainingError
 
@@ -168,13 +168,13 @@ def test_a_class_without_a_readable_image_is_drawn(tmp_path: Path) -> None:
     assert len(draw_plots(look(tmp_path), tmp_path)) == 3
 
 
-def test_the_verb_prints_a_table_and_writes_a_json(
+def test_the_command_prints_a_table_and_writes_a_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put(tmp_path / "data", "鳥 と 空/1.png", noise(20, 20))
     put(tmp_path / "data", "[bold]b/1.png", noise(30, 20))
     put(tmp_path / "data", "[bold]b/2.png", b"")
-    verbs.inspect(tmp_path / "data", tmp_path / "out")
+    inspect(tmp_path / "data", tmp_path / "out")
     printed = capsys.readouterr().out
     for text in (
         "鳥 と 空",
@@ -195,7 +195,7 @@ def test_an_output_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     put(tmp_path / "data", "b/1.png", noise(20, 20))
     (tmp_path / "out").write_text("a file")
     with pytest.raises(TrainingError, match="out cannot be written"):
-        verbs.inspect(tmp_path / "data", tmp_path / "out")
+        inspect(tmp_path / "data", tmp_path / "out")
 
 
 def test_of_long_lists_a_few_are_printed_and_the_rest_counted(
@@ -206,7 +206,7 @@ def test_of_long_lists_a_few_are_printed_and_the_rest_counted(
         put(tmp_path, f"a/copy-{number:03}.png", equal)
         put(tmp_path, f"{'ab'[number % 2]}/both-{number:03}.png", across)
         put(tmp_path, f"b/bad-{number:03}.png", b"junk")
-    verbs.inspect(tmp_path, output=tmp_path / "out")
+    inspect(tmp_path, output=tmp_path / "out")
     said = capsys.readouterr().out
     assert "a/copy-002.png = a/copy-003.png = a/copy-004.png and 395 more" in said
     assert "and 395 more" in said.partition("in different classes")[2]

@@ -12,7 +12,7 @@ from samples.draw import draw_image
 from tests.support.command_line import mistake, run
 from tests.support.images import encode, noise
 from tests.unit.training.test_training_cli import SMALL
-from training import train as train_module
+from training import finish as finish_module
 from training.data import contents
 from training.errors import InterruptedRunError
 from training.run import Run
@@ -28,7 +28,7 @@ def _no_fitting(monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object) -> None:
         raise InterruptedRunError("Here the training would begin.")
 
-    monkeypatch.setattr("training.fitting.fit.Fitting.go_on", stop)
+    monkeypatch.setattr("training.fitting.fit.Fitting.run", stop)
     monkeypatch.setattr(Run, "discard", lambda run: None)  # what was written is looked at
 
 
@@ -110,7 +110,7 @@ def test_spaces_and_other_alphabets_are_names_like_any(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(train_module, "_export", ctrl_c)
+        patch.setattr(finish_module, "_export", ctrl_c)
         assert run("train", "--data", tmp_path / "мои фото", "--save", save, *SMALL) == 130
     assert f"Go on with: python -m training train --resume '{save}'" in capsys.readouterr().err
     assert (save.parent / ".pixels").is_dir()

@@ -14,8 +14,9 @@ import pytest
 from tests.support.images import decode_image
 from tests.support.pixel_material import load, make
 from training.data import contents as contents_module
-from training.data.contents import Skips, cores, fingerprint, in_threads, read_contents
+from training.data.contents import Skips, fingerprint, read_contents
 from training.data.table import LabelledImage
+from training.parallel import cores, in_threads
 
 
 def test_the_fingerprint_changes_with_names_labels_and_bytes(tmp_path: Path) -> None:

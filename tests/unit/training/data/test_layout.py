@@ -272,3 +272,24 @@ def test_parts_of_other_names_are_not_taken_for_classes(
     root = split(tmp_path / "data", *names)
     with pytest.raises(TrainingError, match="it looks split, but not into train, validation and"):
         read(root)
+
+
+def test_parts_below_the_classes_are_read_as_one_and_said_to_be(tmp_path: Path) -> None:
+    parts = [f"{label}/{part}" for label in CLASSES for part in ("val", "train")]
+    found = read(make(tmp_path, *parts, images=6))
+    assert "hold train and val each: these are read as one and split again" in found.notes[0]
+    assert f"{tmp_path}/train/<class name>/<image>.jpg" in found.notes[0]
+    assert len(found.table.rows) == 24
+
+
+def test_folders_in_classes_that_are_not_parts_need_no_word(tmp_path: Path) -> None:
+    folders = [f"{label}/{below}" for label in CLASSES for below in ("train", "bus")]
+    assert read(make(tmp_path, *folders, images=6)).notes == ()
+
+
+def test_a_part_without_images_is_named(tmp_path: Path) -> None:
+    root = split(tmp_path, "train", "test")
+    (root / "validation").mkdir()
+    found = read(root)
+    assert "It has no validation part" in found.notes[0]
+    assert "1 empty folder (validation/)" in found.notes[-1]

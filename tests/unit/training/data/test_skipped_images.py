@@ -13,7 +13,8 @@ from tests.support.pixel_material import SQUASH, load, make
 from training.data.contents import Skips, read_contents
 from training.data.table import ImageTable, read_folder
 from training.errors import TrainingError
-from training.pixels.dataset import check_images, read_image
+from training.pixels.dataset import check_images
+from training.pixels.images import read_image
 
 
 def test_a_bad_image_is_named_skipped_and_returned(tmp_path: Path, lines: io.StringIO) -> None:

@@ -43,7 +43,7 @@ def _no_fitting(monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object) -> None:
         raise InterruptedRunError("Here the training would begin.")
 
-    monkeypatch.setattr("training.fitting.fit.Fitting.go_on", stop)
+    monkeypatch.setattr("training.fitting.fit.Fitting.run", stop)
     monkeypatch.setattr(Run, "discard", lambda run: None)  # what was written is looked at
 
 

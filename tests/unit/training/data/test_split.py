@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from training.commands import data as verbs
+from training.commands.split import split as split_command
 from training.data.split import PARTS, read_split, write_split
 from training.data.stratify import split_table
 from training.data.table import ImageTable, LabelledImage
@@ -153,34 +153,34 @@ def photographs(root: Path, per_class: int = 20) -> Path:
     return root
 
 
-def test_the_verb_writes_one_file_and_prints_each_class(
+def test_the_command_writes_one_file_and_prints_each_class(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = photographs(tmp_path / "data")
-    verbs.split(root, tmp_path / "new" / "split.csv", validation=0.25, test=0.25)
+    split_command(root, tmp_path / "new" / "split.csv", validation=0.25, test=0.25)
     split = read_split(tmp_path / "new" / "split.csv", root)
     assert [len(split.part(name)) for name in PARTS] == [20, 10, 10]
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["split.csv"]
     assert "дрон" in capsys.readouterr().out
 
 
-def test_the_verb_keeps_groups_whole(tmp_path: Path) -> None:
+def test_the_command_keeps_groups_whole(tmp_path: Path) -> None:
     root = photographs(tmp_path / "data")
     clips = [
         f"{label}/{i}.jpg,{label}{i // 4}" for label in ("鳥 と 空", "дрон") for i in range(20)
     ]
     (tmp_path / "g.csv").write_text("file,group\n" + "\n".join(clips), encoding="utf-8")
-    verbs.split(root, tmp_path / "s.csv", tmp_path / "g.csv", validation=0.25, test=0.25)
+    split_command(root, tmp_path / "s.csv", tmp_path / "g.csv", validation=0.25, test=0.25)
     split = read_split(tmp_path / "s.csv", root)
     assert {row.group for name in PARTS for row in split.part(name)} == {
         line.split(",")[1] for line in clips
     }
 
 
-def test_the_verb_does_not_overwrite_a_split(tmp_path: Path) -> None:
+def test_the_command_does_not_overwrite_a_split(tmp_path: Path) -> None:
     (tmp_path / "s.csv").write_text("mine")
     with pytest.raises(TrainingError, match="s.csv exists already"):
-        verbs.split(photographs(tmp_path / "data"), tmp_path / "s.csv")
+        split_command(photographs(tmp_path / "data"), tmp_path / "s.csv")
     assert (tmp_path / "s.csv").read_text() == "mine"
 
 
@@ -189,7 +189,7 @@ def test_a_class_of_one_image_is_named_and_nothing_is_written(tmp_path: Path) ->
     (root / "lonely").mkdir()
     (root / "lonely" / "1.jpg").write_bytes(b"")
     with pytest.raises(TrainingError, match="The class 'lonely' has too few images"):
-        verbs.split(root, tmp_path / "s.csv")
+        split_command(root, tmp_path / "s.csv")
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 

@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from tests.support.images import encode, noise
-from training.commands import data as verbs
+from training.commands.clean import clean
+from training.commands.split import split as split_command
+from training.commands.tiny_imagenet import tiny_imagenet
 from training.data.source import DataSource, SplitData, read_source
 from training.data.split import PARTS, read_split
 from training.data.tiny_imagenet import (
@@ -203,19 +205,19 @@ def test_another_folder_is_not_taken_for_it(root: Path, tmp_path: Path) -> None:
     assert is_tiny_imagenet(root)
     assert not is_tiny_imagenet(tmp_path)
     with pytest.raises(TrainingError, match=r"words.txt|wnids.txt"):
-        verbs.tiny_imagenet(tmp_path)
+        tiny_imagenet(tmp_path)
 
 
-def test_the_verbs_sort_and_split_it(
+def test_the_commands_sort_and_split_it(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    verbs.tiny_imagenet(root)
+    tiny_imagenet(root)
     assert "30 images moved, 0 were in place; 5 classes" in capsys.readouterr().err
-    verbs.split(root, tmp_path / "split.csv")
+    split_command(root, tmp_path / "split.csv")
     assert "cardigan" in capsys.readouterr().out
     assert read_split(tmp_path / "split.csv", root) == read_split_folder(root).split
     with pytest.raises(TrainingError, match="comes with its own split"):
-        verbs.split(root, tmp_path / "other.csv", groups=tmp_path / "groups.csv")
+        split_command(root, tmp_path / "other.csv", groups=tmp_path / "groups.csv")
 
 
 def place_validation(root: Path, below: str) -> None:
@@ -238,7 +240,7 @@ def test_validation_images_that_were_sorted_otherwise_are_taken(
     if not listed:
         (root / "val" / "val_annotations.txt").unlink()
     before = {path for path in root.rglob("*") if path.is_file()}
-    verbs.tiny_imagenet(root)
+    tiny_imagenet(root)
     said = "0 images moved, 30 were in place" if listed else "30 validation images are in class"
     assert said in capsys.readouterr().err
     assert {path for path in root.rglob("*") if path.is_file()} == before
@@ -264,7 +266,7 @@ def test_cleaning_keeps_its_layout(root: Path, tmp_path: Path) -> None:
         picture = noise(6, 6, number).resize((64, 64), Image.Resampling.BICUBIC)
         path.write_bytes(encode(Image.blend(picture, noise(64, 64, number), 0.35), "JPEG"))
     sort_validation(root)
-    verbs.clean(root, tmp_path / "kept", skip=["near-duplicate"])
+    clean(root, tmp_path / "kept", skip=["near-duplicate"])
     kept, given = read_split_folder(tmp_path / "kept"), read_split_folder(root)
     assert kept.split == given.split
     assert kept.table.labels == given.table.labels

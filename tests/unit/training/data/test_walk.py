@@ -23,7 +23,7 @@ from training.data.walk import LeftOut, walk_files
 from training.errors import InterruptedRunError
 from training.predict.sources import read_sources
 from training.run import Run
-from training.video.sampling import read_sampling
+from training.video.sampling import Sampling
 
 IMAGES = 12
 LOOPS = (
@@ -82,7 +82,7 @@ def test_what_is_passed_over_is_counted_in_one_line(odd: Path) -> None:
     table = read_folder(odd)
     assert table.counts() == {"a": IMAGES, "b": IMAGES}
     assert str(table.left_out).startswith(f"Left out: {LOOPS}.")
-    assert "clean --fix-extensions" in str(table.left_out)
+    assert "clean FOLDER --set fix_extensions=true" in str(table.left_out)
     assert sum(table.left_out.to_json().values()) == 16
 
 
@@ -104,7 +104,7 @@ def test_every_command_passes_over_what_is_no_image(
     def stop(*_: object) -> None:
         raise InterruptedRunError("Here the training would begin.")
 
-    monkeypatch.setattr("training.fitting.fit.Fitting.go_on", stop)
+    monkeypatch.setattr("training.fitting.fit.Fitting.run", stop)
     monkeypatch.setattr(Run, "discard", lambda run: None)  # what was written is looked at
     left_out = "2 pipes, sockets or devices (a/pipe.jpg, …)"
     assert run("inspect", odd, "--output", tmp_path / "seen") == 0
@@ -122,10 +122,10 @@ def test_every_command_passes_over_what_is_no_image(
 
 
 def test_predict_reads_no_pipe_and_says_so(odd: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder,) = read_sources([str(odd)], read_sampling(None, None))
+    (folder,) = read_sources([str(odd)], Sampling())
     assert folder.count() == 2 * IMAGES + 1
     assert "pipes, sockets or devices (a/pipe.jpg, …)" in capsys.readouterr().err
-    sources = read_sources([str(odd / "a" / "*.*")], read_sampling(None, None))
+    sources = read_sources([str(odd / "a" / "*.*")], Sampling())
     names = {question.name: question for source in sources for question in source.questions()}
     for name in ("pipe.jpg", "socket.png"):
         assert "a pipe, socket or device" in getattr(names[str(odd / "a" / name)], "reason", "")
@@ -228,7 +228,7 @@ def test_every_command_takes_every_suffix(
     options = ("--to", tmp_path / "split.csv", "--validation", 0.25, "--test", 0.25)
     assert run("split", root, *options) == 0
     assert "Left out" not in capsys.readouterr().err
-    (folder,) = read_sources([str(root)], read_sampling(None, None))
+    (folder,) = read_sources([str(root)], Sampling())
     assert folder.count() == 8
 
 

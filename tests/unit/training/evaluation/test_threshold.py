@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from training.evaluation.threshold import (
     Threshold,
-    UnreachableError,
+    UnreachablePrecisionError,
     apply_threshold,
     choose_threshold,
 )
@@ -48,7 +48,9 @@ def test_answers_of_one_confidence_stay_together() -> None:
 
 def test_a_precision_that_cannot_be_reached_is_said_with_the_best_that_can() -> None:
     given = answers(0.9, 0.8, 0.7, wrong=(0, 2))
-    with pytest.raises(UnreachableError, match=r"most that can be had is 0.5, of the 2 answers"):
+    with pytest.raises(
+        UnreachablePrecisionError, match=r"most that can be had is 0.5, of the 2 answers"
+    ):
         choose_threshold(*given, precision=0.9)
 
 

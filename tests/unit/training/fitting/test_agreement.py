@@ -10,20 +10,22 @@ from tests.support.fitting_material import LABELS
 from training.data.source import DataSource
 from training.fitting.checkpoint import Progress
 from training.fitting.hardware import Hardware
-from training.fitting.host import Host
-from training.fitting.stage_images import Images, check_processes, read_images
+from training.fitting.process_group import ProcessGroup
+from training.fitting.run_images import RunImages, check_processes, read_images
 from training.recipe import Recipe, load_recipe
 
 RECIPE = load_recipe("flying-objects-head", ["sizing.size=32"])
 
 
 def compared(
-    monkeypatch: pytest.MonkeyPatch, images: Images, recipe: Recipe = RECIPE, stage: int = 0
+    monkeypatch: pytest.MonkeyPatch, images: RunImages, recipe: Recipe = RECIPE, stage: int = 0
 ) -> dict[str, str]:
     """Return what one process tells the others."""
     told: dict[str, str] = {}
-    monkeypatch.setattr(Host, "check_same", lambda _, name, value: told.update({name: value}))
-    first = images.material(recipe, recipe.stages[0])
+    monkeypatch.setattr(
+        ProcessGroup, "check_same", lambda _, name, value: told.update({name: value})
+    )
+    first = images.stage_data(recipe, recipe.stages[0])
     check_processes(Hardware("cpu"), recipe, images, first, Progress(LABELS, stage))
     return told
 

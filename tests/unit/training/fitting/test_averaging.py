@@ -12,7 +12,7 @@ from tests.support.fitting_material import STAGES, N, fit, go_on, killed, materi
 from training.errors import TrainingError
 from training.fitting.averaging import Average
 from training.fitting.checkpoint import read_progress
-from training.fitting.thaw import Trainee
+from training.fitting.thaw import StagedModel
 from training.recipe import load_recipe
 from training.run import Run
 
@@ -26,7 +26,7 @@ def _set(layer: nn.Linear, value: float) -> None:
 
 def test_the_average_forgets_its_first_weights_soon_and_its_last_ones_slowly() -> None:
     model = network()
-    average = Average(Trainee(model, "head"), decay=0.25)
+    average = Average(StagedModel(model, "head"), decay=0.25)
     for value in (1.0, 2.0, 3.0):
         _set(model.head, value)
         average.update()
@@ -39,7 +39,7 @@ def test_the_average_forgets_its_first_weights_soon_and_its_last_ones_slowly() -
 
 def test_batchnorms_statistics_are_averaged_too() -> None:
     model = network()
-    average = Average(Trainee(model, "all"), decay=0.9)
+    average = Average(StagedModel(model, "all"), decay=0.9)
     norm = model.features[0][1]
     for value in (0.0, 1.0):
         norm.running_mean.fill_(value)
@@ -50,7 +50,7 @@ def test_batchnorms_statistics_are_averaged_too() -> None:
 
 def test_frozen_layers_are_not_followed() -> None:
     model = network()
-    average = Average(Trainee(model, 1), decay=0.9)
+    average = Average(StagedModel(model, 1), decay=0.9)
     shapes = sum(tensor.numel() for tensor in average.parameters())
     assert shapes == sum(p.numel() for p in [*model.features[2].parameters()]) + 32 * 3 + 3
 
@@ -63,7 +63,7 @@ def test_the_best_weights_and_the_figures_are_the_averages(tmp_path: Path) -> No
     last = torch.load(Run(tmp_path).last, weights_only=True)["state_dict"]
     for key, value in model.state_dict().items():
         assert torch.equal(kept[key], value)
-        trained = last[f"trainee.model.{key}"]  # steps are those of a run without averaging
+        trained = last[f"staged.model.{key}"]  # steps are those of a run without averaging
         assert torch.equal(trained, plain.state_dict()[key])
     assert not torch.equal(model.head.weight, plain.head.weight)
     inputs = torch.stack([images.validation[i][0] for i in range(len(images.validation_labels))])

@@ -12,11 +12,12 @@ from torch.utils.data import TensorDataset
 
 from tests.support.fitting_material import LABELS, VALIDATION, material, network, recipe
 from training.fitting.checkpoint import Progress, read_progress
-from training.fitting.feed import Material
-from training.fitting.figures import best_epoch
+from training.fitting.epochs import best_epoch
 from training.fitting.fit import Fitting
 from training.fitting.hardware import Hardware
-from training.recipe import Recipe, Stage
+from training.fitting.stage_data import StageData
+from training.recipe import Recipe
+from training.recipe_sections import Stage
 from training.run import Run
 
 LOW, HIGH = 64, 224
@@ -43,7 +44,7 @@ def test_only_epochs_at_the_exported_size_compete(
     assert best_epoch(stages, losses, sizes) == best
 
 
-def hard(images: Material) -> Material:
+def hard(images: StageData) -> StageData:
     """Return the images with validation labels that half contradict what is learned."""
     inputs = torch.stack([images.validation[i][0] for i in range(VALIDATION)])
     labels = images.validation_labels.clone()
@@ -60,12 +61,12 @@ def fit(folder: Path, chosen: Recipe, made: Progress, stops: bool = False) -> nn
     run, model = Run(folder), network()
     run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
 
-    def of(stage: Stage) -> Material:
+    def of(stage: Stage) -> StageData:
         if stage.size is None and stops:
             raise StoppedError
         return hard(material()) if stage.size is None else material()
 
-    Fitting(model, chosen, of, run, Hardware("cpu")).go_on(made)
+    Fitting(model, chosen, of, run, Hardware("cpu")).run(made)
     return model
 
 

@@ -12,8 +12,8 @@ from tests.support.fitting_material import fit, recipe
 from tests.support.images import encode, noise
 from training.data.split import Split
 from training.data.table import LabelledImage
-from training.fitting.feed import Material
-from training.fitting.stage_images import read_split_images
+from training.fitting.run_images import read_split_images
+from training.fitting.stage_data import StageData
 from training.models.network import Classifier
 
 LABELS = ("a", "b", "c")
@@ -34,7 +34,7 @@ def network() -> Classifier:
     return Classifier(nn.Sequential(*blocks), pool, nn.Sequential(nn.Linear(8, 3)))
 
 
-def images(root: Path, training: Sizes, validation: Sizes, changes: list[str]) -> Material:
+def images(root: Path, training: Sizes, validation: Sizes, changes: list[str]) -> StageData:
     """Return images of these sizes, as the strategy ``variable`` brings them to the network."""
     parts = []
     for part, sizes in (("train", training), ("val", validation)):
@@ -48,7 +48,7 @@ def images(root: Path, training: Sizes, validation: Sizes, changes: list[str]) -
         parts.append(tuple(rows))
     chosen = recipe("thaw: head, epochs: 1", changes=changes)
     read = read_split_images(root, LABELS, Split(parts[0], parts[1], ()))
-    return read.material(chosen, chosen.stages[0])
+    return read.stage_data(chosen, chosen.stages[0])
 
 
 @pytest.mark.parametrize("augment", ["null", "[{op: random_rotate90, p: 1.0}]"], ids=["", "turned"])

@@ -15,28 +15,28 @@ from torch.utils.data import TensorDataset
 from tests.support.fitting_material import N, fit, go_on, material, network, recipe
 from training.errors import InterruptedRunError, TrainingError
 from training.fitting.features import CachedFeatures, compute_features
-from training.fitting.feed import Feed, make_feed
 from training.fitting.hardware import Hardware
-from training.fitting.host import Host
-from training.fitting.thaw import Trainee
+from training.fitting.process_group import ProcessGroup
+from training.fitting.stage_data import StageData, prepare
+from training.fitting.thaw import StagedModel
 from training.models.network import Classifier
 
 CPU = torch.device("cpu")
 EPOCHS = 11
 
 
-def feed(folder: Path, stage: str, augments: bool = True) -> Feed:
+def feed(folder: Path, stage: str, augments: bool = True) -> StageData:
     chosen = recipe(f"thaw: head, {stage}").stages[0]
-    trainee = Trainee(network(), "head")
-    host = Host(Hardware("cpu"))
-    return make_feed(trainee, chosen, material(augments), folder, 3, CPU, host)
+    staged = StagedModel(network(), "head")
+    host = ProcessGroup(Hardware("cpu"))
+    return prepare(material(augments), staged, chosen, folder, 3, CPU, host)
 
 
-def seen(found: Feed, epoch: int) -> Tensor:
+def seen(found: StageData, epoch: int) -> Tensor:
     return found.training.__getitems__([epoch * N + i for i in range(N)])[0]  # type: ignore[attr-defined]
 
 
-def plain(found: Feed) -> Tensor:
+def plain(found: StageData) -> Tensor:
     return torch.stack([found.plain[i][0] for i in range(N)])
 
 

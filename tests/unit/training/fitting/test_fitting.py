@@ -26,7 +26,7 @@ from tests.support.fitting_material import (
 from training.errors import TrainingError
 from training.fitting.checkpoint import Progress, read_progress
 from training.fitting.order import EpochOrder, Numbered
-from training.fitting.thaw import Trainee
+from training.fitting.thaw import StagedModel
 from training.models.network import Classifier
 from training.run import Run
 
@@ -64,9 +64,9 @@ def test_a_stage_changes_what_it_thaws_and_nothing_else(
 
 
 def test_frozen_batchnorm_stays_in_eval_mode_whatever_is_set() -> None:
-    trainee = Trainee(network(), 1)
-    trainee.train()
-    modes = [block[1].training for block in trainee.model.features]
+    staged = StagedModel(network(), 1)
+    staged.train()
+    modes = [block[1].training for block in staged.model.features]
     assert modes == [False, False, True]
 
 
@@ -83,7 +83,7 @@ def test_thawed_batchnorm_keeps_its_statistics_where_that_is_asked_for(tmp_path:
 
 def test_more_blocks_than_there_are_cannot_be_thawed() -> None:
     with pytest.raises(TrainingError, match="thaws 4 blocks, but the model has 3"):
-        Trainee(network(), 4)
+        StagedModel(network(), 4)
 
 
 @pytest.mark.parametrize("thaw", ["head", "1", "2"])
@@ -255,7 +255,7 @@ def test_two_processes_end_with_the_weights_and_figures_of_one(tmp_path: Path) -
         assert other.validation.recall == one.validation.recall
         assert other.train.accuracy == one.train.accuracy
     state = torch.load(Run(tmp_path / "2").last, weights_only=True)["state_dict"]
-    torch.testing.assert_close(state["trainee.model.classifier.1.weight"], model.head.weight)
+    torch.testing.assert_close(state["staged.model.classifier.1.weight"], model.head.weight)
     # The frozen part saw each image once, and the first 16 to compare; in one of the two processes.
     asked = [int((tmp_path / "2" / f"asked-{rank}").read_text()) for rank in (0, 1)]
     assert asked == [N + 16, 0]

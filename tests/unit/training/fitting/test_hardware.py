@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from tests.support.command_line import mistake
+from training.check import check_network
 from training.errors import TrainingError
 from training.fitting.hardware import PRECISIONS, Hardware
-from training.fitting.thaw import check_stages
 from training.recipe import load_recipe
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -106,9 +106,9 @@ def test_each_stage_is_checked_against_the_models_blocks(model: str, blocks: int
     def with_blocks(thawed: int) -> list[str]:
         return [f"model={model}", f"stages={stages % thawed}"]
 
-    check_stages(load_recipe("flying-objects", with_blocks(blocks)))
+    check_network(load_recipe("flying-objects", with_blocks(blocks)))
     with pytest.raises(
         TrainingError,
         match=rf"stages.1.thaw .* thaws {blocks + 1} blocks, but the model has {blocks}",
     ):
-        check_stages(load_recipe("flying-objects", with_blocks(blocks + 1)))
+        check_network(load_recipe("flying-objects", with_blocks(blocks + 1)))

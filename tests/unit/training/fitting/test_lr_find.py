@@ -56,7 +56,7 @@ def test_a_run_with_a_range_test_before_it_equals_one_without(tmp_path: Path) ->
     fitting = Fitting(model, stages, lambda _: material(), Run(tmp_path / "1"), Hardware("cpu"))
     fitting.find_rate(0)
     Run(tmp_path / "1").checkpoint.parent.mkdir(parents=True)
-    fitting.go_on(Progress(LABELS))
+    fitting.run(Progress(LABELS))
     other, _ = fit(tmp_path / "2", stages, material())
     assert same(model, other)
 

@@ -72,7 +72,8 @@ def validation_batches(folder: Path) -> Rows:
 def test_the_losses_of_the_validation_batches_average_to_the_epochs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.fitting.feed._MEASURED_BATCH", 8)  # 24 images: three batches
+    # 24 images: three batches
+    monkeypatch.setattr("training.fitting.stage_data._MEASURED_BATCH", 8)
     _, made = fit(tmp_path, recipe("thaw: head, epochs: 2", "thaw: all, epochs: 1"), material())
     rows = validation_batches(tmp_path)
     assert [(row["stage"], row["epoch"], row["batch"]) for row in rows] == [

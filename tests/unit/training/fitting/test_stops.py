@@ -23,11 +23,11 @@ from training.data.table import read_folder
 from training.errors import InterruptedRunError, TrainingError
 from training.fitting import checkpoint
 from training.fitting.checkpoint import Progress, read_progress
-from training.fitting.feed import Material
-from training.fitting.figures import write_history
+from training.fitting.epochs import write_history
+from training.fitting.interruption import resumable
 from training.fitting.order import Examples
-from training.fitting.stops import resumable
-from training.pixels.cache import Memory
+from training.fitting.stage_data import StageData
+from training.pixels.cache import PixelCache
 from training.pixels.dataset import load_pixels
 from training.recipe import Recipe
 from training.run import Run
@@ -52,7 +52,7 @@ def ctrl_c() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def interrupt(folder: Path, stages: Recipe, images: Material, asked: int) -> str:
+def interrupt(folder: Path, stages: Recipe, images: StageData, asked: int) -> str:
     """Train until Ctrl-C comes with the so-many-th image; return what is said."""
     with pytest.raises(InterruptedRunError) as caught:
         fit(folder, stages, replace(images, training=When(images.training, asked, ctrl_c)))
@@ -225,7 +225,7 @@ def test_a_file_that_disappears_while_images_are_decoded_each_time_is_one_senten
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{number}.png").write_bytes(encode(noise(9, 9, number), "PNG"))
     table = read_folder(tmp_path / "data")
-    monkeypatch.setattr(Memory, "free_bytes", lambda _: 0)
+    monkeypatch.setattr(PixelCache, "free_bytes", lambda _: 0)
     transform = Transform((Resize(9, 9),), Normalize((0.5, 0.5, 0.5), (0.2, 0.2, 0.2)))
     pixels = load_pixels(table.root, table.rows, LABELS, transform, "Reading")
     images = replace(

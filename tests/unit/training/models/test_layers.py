@@ -1,4 +1,4 @@
-"""The table of a network's layers is seed 003's, and its verb prints it."""
+"""The table of a network's layers is seed 003's, and its command prints it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def table() -> LayerTable:
 
 
 def run(*arguments: str) -> str:
-    """Run the verb alone; return what it prints on standard output."""
+    """Run the command alone; return what it prints on standard output."""
     app = typer.Typer()
     app.command()(models)
     return CliRunner().invoke(app, arguments, catch_exceptions=False).stdout
@@ -109,7 +109,7 @@ def test_a_transformer_is_listed_layer_by_layer() -> None:
     assert not [name for name in names if name.startswith(("VisionTransformer", "Identity"))]
 
 
-def test_the_verb_lists_the_seeds_models() -> None:
+def test_the_command_lists_the_seeds_models() -> None:
     listed = {row["model"]: row for row in json.loads(run("--json"))}
     assert {name: (row["parameters"], row["trainable"]) for name, row in listed.items()} == {
         "mobilenet_v2": (2_228_996, 5_124),
@@ -124,16 +124,16 @@ def test_the_verb_lists_the_seeds_models() -> None:
         assert row["input"] in text
 
 
-def test_the_verb_counts_with_other_classes() -> None:
+def test_the_command_counts_with_other_classes() -> None:
     (row, *_) = json.loads(run("--json", "--classes", "200"))
     assert row["trainable"] == 1280 * 200 + 200
 
 
-def test_the_verb_prints_the_layers_of_any_classifier(table: LayerTable) -> None:
+def test_the_command_prints_the_layers_of_any_classifier(table: LayerTable) -> None:
     assert run("--layers", "mobilenet_v2_multiscale") == f"{table}\n"
     assert "Total params: 11,178,564" in run("--layers", "resnet18", "--classes", "4")
-    rows = json.loads(run("--layers", "alexnet", "--json", "--batch", "2", "--side", "64"))
-    assert rows["layers"][-1] == {"name": "Linear-22", "shape": [2, 200], "parameters": 819_400}
+    rows = json.loads(run("--layers", "alexnet", "--json", "--side", "64"))
+    assert rows["layers"][-1] == {"name": "Linear-22", "shape": [4, 200], "parameters": 819_400}
 
 
 @pytest.mark.parametrize(("name", "side"), [("alexnet", "32"), ("vit_b_32", "256")])

@@ -7,7 +7,7 @@ import torch
 
 from tests.support.models_material import noise, pictures, spread
 from training.errors import TrainingError
-from training.fitting.thaw import Trainee
+from training.fitting.thaw import StagedModel
 from training.models.classifier import MODELS, Classifier, build_model
 from training.models.from_torchvision import torchvision_classifiers
 from training.models.weights import find_weights
@@ -143,8 +143,8 @@ def test_every_family_has_blocks_that_can_be_trained_from_the_top(name: str) -> 
     everything = {id(parameter) for parameter in model.parameters()}
     order = [id(parameter) for parameter in model.parameters()]
     for thaw in range(1, count + 1):
-        trainee = Trainee(model, thaw)
-        trained = {id(p) for p in trainee.parameters() if p.requires_grad}
+        staged = StagedModel(model, thaw)
+        trained = {id(p) for p in staged.parameters() if p.requires_grad}
         frozen = {id(p) for block in model.features[: count - thaw] for p in block.parameters()}
         assert trained == everything - frozen, thaw
         assert order[: len(frozen)] == [key for key in order if key in frozen]

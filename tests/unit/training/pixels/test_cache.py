@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.pixel_material import kept, load, make, same
+from tests.support.pixel_material import SQUASH, kept, load, make, same
 from training.errors import TrainingError
-from training.pixels.cache import Folder
-from training.pixels.cache_folder import choose_cache
-from training.pixels.levels import Pictures
+from training.pixels.cache import CacheWriter, PixelCache, choose_cache
+from training.pixels.dataset import load_pixels
+from training.pixels.images import CachedImages
 
 
 @pytest.mark.parametrize(
@@ -29,42 +29,52 @@ def test_runs_share_a_cache_above_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: str, cache: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert choose_cache(None, Path(run)) == choose_cache(None, tmp_path / run) == tmp_path / cache
+    for folder in (Path(run), tmp_path / run):
+        assert choose_cache(None, folder).path == tmp_path / cache
 
 
 def test_a_range_test_alone_uses_the_cache_of_the_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    cache = choose_cache(None)
-    assert cache is not None
-    assert cache.resolve() == tmp_path / "runs" / ".pixels"
+    assert choose_cache(None).path.resolve() == tmp_path / "runs" / ".pixels"
 
 
-def test_a_user_chooses_a_folder_or_memory(tmp_path: Path) -> None:
-    assert choose_cache(str(tmp_path / "c"), Path("runs/1")) == tmp_path / "c"
-    assert choose_cache("none", Path("runs/1")) is None
+def test_a_user_chooses_a_folder_or_none_that_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert choose_cache(str(tmp_path / "c"), Path("runs/1")).path == tmp_path / "c"
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    table = make(tmp_path / "data")
+    images = load_pixels(
+        table.root, table.rows, table.labels, SQUASH, "Reading", cache=choose_cache("none")
+    )
+    (temporary,) = tmp_path.glob(".pixels-*")
+    assert len(kept(temporary)) == 1
+    assert len(images) == len(table.rows)
+    del images
+    assert not temporary.exists()
 
 
-def test_where_the_usual_cache_cannot_be_written_pictures_stay_in_memory(
+def test_where_the_usual_cache_cannot_be_written_images_go_to_a_temporary_folder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / ".pixels").write_text("a file")
-    assert choose_cache(None, tmp_path / "run") is None
-    assert "Pictures stay in memory. The cache" in capsys.readouterr().err
+    assert choose_cache(None, tmp_path / "run").is_temporary
+    assert "Decoded images go to a temporary folder. The cache" in capsys.readouterr().err
 
 
 def add(cache: Path, key: str, used: int) -> None:
     """Keep a picture of 3,000 levels, last used at some time."""
-    store = Folder(cache)
-    writer = store.writer()
+    PixelCache(cache)
+    writer = CacheWriter(cache)
     writer.write(np.zeros((100, 10, 3), dtype=np.uint8))
     writer.finish(key * 64, [(100, 10)], {})
     os.utime(cache / (key * 64) / "index.json", (used, used))
 
 
-def get(cache: Path, key: str) -> Pictures | None:
-    return Folder(cache).get(key * 64)
+def get(cache: Path, key: str) -> CachedImages | None:
+    return PixelCache(cache).get(key * 64)
 
 
 @pytest.fixture
@@ -86,7 +96,7 @@ def test_the_least_recently_used_make_room_for_new_pictures(tmp_path: Path, disk
         add(tmp_path, key, used=1000 + number)
     assert get(tmp_path, "a") is not None  # the oldest is used again, and let go
     disk(20_000)
-    Folder(tmp_path).make_room(3_000)
+    PixelCache(tmp_path).make_room(3_000)
     assert sorted(name[0] for name in kept(tmp_path)) == ["a", "c"]
 
 
@@ -96,11 +106,11 @@ def test_what_is_in_use_is_never_dropped(tmp_path: Path, disk: Any) -> None:
     in_use = get(tmp_path, "b")
     os.utime(tmp_path / ("b" * 64) / "index.json", (1, 1))
     disk(10_000)
-    Folder(tmp_path).make_room(4_900)
+    PixelCache(tmp_path).make_room(4_900)
     assert [name[0] for name in kept(tmp_path)] == ["b"]
     assert in_use is not None
     del in_use
-    Folder(tmp_path).make_room(4_900)
+    PixelCache(tmp_path).make_room(4_900)
     assert kept(tmp_path) == []
 
 
@@ -110,7 +120,7 @@ def test_nothing_is_dropped_for_pictures_that_would_not_fit_even_then(
     add(tmp_path, "a", used=1000)
     (tmp_path / "a folder of the user's").mkdir()
     disk(10_000)
-    Folder(tmp_path).make_room(6_000)
+    PixelCache(tmp_path).make_room(6_000)
     assert len(kept(tmp_path)) == 2
 
 
@@ -118,7 +128,7 @@ def test_a_folder_of_the_users_own_in_the_cache_is_never_dropped(tmp_path: Path,
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "index.json").write_text("{}")
     disk(10_000)
-    Folder(tmp_path).make_room(5_000)
+    PixelCache(tmp_path).make_room(5_000)
     assert kept(tmp_path) == ["mine"]
 
 
@@ -143,7 +153,7 @@ def test_a_cache_that_may_only_be_read_serves(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "utime", refuse)
-    monkeypatch.setattr(Folder, "alone", refuse)
+    monkeypatch.setattr(PixelCache, "alone", refuse)
     assert same(first, load(table, cache=cache))
 
 

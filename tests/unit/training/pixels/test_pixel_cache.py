@@ -20,7 +20,7 @@ from training.data.table import ImageTable, read_folder
 from training.errors import TrainingError
 from training.pixels import cache as pixel_cache
 from training.pixels import decoding
-from training.pixels.cache import DECODER, Folder, cache_key
+from training.pixels.cache import DECODER, CacheWriter, PixelCache, cache_key
 
 
 def test_a_later_run_decodes_nothing(tmp_path: Path, decoded: list[int]) -> None:
@@ -98,8 +98,8 @@ def test_what_a_killed_run_left_is_removed_and_what_a_living_one_writes_stays(
     tmp_path: Path,
 ) -> None:
     (tmp_path / ".unfinished-left").mkdir()
-    writer = Folder(tmp_path).writer()
-    Folder(tmp_path)
+    writer = CacheWriter(tmp_path)
+    PixelCache(tmp_path)
     (living,) = tmp_path.iterdir()
     assert living.name != ".unfinished-left"
     writer.discard()
@@ -121,14 +121,13 @@ def test_a_full_disk_says_so_and_leaves_nothing(
     if not full.exists():
         pytest.skip("needs Linux's /dev/full")
 
-    class Full(pixel_cache._FolderWriter):
+    class Full(CacheWriter):
         def __init__(self, folder: Path) -> None:
             super().__init__(folder)
-            assert self._file is not None
             self._file.close()
             self._file = full.open("wb")
 
-    monkeypatch.setattr(pixel_cache, "_FolderWriter", Full)
+    monkeypatch.setattr(decoding, "CacheWriter", Full)
     with pytest.raises(TrainingError, match="cannot be written: No space left"):
         load(table, cache=cache)
     assert kept(cache) == []
@@ -139,14 +138,13 @@ def test_of_two_processes_that_need_the_same_pictures_one_decodes(
 ) -> None:
     table, cache = make(tmp_path / "data"), tmp_path / "cache"
     waits = threading.Event()
-    writer = Folder.writer
 
-    def begin(self: Folder) -> Any:
+    def begin(folder: Path) -> CacheWriter:
         assert waits.wait(timeout=60)  # until the other one has found the first at work
-        return writer(self)
+        return CacheWriter(folder)
 
-    monkeypatch.setattr(Folder, "writer", begin)
-    monkeypatch.setattr(Folder, "_waits", lambda _: waits.set())
+    monkeypatch.setattr(decoding, "CacheWriter", begin)
+    monkeypatch.setattr(PixelCache, "_waits", lambda _: waits.set())
     with ThreadPoolExecutor(2) as pool:
         runs = [pool.submit(load, table, cache=cache) for _ in range(2)]
         first, second = (run.result(timeout=60) for run in runs)
@@ -157,16 +155,16 @@ def test_of_two_processes_that_need_the_same_pictures_one_decodes(
 
 
 def test_the_second_of_two_builders_takes_the_firsts(tmp_path: Path) -> None:
-    store = Folder(tmp_path)
-    first, second = store.writer(), store.writer()
+    cache = PixelCache(tmp_path)
+    first, second = CacheWriter(tmp_path), CacheWriter(tmp_path)
     for writer in (first, second):
         writer.write(np.arange(12, dtype=np.uint8).reshape(2, 2, 3))
     for writer in (first, second):
         writer.finish("key", [(2, 2)], {})
         writer.discard()
-    pictures = store.get("key")
-    assert pictures is not None
-    assert pictures[0].ravel().tolist() == list(range(12))
+    images = cache.get("key")
+    assert images is not None
+    assert images[0].ravel().tolist() == list(range(12))
     assert [path.name for path in tmp_path.iterdir()] == ["key"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,11 @@ from model_loader import Transform
 from tests.support.pixel_material import NORMALIZE, SQUASH, VARIABLE, load, make, same
 from training.augment.sizing import get_strategy
 from training.errors import TrainingError
-from training.pixels import cache as pixel_cache
-from training.pixels.cache import Folder
+from training.pixels.cache import PixelCache
 from training.pixels.dataset import load_pixels
 
 
-@pytest.mark.parametrize("where", ["memory", "folder"])
+@pytest.mark.parametrize("where", ["temporary", "folder"])
 @pytest.mark.parametrize("transform", [SQUASH, VARIABLE], ids=["squash", "variable"])
 def test_an_item_is_what_the_service_makes_of_the_file(
     tmp_path: Path, transform: Transform, where: str
@@ -64,7 +64,7 @@ def test_augmentation_works_on_levels_before_they_are_normalised(tmp_path: Path)
         return image.bitwise_not_()
 
     images = load(make(tmp_path), augmentation=invert)
-    inverted = NORMALIZE(255 - images.plain.picture(3))
+    inverted = NORMALIZE(255 - images.plain.levels(3))
     for _ in range(2):  # the second time, too: what is kept was not inverted in place
         np.testing.assert_array_equal(images[3][0].numpy(), inverted)
     assert seen == [(torch.uint8, (3, 20, 24))] * 2
@@ -77,8 +77,7 @@ def test_pictures_that_do_not_fit_are_decoded_each_time(
     table = make(tmp_path / "data")
     (table.root / table.rows[2].file).write_bytes(b"no image")
     whole = load(table, VARIABLE)
-    store = Folder if with_cache else pixel_cache.Memory
-    monkeypatch.setattr(store, "free_bytes", lambda self: 20_000)
+    monkeypatch.setattr(PixelCache, "free_bytes", lambda self: 20_000)
     cache = tmp_path / "cache" if with_cache else None
     images = load(table, VARIABLE, cache=cache)
     assert same(images, whole)
@@ -86,8 +85,8 @@ def test_pictures_that_do_not_fit_are_decoded_each_time(
     assert images.rows == whole.rows
     assert [image.file for image in images.skipped] == [table.rows[2].file]
     said = lines.getvalue()
-    assert "GB of decoded pictures are more than 50% of the 0.0 GB free" in said
-    assert (f"at {cache}" if cache else "in memory") in said
+    assert "GB of decoded images are more than 50% of the 0.0 GB free" in said
+    assert f"free at {cache or tempfile.gettempdir()}" in said
     (table.root / images.rows[5].file).unlink()
     with pytest.raises(TrainingError, match=r"cannot be read: No such file"):
         images[5]
@@ -98,12 +97,12 @@ def test_a_data_set_travels_to_another_process_without_its_pixels(tmp_path: Path
     packed = pickle.dumps(images)
     assert len(packed) < (tmp_path / "cache").rglob("levels.u8").__next__().stat().st_size / 2
     assert same(pickle.loads(packed), images)
-    in_memory = load(make(tmp_path / "data"))
-    assert same(pickle.loads(pickle.dumps(in_memory)), images)
+    uncached = load(make(tmp_path / "data"))
+    assert same(pickle.loads(pickle.dumps(uncached)), images)
 
 
 def test_no_images_are_no_error(tmp_path: Path) -> None:
-    for cache in (None, tmp_path / "cache"):
+    for cache in (None, PixelCache(tmp_path / "cache")):
         images = load_pixels(tmp_path, [], ["a", "b"], SQUASH, "Reading", cache=cache)
         assert len(images) == 0
         assert images.labels.shape == (0,)

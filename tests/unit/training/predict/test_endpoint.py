@@ -332,9 +332,10 @@ def test_whoever_stops_is_not_kept_waiting(moody: Start, pictures: Path) -> None
 
 
 def test_an_address_where_nobody_answers_is_a_mistake(
-    pictures: Path, capsys: pytest.CaptureFixture[str]
+    pictures: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line = mistake(capsys, "predict", pictures, "--endpoint", "http://127.0.0.1:9", "--retries", 0)
+    monkeypatch.setattr(module, "RETRIES", 0)
+    line = mistake(capsys, "predict", pictures, "--endpoint", "http://127.0.0.1:9")
     assert (
         "Nobody answers at http://127.0.0.1:9: The connection failed (Connection refused)" in line
     )
@@ -374,10 +375,14 @@ def test_a_service_that_asks_for_a_key_is_a_mistake_that_says_where_to_put_it(
 
 
 def test_a_service_without_a_model_is_a_mistake_with_its_own_reason(
-    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    pictures: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(module, "RETRIES", 0)
     with serving(create_app(SharedModel(str(tmp_path / "nothing")))) as address:
-        line = mistake(capsys, "predict", pictures, "--endpoint", address, "--retries", 0)
+        line = mistake(capsys, "predict", pictures, "--endpoint", address)
     assert "There is no current.json" in line
     assert "(HTTP 503)" in line
 

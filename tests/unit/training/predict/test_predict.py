@@ -326,24 +326,16 @@ def test_each_frame_of_a_video_is_answered_under_its_time(
     ]
 
 
-@pytest.mark.parametrize("option", [("--every", 10), ("--fps", 2)])
 def test_a_video_can_be_sampled(
-    option: tuple[str, int], version: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    version: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     film = write_film(tmp_path / "film.avi", greys(25), rate=20)
-    assert run("predict", film, "--model", version, "--json", *option) == 0
+    assert run("predict", film, "--model", version, "--json", "--fps", 2) == 0
     assert [str(answer["image"])[-7:] for answer in answers(capsys)] == [
         "00:00.0",
         "00:00.5",
         "00:01.0",
     ]
-
-
-def test_one_way_of_sampling_is_enough(
-    version: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    line = mistake(capsys, "predict", "0", "--model", version, "--every", 2, "--fps", 2)
-    assert "--every or --fps, not both" in line
 
 
 def test_a_damaged_video_is_a_row_and_the_others_are_answered(

@@ -216,9 +216,9 @@ def test_the_command_line_ends_with_the_sentence(
 ) -> None:
     shutil.copytree(version, tmp_path / "model")
     s3.fault = page(200)
-    for verb in (
+    for command in (
         ("publish", tmp_path / "model", STORE),
         ("versions", ADDRESS),
         ("verify", ADDRESS),
     ):
-        assert "what answered is not S3" in mistake(capsys, *verb)
+        assert "what answered is not S3" in mistake(capsys, *command)

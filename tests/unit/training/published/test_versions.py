@@ -320,7 +320,7 @@ def test_a_version_without_figures_has_nothing_to_be_compared_with(
     assert "none to compare it with" in capsys.readouterr().err
 
 
-def test_the_verbs_say_what_they_did(
+def test_the_commands_say_what_they_did(
     built: tuple[Path, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = str(tmp_path / "store")

@@ -34,7 +34,6 @@ def test_colours_are_red_green_blue() -> None:
     ("sampling", "taken"),
     [
         (Sampling(), list(range(12))),
-        (Sampling(every=5), [0, 5, 10]),
         (Sampling(rate=5), [0, 2, 4, 6, 8, 10]),
         (Sampling(rate=4), [0, 3, 5, 8, 10]),  # at 0, 0.25, 0.5 … seconds, or just after
         (Sampling(rate=1000), list(range(12))),

@@ -14,7 +14,7 @@ from tests.support.video_material import Keys, pictures_of
 from training.video.opencv import cv2
 
 
-def test_the_verb_writes_every_frame_of_a_video_with_its_label(
+def test_the_command_writes_every_frame_of_a_video_with_its_label(
     version: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     film = write_film(tmp_path / "film.mp4", drawn(12, (320, 240)))
@@ -28,7 +28,7 @@ def test_the_verb_writes_every_frame_of_a_video_with_its_label(
         assert difference(plain, labelled, corner) > 30 > 3 * difference(plain, labelled, rest)
 
 
-def test_the_verb_stops_in_time(
+def test_the_command_stops_in_time(
     version: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     film = write_film(tmp_path / "film.avi", greys(30))
@@ -38,7 +38,7 @@ def test_the_verb_stops_in_time(
     assert len(pictures_of(out)) == 6
 
 
-def test_the_verb_plays_a_video_in_a_window(
+def test_the_command_plays_a_video_in_a_window(
     version: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -1,4 +1,4 @@
-"""The end of a run that stops early: sentences that say how to go on, and nothing in the way."""
+"""Runs that stop early: sentences that say how to go on, and no leftovers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from training.fitting.checkpoint import Progress
 from training.run import Run
 
 
-def interrupted(run: Run, made: Progress) -> InterruptedRunError:
+def interrupted(run: Run, progress: Progress) -> InterruptedRunError:
     """Return the error for Ctrl-C: it says how to resume, if an epoch was finished."""
-    if not made.epochs:
+    if not progress.epochs:
         return InterruptedRunError(
             "Interrupted before an epoch was finished: nothing is kept to go on from. Train again."
         )
     return InterruptedRunError(
-        f"Interrupted after {len(made.epochs)} epochs, which are kept. {resume_command(run)}"
+        f"Interrupted after {len(progress.epochs)} epochs, which are kept. {resume_command(run)}"
     )
 
 
@@ -27,13 +27,8 @@ def resume_command(run: Run) -> str:
 
 
 @contextmanager
-def resumable(run: Run, made: Progress, is_first: bool = True) -> Iterator[None]:
-    """Say how to go on, wherever a run is stopped; remove it if no epoch was finished.
-
-    Args:
-        run: The run.
-        made: How far it has come.
-        is_first: Whether this is the process that writes.
+def resumable(run: Run, progress: Progress, is_first: bool = True) -> Iterator[None]:
+    """Say how to go on, wherever a run is stopped; the first process removes it without an epoch.
 
     Raises:
         InterruptedRunError: Ctrl-C, SIGTERM or SIGHUP.
@@ -42,15 +37,16 @@ def resumable(run: Run, made: Progress, is_first: bool = True) -> Iterator[None]
     try:
         yield
     except KeyboardInterrupt as error:
-        raise interrupted(run, made) from error
+        raise interrupted(run, progress) from error
     except OSError as error:
-        said = f"The run {run.folder} cannot be written{because(error, run.again)}"
-        raise TrainingError(said) from error
+        message = f"The run {run.folder} cannot be written{because(error, run.again)}"
+        raise TrainingError(message) from error
     except TrainingError as error:
-        # Of the machine, not of the recipe: where it is put right, the run goes on.
-        if made.epochs and isinstance(error.__cause__, OSError) and "python -m" not in str(error):
+        # An error of the machine, not of the recipe: once it is fixed, the run can go on.
+        of_machine = isinstance(error.__cause__, OSError)
+        if progress.epochs and of_machine and "python -m" not in str(error):
             raise TrainingError(f"{error} {resume_command(run)}") from error
         raise
     finally:
-        if is_first and not made.epochs and not run.last.exists():
+        if is_first and not progress.epochs and not run.last.exists():
             run.discard()

@@ -1,4 +1,4 @@
-"""What is measured in each epoch, and the tables that keep it."""
+"""The figures of each epoch, and the tables that hold them."""
 
 from __future__ import annotations
 
@@ -24,15 +24,13 @@ _TOP = 5
 
 @dataclass(frozen=True)
 class Figures:
-    """How a model does on one part of the data, in eval mode; fractions of 1.
+    """Figures of one part of the data, in eval mode; fractions of 1.
 
     Attributes:
         loss: Mean over the images, as it is optimised but without augmentation.
         accuracy: Fraction of right answers.
         top5: Fraction of images whose class is among the five most probable.
-        precision: Of each class, in index order.
-        recall: Likewise.
-        f1: Likewise.
+        precision: One value for each class, in index order, as in ``recall`` and ``f1``.
     """
 
     loss: float
@@ -50,12 +48,12 @@ class Epoch:
     Attributes:
         stage: From 0.
         epoch: From 0, counted through all stages.
-        learning_rate: At its end.
+        learning_rate: The rate of the last step.
         step_loss: Mean loss of the steps, with augmentation and dropout.
-        train: On the training images.
-        validation: On the validation images.
-        seconds: Wall time, of training and measuring.
-        images_per_second: Training images a second of that time.
+        train: Figures on the training images.
+        validation: Figures on the validation images.
+        seconds: Wall time of training and measuring.
+        images_per_second: Training images in each second of that time.
     """
 
     stage: int
@@ -69,7 +67,7 @@ class Epoch:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Epoch:
-        """Read what ``dataclasses.asdict`` gave."""
+        """Read what ``dataclasses.asdict`` returned."""
         parts = {
             name: Figures(**{k: _plain(v) for k, v in values[name].items()})
             for name in ("train", "validation")
@@ -92,23 +90,18 @@ def competing(stages: Sequence[int], sizes: Sequence[int]) -> list[int]:
 
 
 def best_epoch(stages: Sequence[int], losses: Sequence[float], sizes: Sequence[int]) -> int:
-    """Return the number of the epoch whose weights are kept.
+    """Return the number of the competing epoch of the lowest validation loss, the first of equals.
 
-    It is the one of the lowest validation loss among those that compete, the earlier of equals.
-
-    Args:
-        stages: The stage of each epoch so far.
-        losses: The validation loss of each.
-        sizes: See ``competing``.
+    ``losses`` are the validation losses; see ``competing`` for the others.
     """
     return min(competing(stages, sizes), key=lambda number: losses[number])
 
 
 class Measure(nn.Module):
-    """Adds up the answers of one part; torchmetrics joins the sums of several processes."""
+    """Sums over the answers of one part; torchmetrics joins those of several processes."""
 
     def __init__(self, classes: int) -> None:
-        """Measure answers of ``classes`` classes."""
+        """Begin with no answers."""
         super().__init__()
         self.loss = MeanMetric(nan_strategy="disable")  # no number must not look like one
         self.top5 = MulticlassAccuracy(classes, top_k=min(_TOP, classes), average="micro")
@@ -120,8 +113,8 @@ class Measure(nn.Module):
         self.top5.update(logits, labels)
         self.confusion.update(logits, labels)
 
-    def take(self) -> Figures:
-        """Return the figures so far, and start anew."""
+    def compute(self) -> Figures:
+        """Return the figures so far, and reset the sums."""
         matrix: Tensor = self.confusion.compute().double()
         right, truths, answers = matrix.diag(), matrix.sum(1), matrix.sum(0)
         precision, recall = right / answers.clamp(min=1), right / truths.clamp(min=1)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from training.augment.contact_sheet import Look, write_preview
 from training.data.source import DataSource
-from training.fitting.stage_images import read_table
-from training.recipe import Recipe, Stage
+from training.fitting.run_images import read_table
+from training.recipe import Recipe
+from training.recipe_sections import Stage
 
 
 def preview_recipe(

@@ -1,4 +1,4 @@
-"""``evaluate`` and ``export --precision``: a run on its own images, a model on a folder."""
+"""``evaluate`` and ``export --target-precision``: a run on its own images, a model on a folder."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from model_loader import SharedModel, load_model
 from samples.draw import CLASSES, draw_sample_data
 from tests.support.command_line import SMALL_RUN, mistake, run
 from tests.support.images import encode, noise
+from training import run_data as run_data_module
 from training.data.split import PARTS, Split, read_split, write_split
-from training.evaluation import runs as runs_module
 from training.evaluation import tables as evaluation_tables
 from training.evaluation.answers import Answers, read_answers
 from training.evaluation.figures import measure
-from training.evaluation.runs import finish_run
+from training.finish import finish_run
 from training.run import Run
 
 
@@ -145,7 +145,7 @@ def test_what_it_is_asked_by_is_checked_before_any_image_is_read(
     value: str,
     complaint: str,
 ) -> None:
-    monkeypatch.setattr(runs_module, "read_contents", pytest.fail)
+    monkeypatch.setattr(run_data_module, "read_contents", pytest.fail)
     assert complaint in mistake(capsys, "evaluate", trained, option, value)
 
 
@@ -180,7 +180,7 @@ def test_bad_images_in_a_folder_are_named_and_counted(
 
 
 def test_the_table_has_every_figure(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("evaluate", trained, "--precision", 0.01) == 0
+    assert run("evaluate", trained, "--target-precision", 0.01) == 0
     shown = capsys.readouterr().out
     written = json.loads((trained / "evaluation.json").read_text())
     assert f"Accuracy: {written['accuracy']:.3f}" in shown
@@ -225,10 +225,10 @@ def test_a_threshold_goes_into_the_version_and_is_served(
     assert not right[doubtful]
     assert wanted > right.mean()
     copied = copy_of(trained, tmp_path / "run")
-    assert run("evaluate", copied, "--precision", wanted - 1e-9, "--json") == 0
+    assert run("evaluate", copied, "--target-precision", wanted - 1e-9, "--json") == 0
     planned = json.loads(capsys.readouterr().out)["at_precision"]["threshold"]
     before = model_json(copied)
-    assert run("export", copied, "--precision", wanted - 1e-9) == 0
+    assert run("export", copied, "--target-precision", wanted - 1e-9) == 0
     after = model_json(copied)
     assert after["threshold"] == pytest.approx(planned["value"])
     assert after["version"] != before["version"]
@@ -258,7 +258,7 @@ def test_a_precision_out_of_reach_is_said(
         for name in PARTS
     )
     write_split(Split(*mislabelled), copied / "split.csv")
-    assert run("evaluate", copied, "--precision", 1, "--json") == 0
+    assert run("evaluate", copied, "--target-precision", 1, "--json") == 0
     output = capsys.readouterr()
     assert json.loads(output.out)["at_precision"] == {"wanted": 1.0, "threshold": None}
     assert "No threshold makes 1 of the answers right" in output.err
@@ -274,7 +274,7 @@ def test_without_the_images_an_export_keeps_temperature_and_figures_and_takes_no
     described = json.loads((copied / "data.json").read_text())
     (copied / "data.json").write_text(json.dumps({**described, "root": str(tmp_path / "gone")}))
     before = model_json(copied)
-    assert run("export", copied, "--precision", 0.9) == 2
+    assert run("export", copied, "--target-precision", 0.9) == 2
     assert "A threshold needs the images" in capsys.readouterr().err
     assert model_json(copied) == before
     assert run("export", copied) == 0

@@ -1,54 +1,70 @@
-"""The images of a run, as its stages need them."""
+"""The images of a run, read once and decoded for each stage."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from model_loader.store import sha256
 from training.data.contents import Content, Skips, fingerprint, read_contents
 from training.data.leaks import copied_from_training, describe_copies
 from training.data.source import DataSource, read_source
-from training.data.split import Split
+from training.data.split import PARTS, Split
 from training.data.table import ImageTable
-from training.fitting.feed import Material, check_sizes
+from training.fitting.checkpoint import Progress
 from training.fitting.hardware import Hardware
-from training.fitting.host import Host
+from training.fitting.process_group import ProcessGroup
+from training.fitting.stage_data import StageData
 from training.output.progress import tell
+from training.pixels.cache import PixelCache
 from training.pixels.dataset import check_images, load_pixels
 from training.pixels.workers import item_seconds, worker_count
-from training.recipe import Recipe, Stage
+from training.recipe import Recipe
+from training.recipe_sections import Stage
 
 
 @dataclass(frozen=True)
-class Images:
-    """A table that was read once, split, and what each file holds.
+class RunImages:
+    """A table that was read once and split.
 
     Attributes:
         table: The images that can be read.
         split: Each in one part.
-        contents: Of each file.
+        contents: The content of each file.
         skips: Those that cannot be used, counted through the whole run.
-        cache: The folder that keeps decoded pictures for later runs; None for memory.
+        cache: The cache of decoded images; None for a temporary one.
     """
 
     table: ImageTable
     split: Split
     contents: Mapping[str, Content]
     skips: Skips
-    cache: Path | None = None
+    cache: PixelCache | None = None
 
     def fingerprint(self) -> str:
         """Return a sha256 over every image's name, label and bytes."""
         return fingerprint(sorted(self.table.rows, key=lambda row: row.file), self.contents)
 
-    def material(self, recipe: Recipe, stage: Stage) -> Material:
+    def by_stage(self, recipe: Recipe) -> Callable[[Stage], StageData]:
+        """Return the function from a stage to its data.
+
+        Stages that follow each other with the same size and augmentation share it.
+        """
+
+        @lru_cache(maxsize=1)
+        def load(size: int | None, augment: bool) -> StageData:
+            same = (x for x in recipe.stages if (x.size, x.augment) == (size, augment))
+            return self.stage_data(recipe, next(same))
+
+        return lambda stage: load(stage.size, stage.augment)
+
+    def stage_data(self, recipe: Recipe, stage: Stage) -> StageData:
         """Decode the images of training and validation, at the size of a stage."""
         strategy = recipe.strategy(stage)
-        transform = recipe.transform(stage)
         augments = recipe.augments(stage)
-        root, labels = self.table.root, self.table.labels
+        root, labels, transform = self.table.root, self.table.labels, recipe.transform(stage)
         training = load_pixels(
             root,
             self.split.train,
@@ -72,8 +88,7 @@ class Images:
             skips=self.skips,
         )
         differ = len({*training.plain.sizes, *validation.sizes}) > 1
-        workers = worker_count(item_seconds(training), len(training) * stage.epochs)
-        return Material(
+        return StageData(
             training=training,
             plain=training.plain,
             validation=validation,
@@ -81,7 +96,7 @@ class Images:
             validation_labels=validation.labels,
             sizes=training.sizes if differ else None,
             augments=augments,
-            workers=workers,
+            workers=worker_count(item_seconds(training), len(training) * stage.epochs),
         )
 
     def check_test(self) -> None:
@@ -90,7 +105,7 @@ class Images:
 
 
 def read_table(source: DataSource, recipe: Recipe) -> tuple[ImageTable, Split]:
-    """List a folder and split it, and say what a user should know of that.
+    """List a folder and split it, and tell what a user should know of that.
 
     Raises:
         TrainingError: The folder, the groups or the split will not do; see the message.
@@ -101,7 +116,7 @@ def read_table(source: DataSource, recipe: Recipe) -> tuple[ImageTable, Split]:
     return found.table, found.split
 
 
-def read_images(source: DataSource, recipe: Recipe) -> Images:
+def read_images(source: DataSource, recipe: Recipe) -> RunImages:
     """List a folder, split it, and read every file once.
 
     Raises:
@@ -111,48 +126,42 @@ def read_images(source: DataSource, recipe: Recipe) -> Images:
     return read_split_images(table.root, table.labels, split)
 
 
-def read_split_images(root: Path, labels: tuple[str, ...], split: Split) -> Images:
+def read_split_images(root: Path, labels: tuple[str, ...], split: Split) -> RunImages:
     """Read every file of a split once.
 
     Raises:
         TrainingError: Too many cannot be read.
     """
-    rows = (*split.train, *split.validation, *split.test)
+    rows = [row for name in PARTS for row in split.part(name)]
     skips = Skips(len(rows))
     contents = read_contents(root, rows, "Reading files", skips)
-    parts = (split.train, split.validation, split.test)
-    readable = Split(*(tuple(row for row in part if row.file in contents) for part in parts))
-    kept = tuple(row for row in rows if row.file in contents)
+    readable = Split(*(tuple(r for r in split.part(name) if r.file in contents) for name in PARTS))
     digests = {file: content.sha256 for file, content in contents.items()}
-    if said := describe_copies(copied_from_training(readable, digests), readable):
-        tell(said)
-    return Images(ImageTable(root, labels, kept), readable, contents, skips)
+    if message := describe_copies(copied_from_training(readable, digests), readable):
+        tell(message)
+    table = ImageTable(root, labels, tuple(row for row in rows if row.file in contents))
+    return RunImages(table, readable, contents, skips)
 
 
 def check_processes(
-    hardware: Hardware, recipe: Recipe, images: Images, first: Material, made: object
+    hardware: Hardware, recipe: Recipe, images: RunImages, first: StageData, progress: Progress
 ) -> None:
-    """Make sure that all processes train the same, from the same point on the same images.
+    """Check that all processes train the same, from the same point on the same images.
 
-    Args:
-        hardware: The processes.
-        recipe: What this one trains by.
-        images: What it could read.
-        first: Of the stage that it begins with.
-        made: How far the run has come, as this process read it.
+    ``first`` is the data of the stage that they begin with.
 
     Raises:
         TrainingError: One could not read what another one could, or was given something else; or
             they cannot share images of several sizes.
     """
-    check_sizes(first, hardware.world)
+    first.check_sizes(hardware.world)
     fitted = {row.file for row in (*images.split.train, *images.split.validation)}
     skipped = sorted({image.file for image in images.skips.images} & fitted)
     compared = {
         "images": (images.split, images.fingerprint(), skipped),
         "recipe": recipe.to_yaml(),
-        "epochs": made,
+        "epochs": progress,
     }
-    host = Host(hardware)
+    group = ProcessGroup(hardware)
     for name, value in compared.items():
-        host.check_same(name, sha256(repr(value).encode(errors="surrogateescape")))
+        group.check_same(name, sha256(repr(value).encode(errors="surrogateescape")))

@@ -1,0 +1,64 @@
+"""The command that looks for a learning rate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from training.commands.options import (
+    RECIPE,
+    Cache,
+    DataFolder,
+    Groups,
+    Overrides,
+    RecipeName,
+    SplitFile,
+    Weights,
+)
+from training.data.source import DataSource
+from training.errors import TrainingError, interruptible
+from training.output.printing import print_table, say
+
+_EVERY = 8
+
+
+def lr_find(
+    data: DataFolder,
+    recipe: RecipeName = RECIPE,
+    weights: Weights = "imagenet",
+    groups: Groups = None,
+    split: SplitFile = None,
+    stage: Annotated[int, typer.Option(min=1, help="Number of the stage.")] = 1,
+    output: Annotated[
+        Path | None, typer.Option(help="CSV for the curve.", show_default=False)
+    ] = None,
+    overrides: Overrides = None,
+    cache: Cache = None,
+) -> None:
+    """Try learning rates for a stage, and suggest one.
+
+    They are tried on the initial weights.
+
+    Example: `python -m training lr-find --data data/sample --stage 2`
+    """
+    from training.recipe import load_recipe
+    from training.train import find_rate
+
+    chosen = load_recipe(recipe, overrides or ())
+    with interruptible("Interrupted: a range test keeps nothing. Try again."):
+        found = find_rate(DataSource(data, groups, split), chosen, weights, stage - 1, cache)
+    table = Table("learning rate", "loss", title=f"Range test of stage {stage}")
+    for rate, loss in list(zip(found.rates, found.losses, strict=True))[:: max(1, _EVERY)]:
+        table.add_row(f"{rate:.2g}", f"{loss:.4f}")
+    print_table(table)
+    if output is not None:
+        found.write(output)
+    if found.suggestion is None:
+        raise TrainingError(
+            "There is no suggestion: the loss falls at none of these rates. Look at the data and "
+            "the weights, or choose a rate by hand."
+        )
+    say(f"Suggestion: --set stages.{stage - 1}.learning_rate={found.suggestion:.2g}")

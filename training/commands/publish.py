@@ -1,0 +1,42 @@
+"""The command that publishes a version."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.errors import interruptible
+from training.output.printing import say
+
+
+def publish(
+    run: Annotated[Path, typer.Argument(help="Folder of a run or of an exported version.")],
+    store: Annotated[str, typer.Argument(help="s3://BUCKET/PREFIX, or a local folder.")],
+) -> None:
+    """Copy an exported version into a store, and make it current.
+
+    Example: `python -m training publish runs/flying-objects/TIME s3://my-bucket/models`
+    """
+    from model_loader import Metadata
+    from model_loader.store import sha256
+    from training.published.publish import publish as publish_version
+    from training.published.versions import promised_accuracy
+    from training.run import Run, is_run
+
+    folder = Run(run).model if is_run(run) else run
+    with interruptible(
+        "Interrupted: a version that is not whole is served to nobody. The same command goes on."
+    ):
+        address = publish_version(folder, store)
+    text = (folder / "model.json").read_bytes()
+    metadata = Metadata.from_json(text)
+    if is_run(run) and promised_accuracy(metadata) is None:
+        say(
+            f"Its model.json has no test figures: the evaluation of {run} was interrupted. To "
+            f"measure it and publish it again: python -m training export {shlex.quote(str(run))}"
+        )
+    say(f"Published. Serve it with MODEL_URI={address}")
+    say(f"Pin it with osls deploy --param version={metadata.version} --param sha256={sha256(text)}")
