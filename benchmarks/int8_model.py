@@ -9,7 +9,7 @@ from benchmarks.rows import Options
 from model_loader import load_model
 from training.data.table import read_folder
 from training.export.torchscript import int8_version
-from training.published.publish import publish
+from training.published.publication import publish
 
 _CALIBRATING, _SMOKE_CALIBRATING = 128, 8
 

@@ -18,10 +18,10 @@ from model_loader import load_model
 from samples.draw import draw_image
 from tests.support.films import write_film
 from tests.support.versions import LABELS, build_version
-from training.predict.questions import classify_picture
+from training.predict.questions import classify_image
 from training.video.caption import caption
 from training.video.clip import read_clip
-from training.video.opencv import cv2, to_levels, to_picture
+from training.video.opencv import cv2, to_image, to_levels
 from training.video.screens import Window
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,8 +48,8 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_window_shows_the_label_saves_a_snapshot_and_quits(
     display: str, version: Path, film: Path, tmp_path: Path
 ) -> None:
-    picture = to_picture(next(read_clip(film)).levels)
-    answer = classify_picture(load_model(str(version)), picture)
+    picture = to_image(next(read_clip(film)).levels)
+    answer = classify_image(load_model(str(version)), picture)
     others = [replace(answer, label=label) for label in LABELS if label != answer.label]
     lines = [answer_line(caption(picture, found, Window.note)) for found in (answer, *others)]
     with webcam(display, film, "--model", version, "--snapshots", tmp_path) as process:

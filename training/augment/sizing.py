@@ -1,7 +1,7 @@
-"""How pictures of any size reach the network: the seeds' three strategies.
+"""How images of any size reach the network: the seeds' three strategies.
 
-Each has a test-time form, which goes into ``model.json``, and a training form: picture operations
-that are applied once, before pictures are cached, and random ones that are drawn at each access.
+Each has a test-time form, which goes into ``model.json``, and a training form: image operations
+that are applied once, before images are cached, and random ones that are drawn at each access.
 
 | strategy | once, before the cache | each access | test time |
 |---|---|---|---|
@@ -18,7 +18,7 @@ from typing import Any
 
 from model_loader import Normalize, Resize, Transform
 from model_loader.operations import CenterCrop, Fit, ImageOp, Pad
-from training.augment.operations import SIZING, Augmentation, nearest
+from training.augment.augmentations import SIZING, Augmentation, nearest
 from training.errors import TrainingError
 
 MIN_SIDE = 32
@@ -27,12 +27,12 @@ MIN_SIDE = 32
 
 @dataclass(frozen=True)
 class Strategy:
-    """One way to bring pictures to size.
+    """One way to bring images to size.
 
     Attributes:
         name: In a recipe.
-        test_ops: Picture operations of the test transform.
-        train_ops: Picture operations of training, applied once.
+        test_ops: Image operations of the test transform.
+        train_ops: Image operations of training, applied once.
         side: Pixels of each side of the network's input; None where each image keeps its shape.
         start: The smallest side that ``train_ops`` leave.
         crops: Augmentation entries of training that come before a recipe's own.
@@ -119,7 +119,7 @@ def squash(size: int) -> Strategy:
 
 
 def pad_crop(size: int) -> Strategy:
-    """Return seed 003's: small pictures are padded, large ones cropped, none is scaled."""
+    """Return seed 003's: small images are padded, large ones cropped, none is scaled."""
     pad = Pad(size, size)
     crop = {"op": "random_crop"}
     crops = (crop,)
@@ -129,9 +129,9 @@ def pad_crop(size: int) -> Strategy:
 
 
 def variable(size: int) -> Strategy:
-    """Return seed 001's: each picture keeps its aspect ratio, and its size up to ``size`` squared.
+    """Return seed 001's: each image keeps its aspect ratio, and its size up to ``size`` squared.
 
-    In training as in the test; of a larger picture the area becomes ``size`` × ``size``.
+    In training as in the test; of a larger image the area becomes ``size`` × ``size``.
     """
     fit = Fit(MIN_SIDE, size * size)
     turn = {"random_rotate90": {"keep_shape": True}}

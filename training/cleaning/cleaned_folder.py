@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from training.cleaning.clean import Cleaning
+from training.cleaning.apply_rules import Cleaning
 from training.cleaning.rules import Finding
 from training.data.split import PARTS, Split, write_split
 from training.data.tiny_imagenet import LISTS, is_tiny_imagenet

@@ -62,7 +62,7 @@ def find_clusters(measures: ArrayLike, k: int, seed: int) -> list[Cluster]:
 
 
 def outlying(clusters: list[Cluster], max_share: float, min_mads: float) -> list[Cluster]:
-    """Return the clusters that are both small and far: rare large photographs, say.
+    """Return the clusters that are both small and far: rare large images, say.
 
     Either alone would prune too much: K-Means halves a dense middle as well, and a whole class
     may lie far from the others.

@@ -1,4 +1,4 @@
-"""Which of the images that show the same picture to keep."""
+"""Which of the images that show the same image to keep."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training.data.parts import Part
 def copies(
     images: Sequence[Examined], rules: Rules, parts: Mapping[str, Part]
 ) -> Iterator[Finding]:
-    """Judge images that show the same picture: the same bytes, or near duplicates.
+    """Judge images that show the same image: the same bytes, or near duplicates.
 
     - in one class: the first is kept. First is what stands in the test part, then in the
       validation part, if there is a split; then what has the most pixels, the most bytes, the
@@ -65,7 +65,7 @@ def _rank(image: Examined, parts: Mapping[str, Part]) -> tuple[int, int, int, st
 def _own_class(
     image: Examined, twin: Examined, rules: Rules, parts: Mapping[str, Part]
 ) -> Finding | None:
-    how = "the same bytes as" if image.sha256 == twin.sha256 else "nearly the same picture as"
+    how = "the same bytes as" if image.sha256 == twin.sha256 else "nearly the same image as"
     part, other = parts.get(image.file), parts.get(twin.file)
     if part != other and part and other and "leak" not in rules.skip:
         reason = f"in {part}, {how} {twin.file} in {other}"
@@ -80,7 +80,7 @@ def _conflict(
     image: Examined, twin: Examined, rules: Rules, conflicting: set[str]
 ) -> Iterator[Finding]:
     """Report both sides, each once."""
-    how = "the same bytes as" if image.sha256 == twin.sha256 else "nearly the same picture as"
+    how = "the same bytes as" if image.sha256 == twin.sha256 else "nearly the same image as"
     for one, other in ((image, twin), (twin, image)):
         if one.file not in conflicting:
             conflicting.add(one.file)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from model_loader import EncodedImage, InputError, TooLargeError, UnsupportedImageError
-from training.cleaning.looks import brightest, edges
+from training.cleaning.image_quality import brightest, edges
 from training.data.contents import in_threads
 from training.data.suffixes import EXTENSIONS, is_image_name
 from training.data.table import LabelledImage
@@ -23,7 +23,7 @@ from training.output.progress import progress
 
 _THUMBNAIL = (16, 16)
 _ENOUGH = (512, 512)
-"""Pixels that a large picture is still decoded to; everything here is measured at 256 and fewer."""
+"""Pixels that a large image is still decoded to; everything here is measured at 256 and fewer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class Examined:
         reason: What was found, where there is a rule.
         bytes: Its size.
         format: Pillow's name of its content.
-        width: Pixels of the upright picture. Likewise ``height``.
+        width: Pixels of the upright image. Likewise ``height``.
         sha256: Of its bytes.
         hash: The 64-bit perceptual hash.
         thumbnail: uint8 [16, 16, 3].
@@ -66,7 +66,7 @@ def examine_files(
     """Read and decode every file, on all cores.
 
     Threads do it: Pillow lets go of Python's lock, and a process of its own for each core would
-    take longer to start than a thousand photographs take.
+    take longer to start than a thousand images take.
 
     Args:
         root: The folder.
@@ -75,7 +75,7 @@ def examine_files(
     """
     found = []
     with warnings.catch_warnings(), progress("Examining", len(rows)) as advance:
-        warnings.simplefilter("ignore")  # Pillow's, on odd metadata and on large pictures
+        warnings.simplefilter("ignore")  # Pillow's, on odd metadata and on large images
         for examined in in_threads(partial(_examine, root), rows, threads):
             found.append(examined)
             advance("")

@@ -1,4 +1,4 @@
-"""Pictures of a folder of images: how many, how heavy and how large, class by class."""
+"""Images of a folder of images: how many, how heavy and how large, class by class."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from training.cleaning.inspect import Inspection
+from training.cleaning.inspection import Inspection
 from training.data.headers import Header
 from training.output.drawing import BLUE, GREY, GRID, PALE, RED, RULE, save_png, short_name, style
 
@@ -19,14 +19,14 @@ _ROW = 0.2
 _MANY = 24
 """Classes from which on panels are small, and a list is so long that its top needs a scale."""
 _MANY_POINTS = 2000
-"""Points of a panel that are pixels, also in a picture of lines."""
+"""Points of a panel that are pixels, also in an image of lines."""
 
 
 def draw_plots(inspection: Inspection, folder: Path) -> list[Path]:
     """Draw images per class, file sizes per class, and heights and widths per class, as PNG.
 
     Returns:
-        The pictures' paths.
+        The images' paths.
     """
     with style():
         return [

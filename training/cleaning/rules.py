@@ -19,10 +19,10 @@ MEANING = {
     "odd-size": "CleanVision: far smaller or larger than the other images",
     "file-size-cluster": "K-Means over file size: in a small cluster far from the rest",
     "side-cluster": "K-Means over height and width: in a small cluster far from the rest",
-    "label-conflict": "the same picture stands in another class",
-    "leak": "the same picture stands in another part of the split",
+    "label-conflict": "the same image stands in another class",
+    "leak": "the same image stands in another part of the split",
     "exact-duplicate": "the same bytes stand in its class already",
-    "near-duplicate": "the same picture stands in its class already",
+    "near-duplicate": "the same image stands in its class already",
 }
 """Each rule, in the order in which they are applied; the first that fits decides."""
 
@@ -47,7 +47,7 @@ class Rules:
             deviations (1.4826 × the median absolute deviation).
         distance: How many of the 64 bits of two near duplicates' perceptual hashes differ at most.
         difference: How far their thumbnails differ at most; see ``duplicates.alike``. With both
-            defaults, of 266 photographs 99 % were found again at half the size, 92 % at JPEG
+            defaults, of 266 images 99 % were found again at half the size, 92 % at JPEG
             quality 50, 94 % brightened by a fifth and 38 % with a border of 3 % cut off; hashes
             alone would have taken 280 unlike pairs of 1,327 skies for duplicates.
         conflicts: Whether images that stand in two classes are kept, for someone to look at, or

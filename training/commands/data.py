@@ -48,8 +48,8 @@ def inspect(
     ] = None,
 ) -> None:
     """Look at a folder of images: how many, how heavy, how large, of what kind, which twice."""
-    from training.cleaning.inspect import inspect_table
-    from training.cleaning.tables import print_inspection
+    from training.cleaning.inspection import inspect_table
+    from training.cleaning.inspection_tables import print_inspection
     from training.data.table import read_folder
 
     inspection = inspect_table(read_folder(folder))
@@ -119,11 +119,11 @@ def clean(
     is reported (--conflicts drop removes it from both); with --split, or in a folder that is split
     already, training loses the copy of what is tested.
     """
-    from training.cleaning.clean import clean as apply
-    from training.cleaning.clean import list_files, parts_of
+    from training.cleaning.apply_rules import clean as apply
+    from training.cleaning.apply_rules import list_files, parts_of
     from training.cleaning.cleaned_folder import REPORT, check_classes, check_target, keep
+    from training.cleaning.inspection_tables import print_cleaning
     from training.cleaning.rules import MEANING, Rules
-    from training.cleaning.tables import print_cleaning
     from training.data.source import read_split_of
 
     unknown = sorted(set(skip or ()) - set(MEANING))
@@ -177,7 +177,7 @@ def split(
     already (train/, val/, test/) keeps its split, and a part that it lacks is drawn from train/.
     Tiny ImageNet keeps its own: train/, and val/ in two halves.
     """
-    from training.cleaning.tables import print_split
+    from training.cleaning.inspection_tables import print_split
     from training.data.source import DataSource, read_source
     from training.data.split import read_split, write_split
     from training.data.tiny_imagenet import is_tiny_imagenet

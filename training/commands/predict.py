@@ -15,8 +15,8 @@ from training.output.printing import say
 
 if TYPE_CHECKING:
     from training.output.progress import Advance
+    from training.predict.answer_formats import Output, Tally
     from training.predict.local import Answerer
-    from training.predict.output import Output, Tally
     from training.predict.questions import Question
     from training.predict.sources import Source
 
@@ -103,7 +103,7 @@ def predict(
 
     An image that cannot be answered is listed with the reason; the exit code is then 1.
     """
-    from training.predict.output import Tally
+    from training.predict.answer_formats import Tally
     from training.predict.sources import count_questions, read_sources
     from training.video.sampling import read_sampling
 
@@ -150,7 +150,7 @@ def _here(model: str, engine: str, processes: int) -> Answerer:
 def _outputs(
     labels: tuple[str, ...], as_json: bool, to_csv: Path | None, top_k: int | None
 ) -> list[Output]:
-    from training.predict.output import CsvOutput, JsonOutput, TableOutput
+    from training.predict.answer_formats import CsvOutput, JsonOutput, TableOutput
 
     outputs: list[Output] = []
     if to_csv is not None:
@@ -182,7 +182,7 @@ def _answer_all(
 def _bar(total: int | None, outputs: list[Output]) -> AbstractContextManager[Advance]:
     """Return a progress bar, where there is an end to see and no JSON on the same terminal."""
     from training.output.progress import progress
-    from training.predict.output import JsonOutput
+    from training.predict.answer_formats import JsonOutput
 
     is_json = any(isinstance(output, JsonOutput) for output in outputs)
     if total is None or total == 1 or (is_json and sys.stdout.isatty()):

@@ -80,23 +80,23 @@ def preview(
 def _preview_list(
     data: Path, to: Path, strategy: str, augment: str, size: int | None, seed: int
 ) -> None:
-    from training.augment.contact_sheet import Look, write_preview
-    from training.augment.operations import read_augmentations
+    from training.augment.augmentations import read_augmentations
+    from training.augment.contact_sheet import Variant, write_preview
     from training.augment.sizing import get_strategy
     from training.data.table import read_folder
 
     pixels = 224 if size is None else size
     chosen = get_strategy(strategy, pixels)
-    look = Look("", chosen, pixels, chosen.augmentation(read_augmentations(augment)))
+    variant = Variant("", chosen, pixels, chosen.augmentation(read_augmentations(augment)))
     table = read_folder(data)
     rows = table.part("train") if table.parts else table.rows
-    shown = write_preview(rows, data, [look], to, seed)
-    say(f"{shown} images in {to}. {look.title}")
+    shown = write_preview(rows, data, [variant], to, seed)
+    say(f"{shown} images in {to}. {variant.title}")
 
 
 def show_recipe(source: DataSource, recipe: Recipe, to: Path, seed: int) -> None:
     """Write the sheet of a recipe, and say what it shows."""
     from training.preview import preview_recipe
 
-    looks, shown = preview_recipe(source, recipe, to, seed)
-    say(f"{shown} training images in {to}. {'; '.join(look.title for look in looks)}")
+    variants, shown = preview_recipe(source, recipe, to, seed)
+    say(f"{shown} training images in {to}. {'; '.join(variant.title for variant in variants)}")

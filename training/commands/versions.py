@@ -14,7 +14,7 @@ from training.output.printing import print_json, print_table, say
 
 if TYPE_CHECKING:
     from training.evaluation.figures import Evaluation
-    from training.published.versions import Published, Verified
+    from training.published.stored_versions import Published, Verified
 
 Address = Annotated[
     str, typer.Argument(metavar="STORE/NAME", help="A model's address, as publish printed it.")
@@ -26,7 +26,7 @@ def versions(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """List the published versions of a model, the newest first; the arrow marks the current one."""
-    from training.published.versions import list_versions, why_none_is_current
+    from training.published.stored_versions import list_versions, why_none_is_current
 
     published = list_versions(address)
     if as_json:
@@ -52,7 +52,7 @@ def rollback(
 
     Warm functions follow within MODEL_REFRESH_SECONDS. Forward goes the same way.
     """
-    from training.published.versions import roll_back
+    from training.published.stored_versions import roll_back
 
     before, now = roll_back(address, version)
     if before == now:
@@ -82,7 +82,7 @@ def verify(
     than chance explains: their 95 % intervals do not meet.
     """
     from training.process import keep_freed_memory
-    from training.published.versions import verified
+    from training.published.stored_versions import verified
 
     keep_freed_memory()
     with verified(address, version) as found:
@@ -95,7 +95,7 @@ def verify(
 
 def _compare(found: Verified, data: Path) -> None:
     from training.evaluation.runs import evaluate_folder
-    from training.published.versions import is_worse, promised_accuracy
+    from training.published.stored_versions import is_worse, promised_accuracy
 
     promised = promised_accuracy(found.metadata)
     for engine, model in found.models.items():

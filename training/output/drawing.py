@@ -31,7 +31,7 @@ def style() -> Iterator[None]:
     """Draw and save figures in the project's style within this context."""
     installed = {font.name for font in fontManager.ttflist}
     fonts = [font for font in _FONTS if font in installed] or ["sans-serif"]
-    # A glyph that no font has is drawn as a box: the picture is still of use.
+    # A glyph that no font has is drawn as a box: the image is still of use.
     logger = logging.getLogger("matplotlib.font_manager")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -20,9 +20,9 @@ from training.errors import TrainingError
 from training.output.terminal import visible
 from training.parallel import in_order
 from training.predict.exchange import UnreachableError, problem, send
-from training.predict.patience import Patience
+from training.predict.large_images import UploadError, ask_by_upload
 from training.predict.questions import Answer, Question, reason
-from training.predict.upload import UploadError, ask_by_upload
+from training.predict.retries import Retries
 
 _FIELD = "file1"
 _LONGEST_NAME = 255  # characters of a file's name that the service takes
@@ -61,7 +61,7 @@ class Endpoint:
         """
         self._base = base_address(address)
         self._at_once = at_once
-        self._patience = Patience.times(retries)
+        self._retries = Retries.times(retries)
         self._session = self._open_session()
         if key:
             self._session.headers["x-api-key"] = key
@@ -75,7 +75,7 @@ class Endpoint:
 
     def _open_session(self) -> requests.Session:
         session = requests.Session()
-        adapter = HTTPAdapter(max_retries=self._patience, pool_maxsize=self._at_once)
+        adapter = HTTPAdapter(max_retries=self._retries, pool_maxsize=self._at_once)
         session.mount("http://", adapter)
         session.mount("https://", adapter)
         return session
@@ -98,7 +98,7 @@ class Endpoint:
                             "again with the images that are left."
                         )
             except BaseException:
-                self._patience.stopped.set()  # or the pool would wait for those that wait
+                self._retries.stopped.set()  # or the pool would wait for those that wait
                 raise
 
     def _ask(self, question: Question) -> tuple[Answer, bool]:

@@ -60,25 +60,25 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class Frame:
-    """A picture that a camera or a video has given, of mode RGB."""
+    """An image that a camera or a video has given, of mode RGB."""
 
     name: str
-    picture: Image.Image
+    image: Image.Image
 
     def data(self) -> bytes:
         """Return a JPEG of it."""
         buffer = io.BytesIO()
-        self.picture.save(buffer, "JPEG", quality=_QUALITY, subsampling=0)
+        self.image.save(buffer, "JPEG", quality=_QUALITY, subsampling=0)
         return buffer.getvalue()
 
     def classify(self, model: Model) -> Prediction:
         """Answer it as it is."""
-        return classify_picture(model, self.picture)
+        return classify_image(model, self.image)
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """What should have given pictures, and gives none."""
+    """What should have given images, and gives none."""
 
     name: str
     reason: str
@@ -122,9 +122,9 @@ def reason(error: OSError | InputError) -> str:
     return str(error)
 
 
-def classify_picture(model: Model, picture: Image.Image) -> Prediction:
-    """Classify a picture of mode RGB that needs no decoding, such as a video's frame."""
-    pixels = model.metadata.transform(picture)
+def classify_image(model: Model, image: Image.Image) -> Prediction:
+    """Classify an image of mode RGB that needs no decoding, such as a video's frame."""
+    pixels = model.metadata.transform(image)
     return model.predict(model.probabilities(pixels[None])[0])
 
 

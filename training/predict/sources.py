@@ -102,12 +102,12 @@ class Video:
     def questions(self) -> Iterator[Question]:
         """Yield the frames; where there is none, one question without an answer."""
         from training.video.clip import BrokenVideoError, read_clip
-        from training.video.opencv import to_picture
+        from training.video.opencv import to_image
 
         name = printable(self.path)
         try:
             for frame in read_clip(self.path, self.sampling):
-                yield Frame(f"{name} @ {frame.time}", to_picture(frame.levels))
+                yield Frame(f"{name} @ {frame.time}", to_image(frame.levels))
         except BrokenVideoError as error:
             yield Unreadable(name, str(error))
 
@@ -125,14 +125,14 @@ class Camera:
     def questions(self) -> Iterator[Question]:
         """Yield the newest frame, again and again."""
         from training.video.camera import watch_camera
-        from training.video.opencv import to_picture
+        from training.video.opencv import to_image
 
         takes = self.sampling.start()
         with watch_camera(self.index) as newest:
             for number, frame in enumerate(newest.frames()):
                 if takes(number, frame.seconds):
                     name = f"camera {self.index} @ {frame.time}"
-                    yield Frame(name, to_picture(frame.levels))
+                    yield Frame(name, to_image(frame.levels))
 
 
 def read_sources(words: Sequence[str], sampling: Sampling) -> list[Source]:

@@ -1,8 +1,8 @@
-"""Where on the picture a cell of the last maps looks.
+"""Where on the image a cell of the last maps looks.
 
 Cell i of 7 does not look at the i-th seventh: with symmetric padding, strided layers look half a
 cell further left and up, and weights that were trained with another padding look elsewhere again.
-Heat that is merely stretched over the picture lies beside what it is about.
+Heat that is merely stretched over the image lies beside what it is about.
 """
 
 from __future__ import annotations
@@ -71,13 +71,13 @@ def measure_grid(model: Classifier) -> Grid | None:
 def lay_out(
     heat: Tensor, grid: Grid | None, seen: tuple[int, int], shown: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """Return heat for each pixel of a picture.
+    """Return heat for each pixel of an image.
 
     Args:
         heat: float32 [h, w].
         grid: Where its cells look; None to stretch it.
         seen: Height and width of the network's input.
-        shown: Height and width of the picture, which shows the same.
+        shown: Height and width of the image, which shows the same.
 
     Returns:
         float32 of the size ``shown``.

@@ -22,7 +22,7 @@ from training.output.progress import progress
 from training.pixels.dataset import read_image
 from training.report.alignment import Grid, lay_out, measure_grid
 from training.report.gradcam import heat_maps
-from training.report.pictures import Thumbnail, shrink, thumbnail
+from training.report.thumbnails import Thumbnail, shrink, thumbnail
 
 PER_CLASS = 10
 """Images of each class, wrong ones and right ones, at most."""
@@ -46,7 +46,7 @@ class Shown:
         truth: Its class.
         answer: What it was answered with.
         confidence: Of the answer, 0…1.
-        picture: The image.
+        image: The image.
         heat: The same with what speaks for the answer; None where the model keeps no maps.
     """
 
@@ -54,7 +54,7 @@ class Shown:
     truth: str
     answer: str
     confidence: float
-    picture: Thumbnail
+    image: Thumbnail
     heat: Thumbnail | None
 
 
@@ -175,21 +175,21 @@ def _heat_thumbnail(
     heat = heat_maps(model, inputs, torch.tensor([label]))
     if heat is None:
         return None
-    # What is scaled only is shown as it is: heat on a squashed picture misleads the eye.
+    # What is scaled only is shown as it is: heat on a squashed image misleads the eye.
     is_scaled = all(isinstance(op, Resize | Fit) for op in transform.image_ops)
     small = shrink(image if is_scaled else transform.resize(image))
     height, width = inputs.shape[2:]
     return thumbnail(overlay(small, lay_out(heat[0], grid, (height, width), small.size[::-1])))
 
 
-def overlay(picture: Image.Image, heat: NDArray[np.float32]) -> Image.Image:
-    """Return a picture, grey where the heat is 0, and in the heat's colours where it is 1.
+def overlay(image: Image.Image, heat: NDArray[np.float32]) -> Image.Image:
+    """Return an image, grey where the heat is 0, and in the heat's colours where it is 1.
 
     Args:
-        picture: RGB.
-        heat: 0…1, of the picture's height and width.
+        image: RGB.
+        heat: 0…1, of the image's height and width.
     """
-    grey = np.asarray(picture.convert("L").convert("RGB"), dtype=np.float32)
+    grey = np.asarray(image.convert("L").convert("RGB"), dtype=np.float32)
     colours = 255 * matplotlib.colormaps[_HEAT](heat)[..., :3]
     alpha = _STRENGTH * np.sqrt(heat)[..., None]
     return Image.fromarray((grey * (1 - alpha) + colours * alpha).astype(np.uint8))

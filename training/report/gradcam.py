@@ -1,4 +1,4 @@
-"""Where in a picture the evidence for an answer lies.
+"""Where in an image the evidence for an answer lies.
 
 Zhou et al. 2016, arXiv:1512.04150 (class activation maps); Selvaraju et al. 2017,
 arXiv:1610.02391 (Grad-CAM).

@@ -1,4 +1,4 @@
-"""What is written on a live picture: the label, its confidence, frames a second."""
+"""What is written on a live image: the label, its confidence, frames a second."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.output.fonts import fitted
 from training.video.camera import HEIGHT, WIDTH
 
 _SHARE = 1 / 18
-"""Height of the label's letters, of the picture's."""
+"""Height of the label's letters, of the image's."""
 _SMALLEST = 14
 _TINIEST = 8
 _SMALL = 0.6
@@ -25,7 +25,7 @@ _KNOWN, _UNKNOWN, _OTHER = (255, 255, 255), (255, 196, 87), (205, 205, 205)
 
 
 class Rate:
-    """How many pictures a second there were of late."""
+    """How many images a second there were of late."""
 
     def __init__(self, window: float = 2.0) -> None:
         """Look back ``window`` seconds."""
@@ -33,7 +33,7 @@ class Rate:
         self._times: deque[float] = deque()
 
     def tick(self, now: float | None = None) -> float:
-        """Count a picture; return pictures a second, 0 for the first."""
+        """Count an image; return images a second, 0 for the first."""
         now = time.monotonic() if now is None else now
         self._times.append(now)
         while now - self._times[0] > self._window and len(self._times) > 2:
@@ -42,29 +42,29 @@ class Rate:
         return (len(self._times) - 1) / elapsed if elapsed else 0.0
 
 
-def fit(picture: Image.Image) -> Image.Image:
-    """Scale a picture down until it is at most 1280 × 720 pixels; both sides become even.
+def fit(image: Image.Image) -> Image.Image:
+    """Scale an image down until it is at most 1280 × 720 pixels; both sides become even.
 
     Video encoders take even sides only.
     """
-    scale = min(1.0, WIDTH / picture.width, HEIGHT / picture.height)
-    size = tuple(max(2, round(side * scale) // 2 * 2) for side in picture.size)
-    if size == picture.size:
-        return picture
-    return picture.resize((size[0], size[1]), Image.Resampling.BILINEAR)
+    scale = min(1.0, WIDTH / image.width, HEIGHT / image.height)
+    size = tuple(max(2, round(side * scale) // 2 * 2) for side in image.size)
+    if size == image.size:
+        return image
+    return image.resize((size[0], size[1]), Image.Resampling.BILINEAR)
 
 
-def caption(picture: Image.Image, prediction: Prediction, *notes: str) -> Image.Image:
-    """Return the picture with the answer, and smaller notes below it, in its upper left corner."""
-    size = max(_SMALLEST, round(picture.height * _SHARE))
+def caption(image: Image.Image, prediction: Prediction, *notes: str) -> Image.Image:
+    """Return the image with the answer, and smaller notes below it, in its upper left corner."""
+    size = max(_SMALLEST, round(image.height * _SHARE))
     small = max(_SMALLEST * 2 // 3, int(size * _SMALL))
     margin, gap = size // 2, size // 4
-    room = picture.width - 2 * margin
+    room = image.width - 2 * margin
     # Name and figure apart: beside Arabic or Hebrew, the percent sign would change sides.
     answer = _line([prediction.label, f"{prediction.confidence * 100:.1f} %"], size, room)
     lines = [answer, *(_line([note], small, room) for note in notes)]
     colours = [_UNKNOWN if prediction.label == UNKNOWN else _KNOWN] + [_OTHER] * len(notes)
-    drawn = picture.copy()
+    drawn = image.copy()
     draw = ImageDraw.Draw(drawn, "RGBA")
     width = max(line.width for line in lines) + 2 * margin
     draw.rectangle((0, 0, width, sum(line.height + gap for line in lines) + margin), fill=_BEHIND)

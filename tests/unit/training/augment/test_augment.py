@@ -16,8 +16,13 @@ from torch import Tensor
 from model_loader import Normalize, Resize, Transform
 from model_loader.operations import CenterCrop, Fit, Pad
 from tests.support.images import noise
+from training.augment.augmentations import (
+    AUGMENTATIONS,
+    OPERATIONS,
+    Augmentation,
+    read_augmentations,
+)
 from training.augment.grid_distortion import GridDistortion
-from training.augment.operations import AUGMENTATIONS, OPERATIONS, Augmentation, read_augmentations
 from training.augment.sizing import STRATEGIES, get_strategy
 from training.errors import TrainingError
 from training.torchvision_import import torchvision

@@ -26,8 +26,8 @@ from training import train as train_module
 from training.errors import TrainingError
 from training.export.int8 import Comparison
 from training.export.torchscript import calibrate_version, export_version, int8_version
-from training.published.publish import publish
-from training.published.versions import verified
+from training.published.publication import publish
+from training.published.stored_versions import verified
 
 
 class Layers(nn.Module):

@@ -20,8 +20,8 @@ from tests.support.images import encode, noise
 from tests.support.versions import LABELS, build_version
 from training.errors import TrainingError
 from training.parallel import in_order
+from training.predict.answer_formats import CsvOutput, TableOutput, Tally
 from training.predict.local import OneProcess, SeveralProcesses
-from training.predict.output import CsvOutput, TableOutput, Tally
 from training.predict.questions import Answer, Frame, ImageFile, Question
 from training.predict.sources import Folder, count_questions, read_sources
 from training.video.sampling import Sampling

@@ -13,8 +13,8 @@ from PIL import Image
 from model_loader import Model, Prediction, load_model
 from tests.support.video_material import BIRD, Keys
 from training.errors import TrainingError
+from training.predict.live import label_live, newest_frames
 from training.video.clip import VideoFrame
-from training.video.live import label_live, newest_frames
 from training.video.newest import Newest
 from training.video.screens import Window
 
@@ -94,7 +94,7 @@ def test_a_fast_camera_and_a_slow_model_end_with_the_last_frame(
         return number if number is None else VideoFrame(number, "", np.zeros((64, 64, 3), np.uint8))
 
     Keys(monkeypatch, "")
-    monkeypatch.setattr("training.video.live.classify_picture", slow)
+    monkeypatch.setattr("training.predict.live.classify_image", slow)
     with Newest(read) as newest:
         shown = list(label_live(model, newest_frames(newest), Window("w", tmp_path)))
     times = [labelled.frame.seconds for labelled in shown]

@@ -16,9 +16,9 @@ from model_loader.model import find_current, load_version
 from model_loader.store import Store, Tagged, open_store, sha256
 from training.errors import TrainingError
 from training.output.terminal import few
-from training.published.publish import CURRENT, current_version, make_current
+from training.published.destination import Destination, open_destination
+from training.published.publication import CURRENT, current_version, make_current
 from training.published.s3_access import waiting
-from training.published.store import Destination, open_destination
 
 if TYPE_CHECKING:
     from training.evaluation.figures import Evaluation

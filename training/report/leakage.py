@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from training.data.leaks import copied_from_training
 from training.evaluation.figures import Share
-from training.report.story import Story
+from training.report.report_data import ReportData
 
 
 @dataclass(frozen=True)
@@ -25,18 +25,18 @@ class Leak:
     without: Share | None
 
 
-def find_leak(story: Story, duplicates: Sequence[Sequence[str]]) -> Leak | None:
+def find_leak(report: ReportData, duplicates: Sequence[Sequence[str]]) -> Leak | None:
     """Return the copies among a run's images; None where there are none.
 
     Args:
-        story: The run.
+        report: The run.
         duplicates: Sets of files with the same bytes, among all images of the run.
     """
     digests = {file: str(number) for number, files in enumerate(duplicates) for file in files}
-    copies = copied_from_training(story.split, digests)
+    copies = copied_from_training(report.split, digests)
     if not any(copies.values()):
         return None
-    answers, copied = story.answers, {*copies["test"]}
+    answers, copied = report.answers, {*copies["test"]}
     guesses = answers.probabilities(1.0).argmax(axis=1)
     right = [
         bool(guess == truth)

@@ -1,4 +1,4 @@
-"""Pictures small enough to be part of the page."""
+"""Images small enough to be part of the page."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from training.errors import TrainingError
 from training.pixels.dataset import read_image
 
 SIDE = 160
-"""Pixels of a small picture's longer side, at most."""
+"""Pixels of a small image's longer side, at most."""
 
 _QUALITY = 72
 _METHOD = 4
 _SAMPLES = 60
-"""Sample pictures on the page, if there are not more classes than that."""
+"""Sample images on the page, if there are not more classes than that."""
 _MOST_SAMPLES = 8
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A small picture.
+    """A small image.
 
     Attributes:
-        uri: The whole picture as a ``data:`` address.
+        uri: The whole image as a ``data:`` address.
         width: In pixels.
         height: Likewise.
     """
@@ -45,25 +45,25 @@ class Samples:
     """A few images of one class."""
 
     label: str
-    pictures: tuple[Thumbnail, ...]
+    images: tuple[Thumbnail, ...]
 
 
-def thumbnail(picture: Image.Image, side: int = SIDE) -> Thumbnail:
-    """Return a picture scaled down, never up, as WebP."""
-    small = shrink(picture, side)
+def thumbnail(image: Image.Image, side: int = SIDE) -> Thumbnail:
+    """Return an image scaled down, never up, as WebP."""
+    small = shrink(image, side)
     written = io.BytesIO()
     small.save(written, "WEBP", quality=_QUALITY, method=_METHOD)
     code = base64.b64encode(written.getvalue()).decode()
     return Thumbnail(f"data:image/webp;base64,{code}", small.width, small.height)
 
 
-def shrink(picture: Image.Image, side: int = SIDE) -> Image.Image:
-    """Return a picture whose longer side is at most ``side``."""
-    scale = side / max(picture.size)
+def shrink(image: Image.Image, side: int = SIDE) -> Image.Image:
+    """Return an image whose longer side is at most ``side``."""
+    scale = side / max(image.size)
     if scale >= 1:
-        return picture
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    return picture.resize(size, Image.Resampling.LANCZOS)
+        return image
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.LANCZOS)
 
 
 def choose_samples(
@@ -79,16 +79,16 @@ def choose_samples(
     found = []
     for label in labels:
         own = [row for row in rows if row.label == label]
-        pictures: list[Thumbnail] = []
+        images: list[Thumbnail] = []
         for number in random.permutation(len(own)):
-            if len(pictures) == count:
+            if len(images) == count:
                 break
             try:
-                pictures.append(thumbnail(read_image(root / own[number].file)))
+                images.append(thumbnail(read_image(root / own[number].file)))
             except TrainingError:
                 continue
-        found.append(Samples(label, tuple(pictures)))
-    if not any(samples.pictures for samples in found):
+        found.append(Samples(label, tuple(images)))
+    if not any(samples.images for samples in found):
         raise TrainingError(
             f"None of the run's images can be read below {root}. If they were moved, say where "
             "they are: --data DIR."

@@ -1,15 +1,15 @@
 """Augmentation: the seeds' lists, as named operations that a recipe chooses from.
 
 A recipe lists operations with their parameters, ``[{op: rotate, limit: 15}, {op: cutout}]``; each
-parameter that is not given has its documented default. Operations take and give a picture as
+parameter that is not given has its documented default. Operations take and give an image as
 uint8 [3, H, W]; they draw from torch's default random generator alone, so that its state decides
 what they do. torchvision's transforms v2 do the work, and ``GridDistortion`` what they lack.
 
 Crops and resizes must come first, colour after: then colour works on the fewest pixels.
 
 The times in the docstrings are milliseconds for one image of 224 × 224 (of 512 × 512 before a
-resize or crop), drawn each time (p = 1): the best of 3 rounds over 100 photographs, on one core of
-an AMD EPYC, channels last in memory as ``PixelDataset`` hands pictures over.
+resize or crop), drawn each time (p = 1): the best of 3 rounds over 100 images, on one core of
+an AMD EPYC, channels last in memory as ``PixelDataset`` hands images over.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def random_resized_crop(
 def random_crop(size: Pixels = 224, pad_if_needed: bool = True) -> Step:
     """Cut ``size`` × ``size`` pixels at a random place (0.01 ms).
 
-    What is smaller is laid on black at a random place; put the picture operation ``pad`` before
+    What is smaller is laid on black at a random place; put the image operation ``pad`` before
     to have it in the middle. Without ``pad_if_needed`` it is an error.
     """
     return cast(Step, _v2.RandomCrop(size, pad_if_needed=pad_if_needed))
@@ -151,8 +151,8 @@ def grid_distortion(
 def random_rotate90(p: Chance = 0.5, keep_shape: bool = False) -> Step:
     """Turn by 0, 90, 180 or 270 degrees (0.1 ms, one round).
 
-    With ``keep_shape``, a picture that is not square is turned by 0 or 180 degrees only, so that
-    pictures of one size stay so.
+    With ``keep_shape``, an image that is not square is turned by 0 or 180 degrees only, so that
+    images of one size stay so.
     """
 
     def turn(image: Tensor) -> Tensor:
@@ -234,7 +234,7 @@ class Augmentation:
         self._check_order()
 
     def __call__(self, image: Tensor) -> Tensor:
-        """Return an augmented copy of a picture."""
+        """Return an augmented copy of an image."""
         for step in self._steps:
             image = step(image)
         return image

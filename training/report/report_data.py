@@ -18,7 +18,7 @@ from training.run import Run, RunData, open_run, read_data
 
 
 @dataclass(frozen=True)
-class StageLine:
+class StageSummary:
     """One stage, as the report tells of it.
 
     Attributes:
@@ -45,7 +45,7 @@ class StageLine:
 
 
 @dataclass(frozen=True)
-class Story:
+class ReportData:
     """What the report is made from.
 
     Attributes:
@@ -78,7 +78,7 @@ class Story:
         return ImageTable(self.root, self.data.labels, tuple(rows))
 
     @property
-    def stages(self) -> list[StageLine]:
+    def stages(self) -> list[StageSummary]:
         """The stages that were trained, in order."""
         epochs = self.history.epochs
         found = []
@@ -87,7 +87,7 @@ class Story:
             is_auto = stage.learning_rate == "auto"
             rate = self.history.highest_rate(span.number)
             found.append(
-                StageLine(
+                StageSummary(
                     number=span.number + 1,
                     trained=stage.name,
                     size=self.recipe.size(stage),
@@ -109,7 +109,7 @@ class Story:
         return shlex.join([*parts, "--weights", self.data.weights])
 
 
-def read_story(folder: Path, root: Path | None = None) -> Story:
+def read_report_data(folder: Path, root: Path | None = None) -> ReportData:
     """Read a run.
 
     Args:
@@ -125,7 +125,7 @@ def read_story(folder: Path, root: Path | None = None) -> Story:
     answers, split = read_answers(run.answers("test")), read_split(run.split)
     _check_whole(answers, split, run)
     recipe = load_recipe(str(run.recipe))
-    return Story(
+    return ReportData(
         run=run,
         root=root or data.root,
         recipe=recipe,

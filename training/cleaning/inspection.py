@@ -40,7 +40,7 @@ class ClassSummary:
         label: Its name.
         images: Files of it.
         bytes: Their sizes.
-        width: Pixels of the upright pictures. Likewise ``height``.
+        width: Pixels of the upright images. Likewise ``height``.
         aspect: Width divided by height.
         formats: How many images are of each format, by content, the most frequent first.
         modes: Likewise for Pillow's pixel modes.

@@ -13,7 +13,7 @@ import numpy as np
 from training.cleaning.clusters import find_clusters, outlying
 from training.cleaning.copies import copies
 from training.cleaning.examine import Examined, examine_files
-from training.cleaning.looks import odd_sizes, sharpness
+from training.cleaning.image_quality import odd_sizes, sharpness
 from training.cleaning.rules import Finding, Rules
 from training.data.split import PARTS, Part, Split
 from training.data.suffixes import EXTENSIONS

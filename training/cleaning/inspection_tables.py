@@ -14,8 +14,8 @@ from training.output.printing import result_console
 from training.output.terminal import few, short
 
 if TYPE_CHECKING:
-    from training.cleaning.clean import Cleaning
-    from training.cleaning.inspect import ClassSummary, Inspection, Spread
+    from training.cleaning.apply_rules import Cleaning
+    from training.cleaning.inspection import ClassSummary, Inspection, Spread
     from training.cleaning.rules import Finding
 
 _EXAMPLES = 3

@@ -10,7 +10,7 @@ from model_loader.engine import ENGINES
 from model_loader.store import Tagged, check, file_info
 from training.errors import TrainingError
 from training.output.progress import progress
-from training.published.store import Destination, open_destination
+from training.published.destination import Destination, open_destination
 
 CURRENT = "current.json"
 

@@ -21,7 +21,7 @@ _WORTH_SAYING = 5.0
 """Seconds from which on a wait is announced."""
 
 
-class Patience(Retry):
+class Retries(Retry):
     """urllib3's retries: as long as ``Retry-After`` says, or twice as long each time.
 
     Asking for a classification changes nothing, so that a POST may be repeated too.
