@@ -28,7 +28,7 @@ from tools.local_aws.install import (
 from tools.local_aws.rie import Emulator, run_function
 from tools.local_aws.seaweedfs import BUCKET, SeaweedFS, run_seaweedfs
 from training.export.torchscript import int8_version
-from training.published.publish import publish
+from training.published.publication import publish
 
 MODEL = ROOT / "models" / "flying-objects"
 """The model that every function serves."""

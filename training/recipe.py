@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from model_loader import Normalize, Transform
-from training.augment.operations import Augmentation
+from training.augment.augmentations import Augmentation
 from training.augment.sizing import Strategy, get_strategy
 from training.errors import TrainingError
 from training.files.settings import Settings, change, explain
@@ -37,8 +37,8 @@ class Recipe(Settings):
         sizing: The way in which images are brought to the network's size.
         normalize: Mean and standard deviation of each channel, in R, G, B order, of 0…1.
         augment: Random changes of the training images, after the random crop of the sizing
-            strategy; see ``training.augment.operations``. A crop without a size makes that of the
-            stage. None changes nothing and does not crop.
+            strategy; see ``training.augment.augmentations``. A crop without a size makes that
+            of the stage. None changes nothing and does not crop.
         batch_size: Images in one step, of all processes together; BatchNorm needs two.
         optimizer: ``adamw``, ``adam`` or ``sgd`` (momentum 0.9).
         loss: ``cross_entropy``, or ``nll``: log-softmax and negative log-likelihood, its equal.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from training.augment.contact_sheet import Look, write_preview
+from training.augment.contact_sheet import Variant, write_preview
 from training.data.source import DataSource
 from training.fitting.run_images import read_table
 from training.recipe import Recipe
@@ -14,22 +14,22 @@ from training.recipe_sections import Stage
 
 def preview_recipe(
     source: DataSource, recipe: Recipe, path: Path, seed: int
-) -> tuple[Sequence[Look], int]:
+) -> tuple[Sequence[Variant], int]:
     """Write a sheet of training images as the stages of a recipe see them.
 
     Returns:
-        The looks that are shown, and the number of images.
+        What is shown, and the number of images.
 
     Raises:
         TrainingError: The data will not do, or the file cannot be written.
     """
     table, split = read_table(source, recipe)
-    looks = recipe_looks(recipe)
-    return looks, write_preview(split.train, table.root, looks, path, seed)
+    variants = recipe_variants(recipe)
+    return variants, write_preview(split.train, table.root, variants, path, seed)
 
 
-def recipe_looks(recipe: Recipe) -> list[Look]:
-    """Return what the stages see, a look for each size of images.
+def recipe_variants(recipe: Recipe) -> list[Variant]:
+    """Return what the stages see, one variant for each size of images.
 
     Of stages of one size those that augment are shown; where none does, all of them, which see the
     same.
@@ -41,16 +41,16 @@ def recipe_looks(recipe: Recipe) -> list[Look]:
     for stages in by_size.values():
         augmenting = {n: stage for n, stage in stages.items() if recipe.augments(stage)}
         shown.append(augmenting or stages)
-    return [_look(recipe, stages) for stages in sorted(shown, key=min)]
+    return [_variant(recipe, stages) for stages in sorted(shown, key=min)]
 
 
-def _look(recipe: Recipe, stages: Mapping[int, Stage]) -> Look:
+def _variant(recipe: Recipe, stages: Mapping[int, Stage]) -> Variant:
     stage, *_ = stages.values()
     strategy = recipe.strategy(stage)
     entries = recipe.augment or []
     augmentation = strategy.augmentation(entries) if recipe.augments(stage) else None
     who = f"{recipe.name}, stage{'s'[: len(stages) > 1]} {_joined([*stages])}"
-    return Look(who, strategy, recipe.size(stage), augmentation)
+    return Variant(who, strategy, recipe.size(stage), augmentation)
 
 
 def _joined(numbers: Sequence[int]) -> str:

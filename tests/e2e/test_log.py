@@ -13,7 +13,7 @@ from tests.support.embedded_metrics import embedded_metrics
 from tests.support.versions import build_version
 from tools.local_aws.gateway_events import rest_event
 from tools.local_aws.rie import run_checkout
-from training.published.publish import publish
+from training.published.publication import publish
 
 pytestmark = pytest.mark.e2e
 

@@ -16,7 +16,7 @@ from tests.support.versions import build_version
 from tools.local_aws.gateway_events import rest_event
 from tools.local_aws.ministack import Ministack
 from tools.local_aws.runtime_api import Start, start_package
-from training.published.publish import publish
+from training.published.publication import publish
 
 pytestmark = pytest.mark.e2e
 

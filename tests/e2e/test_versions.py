@@ -20,10 +20,10 @@ from tools.local_aws.gateway_events import rest_event
 from tools.local_aws.rie import Emulator, run_checkout
 from tools.local_aws.seaweedfs import BUCKET, SeaweedFS, lead_to, run_seaweedfs
 from training.errors import TrainingError
-from training.published import publish as publish_module
-from training.published.publish import publish
-from training.published.store import open_destination
-from training.published.versions import list_versions, roll_back, verified
+from training.published import publication as publish_module
+from training.published.destination import open_destination
+from training.published.publication import publish
+from training.published.stored_versions import list_versions, roll_back, verified
 
 pytestmark = pytest.mark.e2e
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from tests.support.images import encode, noise
-from training.cleaning.clean import Cleaning, clean, list_files, parts_of
+from training.cleaning.apply_rules import Cleaning, clean, list_files, parts_of
 from training.cleaning.rules import Rules
 from training.data.split import Split
 from training.data.table import read_folder

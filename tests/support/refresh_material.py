@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from model_loader import Metadata, SharedModel, refresh
-from training.published.publish import publish
+from training.published.publication import publish
 
 
 class Clock:

@@ -10,13 +10,13 @@ from PIL import Image
 
 from model_loader import Prediction
 from training.video.clip import VideoFrame, read_clip
-from training.video.opencv import cv2, to_levels, to_picture
+from training.video.opencv import cv2, to_image, to_levels
 
 BIRD = Prediction("Flying Birds", 0.876, {"Flying Birds": 0.876, "Winged Drones": 0.124})
 
 
 def pictures_of(path: Path) -> list[Image.Image]:
-    return [to_picture(frame.levels) for frame in read_clip(path)]
+    return [to_image(frame.levels) for frame in read_clip(path)]
 
 
 class Keys:

@@ -28,7 +28,7 @@ from training.models.classifier import Classifier, build_model
 from training.output import progress
 from training.output.terminal import Terminal
 from training.pixels import decoding
-from training.published.publish import publish
+from training.published.publication import publish
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

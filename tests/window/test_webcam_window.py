@@ -20,7 +20,7 @@ from tests.support.films import write_film
 from tests.support.versions import LABELS, build_version
 from training.video.caption import caption
 from training.video.clip import read_clip
-from training.video.opencv import cv2, to_levels, to_picture
+from training.video.opencv import cv2, to_image, to_levels
 from training.video.screens import Window
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,10 +47,10 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_window_shows_the_label_saves_a_snapshot_and_quits(
     display: str, version: Path, film: Path, tmp_path: Path
 ) -> None:
-    picture = to_picture(next(read_clip(film)).levels)
-    answer = load_model(str(version)).classify_decoded(picture)
+    image = to_image(next(read_clip(film)).levels)
+    answer = load_model(str(version)).classify_decoded(image)
     others = [replace(answer, label=label) for label in LABELS if label != answer.label]
-    lines = [answer_line(caption(picture, found, Window.note)) for found in (answer, *others)]
+    lines = [answer_line(caption(image, found, Window.note)) for found in (answer, *others)]
     with webcam(display, tmp_path, film, "--model", version) as process:
 
         def has_label() -> bool:

@@ -1,4 +1,4 @@
-"""Grid distortion: the picture on a rubber sheet, whose columns and rows stretch and shrink."""
+"""Grid distortion: columns and rows of an image are stretched and shrunk at random."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ class GridDistortion(torch.nn.Module):
     """Stretch or shrink each column and each row of a grid by its own random factor.
 
     As albumentations documents its ``GridDistortion`` (``normalized=True``, its default): the
-    picture is divided into ``steps`` × ``steps`` cells; each column's width and each row's height
+    image is divided into ``steps`` × ``steps`` cells; each column's width and each row's height
     is multiplied by a factor drawn from 1 ± ``limit``, and all are scaled back together, so that
-    nothing leaves the picture. Between the lines of the grid positions are linear, and levels are
+    nothing leaves the image. Between the lines of the grid positions are linear, and levels are
     bilinear. Source: https://albumentations.ai/explore/transform/GridDistortion/docs/
 
     Drawn from torch's default random generator.
@@ -26,7 +26,7 @@ class GridDistortion(torch.nn.Module):
         self.limit = limit
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the distorted picture: uint8 [3, H, W] → uint8 [3, H, W]."""
+        """Return the distorted image: uint8 [3, H, W] → uint8 [3, H, W]."""
         height, width = image.shape[-2:]
         factors = 1 + self.limit * (2 * torch.rand(2, self.steps) - 1)
         x, y = (_positions(f, n) for f, n in zip(factors, (width, height), strict=True))

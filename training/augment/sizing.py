@@ -1,13 +1,13 @@
-"""How pictures of any size reach the network: the seeds' three strategies.
+"""Sizing strategies: how images of any size become the network's input.
 
-Each has a test-time form, which goes into ``model.json``, and a training form: picture operations
-that are applied once, before pictures are cached, and random ones that are drawn at each access.
+Each has a test-time form, which goes into ``model.json``, and a training form: image operations
+that are applied once, before images are cached, and random ones that are drawn at each access.
 
 | strategy | once, before the cache | each access | test time |
 |---|---|---|---|
-| ``squash`` (seed 002) | resize 512 × 512 | random_resized_crop 224 | resize 224 × 224 |
-| ``pad_crop`` (seed 003) | pad 224 × 224 | random_crop 224 | pad, center_crop 224 × 224 |
-| ``variable`` (seed 001) | fit | – | fit |
+| ``squash`` (document 002) | resize 512 × 512 | random_resized_crop 224 | resize 224 × 224 |
+| ``pad_crop`` (document 003) | pad 224 × 224 | random_crop 224 | pad, center_crop 224 × 224 |
+| ``variable`` (document 001) | fit | – | fit |
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from model_loader import Normalize, Resize, Transform
 from model_loader.operations import CenterCrop, Fit, ImageOp, Pad
-from training.augment.operations import SIZING, Augmentation
+from training.augment.augmentations import SIZING, Augmentation
 from training.errors import TrainingError
 from training.files.settings import nearest
 
@@ -28,12 +28,12 @@ MIN_SIDE = 32
 
 @dataclass(frozen=True)
 class Strategy:
-    """One way to bring pictures to size.
+    """One way to bring images to size.
 
     Attributes:
-        name: In a recipe.
-        test_ops: Picture operations of the test transform.
-        train_ops: Picture operations of training, applied once.
+        name: Name in a recipe.
+        test_ops: Image operations of the test transform.
+        train_ops: Image operations of training, applied once.
         side: Pixels of each side of the network's input; None where each image keeps its shape.
         start: The smallest side that ``train_ops`` leave.
         crops: Augmentation entries of training that come before a recipe's own.
@@ -112,7 +112,7 @@ def _keeps_shapes(augmentation: Augmentation) -> None:
 
 
 def squash(size: int) -> Strategy:
-    """Return seed 002's: what is squashed to 512 for a network of 224 px, and so in proportion."""
+    """Return document 002's: squashed, for training to 512 / 224 times the size first."""
     large = round(size * 512 / 224)
     crop = {"op": "random_resized_crop"}
     resize, first = Resize(size, size), Resize(large, large)
@@ -120,7 +120,7 @@ def squash(size: int) -> Strategy:
 
 
 def pad_crop(size: int) -> Strategy:
-    """Return seed 003's: small pictures are padded, large ones cropped, none is scaled."""
+    """Return document 003's: small images are padded, large ones cropped, none is scaled."""
     pad = Pad(size, size)
     crop = {"op": "random_crop"}
     crops = (crop,)
@@ -130,10 +130,7 @@ def pad_crop(size: int) -> Strategy:
 
 
 def variable(size: int) -> Strategy:
-    """Return seed 001's: each picture keeps its aspect ratio, and its size up to ``size`` squared.
-
-    In training as in the test; of a larger picture the area becomes ``size`` × ``size``.
-    """
+    """Return document 001's: images keep their shape; larger areas become ``size`` × ``size``."""
     fit = Fit(MIN_SIDE, size * size)
     turn = {"random_rotate90": {"keep_shape": True}}
     return Strategy("variable", (fit,), (fit,), None, MIN_SIDE, defaults=turn)

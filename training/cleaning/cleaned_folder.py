@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from training.cleaning.clean import Cleaning
+from training.cleaning.apply_rules import Cleaning
 from training.cleaning.rules import Finding
 from training.data.split import PARTS, Split, write_split
 from training.data.tiny_imagenet import LISTS, is_tiny_imagenet
@@ -44,15 +44,15 @@ def check_classes(cleaning: Cleaning) -> None:
     Raises:
         TrainingError: The rules drop every image of a class.
     """
-    dropped = Counter(_place_of(cleaning, finding.file) for finding in cleaning.dropped)
-    left = dropped.keys() - {_place_of(cleaning, file) for file in cleaning.kept}
+    dropped: dict[tuple[str, str], Counter[str]] = {}
+    for finding in cleaning.dropped:
+        dropped.setdefault(_place_of(cleaning, finding.file), Counter())[finding.rule] += 1
+    empty = dropped.keys() - {_place_of(cleaning, file) for file in cleaning.kept}
     if cleaning.parts:  # files that no part holds are no loss
-        left = {(label, part) for label, part in left if part}
-    if left:
-        label, part = min(left)
-        rules = Counter(
-            f.rule for f in cleaning.dropped if _place_of(cleaning, f.file) == (label, part)
-        )
+        empty = {(label, part) for label, part in empty if part}
+    if empty:
+        label, part = min(empty)
+        rules = dropped[label, part]
         where = f" in the {part} part" if part else ""
         raise TrainingError(
             f"The rules would drop all images of the class {label!r}{where}: "
@@ -75,7 +75,7 @@ def keep(cleaning: Cleaning, target: Path, split: Split | None = None) -> tuple[
     the original.
 
     Args:
-        cleaning: What to keep. Its folders stay as they are, those of parts included.
+        cleaning: The files to keep; subfolders stay as they are.
         target: The new folder. It gets ``report.csv``, one line a finding, and, where there is a
             split, ``split.csv`` with the images that are kept.
         split: Of the original folder.

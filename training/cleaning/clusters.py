@@ -38,7 +38,7 @@ def find_clusters(measures: ArrayLike, k: int, seed: int) -> list[Cluster]:
     Args:
         measures: Above 0, [N, D].
         k: How many clusters; fewer where there are fewer distinct images.
-        seed: Of K-Means.
+        seed: Random seed of K-Means.
     """
     logs = np.log(np.asarray(measures, np.float64))
     away = logs - np.median(logs, axis=0)
@@ -62,7 +62,7 @@ def find_clusters(measures: ArrayLike, k: int, seed: int) -> list[Cluster]:
 
 
 def outlying(clusters: list[Cluster], max_share: float, min_mads: float) -> list[Cluster]:
-    """Return the clusters that are both small and far: rare large photographs, say.
+    """Return the clusters that are both small and far: rare large images, say.
 
     Either alone would prune too much: K-Means halves a dense middle as well, and a whole class
     may lie far from the others.

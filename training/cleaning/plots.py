@@ -1,4 +1,4 @@
-"""Pictures of a folder of images: how many, how heavy and how large, class by class."""
+"""Images of a folder of images: how many, how heavy and how large, class by class."""
 
 from __future__ import annotations
 
@@ -10,29 +10,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from training.cleaning.inspect import Inspection
+from training.cleaning.inspection import Inspection
 from training.data.headers import Header
 from training.output.drawing import BLUE, GREY, GRID, PALE, RED, RULE, save_png, short_name, style
 
 _ROW = 0.2
 """Inches of height for one class in a list of classes."""
 _MANY = 24
-"""Classes from which on panels are small, and a list is so long that its top needs a scale."""
+"""Classes from which on panels are small, and a list has a scale on top too."""
 _MANY_POINTS = 2000
-"""Points of a panel that are pixels, also in a picture of lines."""
+"""Points of a panel that are pixels, also in an image of lines."""
 
 
 def draw_plots(inspection: Inspection, folder: Path) -> list[Path]:
-    """Draw images per class, file sizes per class, and heights and widths per class, as PNG.
-
-    Returns:
-        The pictures' paths.
-    """
+    """Draw images per class, file sizes and sides per class as PNG; return the paths."""
     with style():
-        return [
-            save_png(figure, folder / f"{name}.png")
-            for name, figure in data_figures(inspection).items()
-        ]
+        figures = data_figures(inspection)
+        return [save_png(figure, folder / f"{name}.png") for name, figure in figures.items()]
 
 
 def data_figures(inspection: Inspection) -> dict[str, Figure]:
@@ -56,10 +50,8 @@ def _images_per_class(inspection: Inspection) -> Figure:
 
 
 def _file_sizes(inspection: Inspection) -> Figure:
-    sizes = [
-        [header.bytes / 1024 for header in headers if header.bytes]
-        for headers in _by_class(inspection)
-    ]
+    by_class = _by_class(inspection)
+    sizes = [[one.bytes / 1024 for one in headers if one.bytes] for headers in by_class]
     figure, axes = _list_of_classes(inspection, "File size per class")
     axes.boxplot(
         [values or [math.nan] for values in sizes],
@@ -154,17 +146,11 @@ def _mark(panel: Axes, ticks: Sequence[float], left: bool, below: bool) -> None:
 
 
 def _scatter(panel: Axes, headers: Sequence[Header]) -> None:
-    whole = [header for header in headers if header.problem is None]
-    alpha = min(1.0, max(0.25, 30 / (len(whole) or 1)))
-    panel.scatter(
-        [header.width for header in whole],
-        [header.height for header in whole],
-        s=10,
-        alpha=alpha,
-        color=BLUE,
-        linewidths=0,
-        rasterized=len(whole) > _MANY_POINTS,
-    )
+    sides = [(header.width, header.height) for header in headers if header.problem is None]
+    widths, heights = zip(*sides, strict=True) if sides else ((), ())
+    alpha = min(1.0, max(0.25, 30 / (len(sides) or 1)))
+    many = len(sides) > _MANY_POINTS
+    panel.scatter(widths, heights, 10, BLUE, alpha=alpha, linewidths=0, rasterized=many)
     panel.set_box_aspect(1)
 
 

@@ -25,10 +25,10 @@ MEANING = {
     "odd-size": "CleanVision: far smaller or larger than the other images",
     "file-size-cluster": "K-Means over file size: in a small cluster far from the rest",
     "side-cluster": "K-Means over height and width: in a small cluster far from the rest",
-    "label-conflict": "the same picture stands in another class",
-    "leak": "the same picture stands in another part of the split",
+    "label-conflict": "the same image stands in another class",
+    "leak": "the same image stands in another part of the split",
     "exact-duplicate": "the same bytes stand in its class already",
-    "near-duplicate": "the same picture stands in its class already",
+    "near-duplicate": "the same image stands in its class already",
 }
 """Each rule, in the order in which they are applied; the first that fits decides."""
 
@@ -99,18 +99,10 @@ def read_rules(skip: Iterable[str], overrides: Iterable[str]) -> Rules:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule says of one image.
+    """The verdict of a rule on one image."""
 
-    Attributes:
-        file: Its path below the root.
-        label: Its class.
-        rule: The rule's name.
-        action: What is done: 'keep' and 'rename' are kept, and only reported.
-        reason: What was found.
-    """
-
-    file: str
+    file: str  # path below the root
     label: str
     rule: str
-    action: Action
+    action: Action  # images that are kept or renamed are only reported
     reason: str

@@ -55,11 +55,11 @@ def clean(
     - `conflicts=keep`: what is done with an image in two classes, keep or drop
     - `fix_extensions=false`: whether a wrong extension is corrected instead of dropped
     """
-    from training.cleaning.clean import clean as apply
-    from training.cleaning.clean import list_files, parts_of
+    from training.cleaning.apply_rules import clean as apply
+    from training.cleaning.apply_rules import list_files, parts_of
     from training.cleaning.cleaned_folder import REPORT, check_classes, check_target, keep
+    from training.cleaning.inspection_tables import print_cleaning
     from training.cleaning.rules import read_rules
-    from training.cleaning.tables import print_cleaning
     from training.data.source import read_split_of
 
     rules = read_rules(skip or (), overrides or ())

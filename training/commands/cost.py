@@ -40,7 +40,7 @@ def cost(
     from training.cost.measure import load_engines, measure, read_image
     from training.cost.prices import read_prices
     from training.cost.tables import bill_table, notes
-    from training.models.weights import MODELS
+    from training.models.weights import SHIPPED_MODELS
     from training.run import model_address
 
     if not requests.is_integer():
@@ -59,7 +59,7 @@ def cost(
             "it is uploaded first. That takes one more request of the gateway and of Lambda, a PUT "
             "and a GET of S3, and its storage for a day or two: not counted."
         )
-    models = load_engines(model_address(model or str(MODELS / "flying-objects")))
+    models = load_engines(model_address(model or str(SHIPPED_MODELS / "flying-objects")))
     metadata = next(iter(models.values())).metadata
     steps = measure(models, title, data)
     milliseconds = {engine: one.total for engine, one in steps.items()}

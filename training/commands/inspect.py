@@ -25,8 +25,8 @@ def inspect(
 
     Example: `python -m training inspect data/sample --output plots`
     """
-    from training.cleaning.inspect import inspect_table
-    from training.cleaning.tables import print_inspection
+    from training.cleaning.inspection import inspect_table
+    from training.cleaning.inspection_tables import print_inspection
     from training.data.table import read_folder
 
     inspection = inspect_table(read_folder(folder))

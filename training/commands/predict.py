@@ -17,8 +17,8 @@ from training.output.progress import say
 
 if TYPE_CHECKING:
     from training.output.progress import Advance
+    from training.predict.answer_formats import Output, Tally
     from training.predict.local import Answerer
-    from training.predict.output import Output, Tally
     from training.predict.questions import Question
     from training.predict.sources import Source
 
@@ -78,7 +78,7 @@ def predict(
     service's API key is read from CLASSIFY_API_KEY, and the engine for --model from MODEL_ENGINE:
     torchscript (the default) or onnx.
     """
-    from training.predict.output import Tally
+    from training.predict.answer_formats import Tally
     from training.predict.sources import count_questions, read_sources
     from training.video.sampling import Sampling
 
@@ -130,7 +130,7 @@ def _here(model: str, processes: int) -> Answerer:
 def _outputs(
     labels: tuple[str, ...], as_json: bool, to_csv: Path | None, top_k: int | None
 ) -> list[Output]:
-    from training.predict.output import CsvOutput, JsonOutput, TableOutput
+    from training.predict.answer_formats import CsvOutput, JsonOutput, TableOutput
 
     outputs: list[Output] = []
     if to_csv is not None:
@@ -162,7 +162,7 @@ def _answer_all(
 def _bar(total: int | None, outputs: list[Output]) -> AbstractContextManager[Advance]:
     """Return a progress bar, where there is an end to see and no JSON on the same terminal."""
     from training.output.progress import progress
-    from training.predict.output import JsonOutput
+    from training.predict.answer_formats import JsonOutput
 
     is_json = any(isinstance(output, JsonOutput) for output in outputs)
     if total is None or total == 1 or (is_json and sys.stdout.isatty()):

@@ -31,5 +31,5 @@ def preview(
     from training.recipe_preview import preview_recipe
 
     chosen = load_recipe(recipe, overrides or ())
-    looks, shown = preview_recipe(DataSource(data, split=split), chosen, to, chosen.seed)
-    say(f"{shown} training images in {to}. {'; '.join(look.title for look in looks)}")
+    variants, shown = preview_recipe(DataSource(data, split=split), chosen, to, chosen.seed)
+    say(f"{shown} training images in {to}. {'; '.join(variant.title for variant in variants)}")

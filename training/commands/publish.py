@@ -22,8 +22,8 @@ def publish(
     """
     from model_loader import Metadata
     from model_loader.store import sha256
-    from training.published.publish import publish as publish_version
-    from training.published.versions import promised_accuracy
+    from training.published.publication import publish as publish_version
+    from training.published.stored_versions import promised_accuracy
     from training.run import Run, is_run
 
     folder = Run(run).model if is_run(run) else run

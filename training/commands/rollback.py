@@ -23,7 +23,7 @@ def rollback(
 
     Example: `python -m training rollback s3://my-bucket/models/flying-objects`
     """
-    from training.published.versions import roll_back
+    from training.published.stored_versions import roll_back
 
     before, now = roll_back(address, version)
     if before == now:

@@ -31,7 +31,7 @@ def split(
 
     Example: `python -m training split data/sample --to split.csv --test 0.2`
     """
-    from training.cleaning.tables import print_split
+    from training.cleaning.inspection_tables import print_split
     from training.data.source import DataSource, read_source
     from training.data.split import read_split, write_split
     from training.data.tiny_imagenet import is_tiny_imagenet

@@ -13,7 +13,7 @@ from training.output.progress import say
 
 if TYPE_CHECKING:
     from training.evaluation.figures import Evaluation
-    from training.published.versions import Verified
+    from training.published.stored_versions import Verified
 
 
 def verify(
@@ -37,7 +37,7 @@ def verify(
     Example: `python -m training verify s3://my-bucket/models/flying-objects --data data/new`
     """
     from training.process import keep_freed_memory
-    from training.published.versions import verified
+    from training.published.stored_versions import verified
 
     keep_freed_memory()
     with verified(address, version) as found:
@@ -50,7 +50,7 @@ def verify(
 
 def _compare(found: Verified, data: Path) -> None:
     from training.evaluation.runs import evaluate_folder
-    from training.published.versions import is_worse, promised_accuracy
+    from training.published.stored_versions import is_worse, promised_accuracy
 
     promised = promised_accuracy(found.metadata)
     for engine, model in found.models.items():

@@ -12,7 +12,7 @@ from training.output.printing import print_json, print_table
 from training.output.progress import say
 
 if TYPE_CHECKING:
-    from training.published.versions import Published
+    from training.published.stored_versions import Published
 
 
 def versions(
@@ -25,7 +25,7 @@ def versions(
 
     Example: `python -m training versions s3://my-bucket/models/flying-objects`
     """
-    from training.published.versions import list_versions, why_none_is_current
+    from training.published.stored_versions import list_versions, why_none_is_current
 
     published = list_versions(address)
     if as_json:

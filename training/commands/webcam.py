@@ -85,7 +85,7 @@ def _say_what_fonts_lack(labels: Sequence[str]) -> None:
 
 def _run(model: Model, source: str, output: Path | None, seconds: float | None) -> str:
     """Label frames until the end, the time limit, ``q`` or Ctrl-C; say what was done."""
-    from training.video.live import label_live
+    from training.predict.live import label_live
 
     answered, dropped, rate = 0, 0, 0.0
     with ExitStack() as stack:
@@ -111,9 +111,9 @@ def _frames(
 ) -> tuple[Iterable[VideoFrame | None], Newest | None, Advance]:
     """Return the frames to label, where the newest of them come from, and a progress bar."""
     from training.output.progress import progress
+    from training.predict.live import newest_frames
     from training.video.camera import watch_camera, watch_clip
     from training.video.clip import count_frames, read_clip
-    from training.video.live import newest_frames
     from training.video.sampling import Sampling
 
     path = Path(source)

@@ -1,4 +1,4 @@
-"""How every plot of this project looks, on paper and on a page that may be dark."""
+"""The style of all plots, for paper and for pages that may be dark."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 
 from training.files.atomic import replacing
+from training.output.fonts import PREFERRED
 from training.output.terminal import short
 
 INK, PAPER = "#000000", "#ffffff"
 BLUE, PALE, RED, GREY = "#3b6ea5", "#c9d9ea", "#b03a2e", "#888888"
 GRID, RULE = "#e5e5e5", "#bbbbbb"
-
-_FONTS = ("DejaVu Sans", "Noto Sans CJK JP", "Noto Sans", "Arial Unicode MS", "Unifont")
-"""Tried in this order, glyph by glyph, so that class names of any script can be read."""
 
 _LONGEST_LABEL = 30
 
@@ -30,8 +30,8 @@ _LONGEST_LABEL = 30
 def style() -> Iterator[None]:
     """Draw and save figures in the project's style within this context."""
     installed = {font.name for font in fontManager.ttflist}
-    fonts = [font for font in _FONTS if font in installed] or ["sans-serif"]
-    # A glyph that no font has is drawn as a box: the picture is still of use.
+    fonts = [font for font in PREFERRED if font in installed] or ["sans-serif"]
+    # A glyph that no font has is drawn as a box: the image is still of use.
     logger = logging.getLogger("matplotlib.font_manager")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -44,6 +44,14 @@ def style() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
+
+
+def plain_frame(axes: Axes, grid: Literal["both", "x"] = "both") -> None:
+    """Draw a grid, and of the frame only the left and the lower edge, in a light colour."""
+    axes.grid(axis=grid, color=GRID)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(RULE)
+    axes.tick_params(color=RULE)
 
 
 def short_name(label: str, longest: int = _LONGEST_LABEL) -> str:

@@ -20,9 +20,9 @@ from training.errors import TrainingError
 from training.output.terminal import visible
 from training.parallel import in_order
 from training.predict.exchange import UnreachableError, problem, send
-from training.predict.patience import Patience
+from training.predict.large_images import UploadError, ask_by_upload
 from training.predict.questions import Answer, Question, reason
-from training.predict.upload import UploadError, ask_by_upload
+from training.predict.retries import Retries
 
 _FIELD = "file1"
 _LONGEST_NAME = 255  # characters of a file's name that the service takes
@@ -59,7 +59,7 @@ class Endpoint:
             address: ``https://….amazonaws.com/dev``, with or without ``/classify``.
             key: Sent as ``x-api-key``.
             at_once: Requests that are under way at the same time.
-            retries: How often a request is repeated that finds the service busy or away.
+            retries: Number of retries where the service is busy or unreachable.
             signature: Signs each request.
 
         Raises:
@@ -67,7 +67,7 @@ class Endpoint:
         """
         self._base = base_address(address)
         self._at_once = at_once
-        self._patience = Patience.times(retries)
+        self._retries = Retries.times(retries)
         self._session = self._open_session()
         if key:
             self._session.headers["x-api-key"] = key
@@ -81,7 +81,7 @@ class Endpoint:
 
     def _open_session(self) -> requests.Session:
         session = requests.Session()
-        adapter = HTTPAdapter(max_retries=self._patience, pool_maxsize=self._at_once)
+        adapter = HTTPAdapter(max_retries=self._retries, pool_maxsize=self._at_once)
         session.mount("http://", adapter)
         session.mount("https://", adapter)
         return session
@@ -104,7 +104,7 @@ class Endpoint:
                             "again with the images that are left."
                         )
             except BaseException:
-                self._patience.stopped.set()  # or the pool would wait for those that wait
+                self._retries.stopped.set()  # or the pool would wait for those that wait
                 raise
 
     def _ask(self, question: Question) -> tuple[Answer, bool]:
@@ -130,14 +130,14 @@ class Endpoint:
         form = MultipartEncoder({_FIELD: (sent_name(name), data, "application/octet-stream")})
         if form.len > MAX_REQUEST_BYTES:
             return ask_by_upload(self._post_json, self._storage, data)
-        headers = {"Content-Type": form.content_type}
         # As bytes: a stream could be sent only once, and not again after a failure.
-        url = self._base + "/classify"
-        return send(self._session, "POST", url, form.to_string(), headers)
+        return self._post("/classify", form.to_string(), form.content_type)
 
     def _post_json(self, path: str, document: Mapping[str, Any]) -> requests.Response:
-        headers = {"Content-Type": "application/json"}
-        body = json.dumps(document).encode()
+        return self._post(path, json.dumps(document).encode(), "application/json")
+
+    def _post(self, path: str, body: bytes, content_type: str) -> requests.Response:
+        headers = {"Content-Type": content_type}
         return send(self._session, "POST", self._base + path, body, headers)
 
     def _describe(self) -> tuple[str, tuple[str, ...]]:
@@ -168,7 +168,7 @@ class Endpoint:
 
 
 def sent_name(name: str) -> str:
-    """Return what a service is told of a question's name: no folder, and no more than it takes."""
+    """Return the file name for a request: without folders, and not too long."""
     last = visible(PurePath(name).name)[-_LONGEST_NAME:]
     return last.replace("\\", r"\\")  # a form's backslash escapes what follows
 

@@ -1,4 +1,4 @@
-"""Answering on this machine, with an exported version, through the code that serves."""
+"""Answers of an exported version on this machine, by the code that serves."""
 
 from __future__ import annotations
 
@@ -16,18 +16,15 @@ from training.parallel import in_order
 from training.predict.questions import Answer, Question, answer
 from training.process import keep_freed_memory
 
-_AHEAD = 4
-"""Questions that wait for their turn, for each process."""
-
-_THREADS = 1
-"""One image is too little for several threads to share; several images are for processes."""
+_AHEAD = 4  # questions that wait for each process
+_THREADS = 1  # one image is too little for several threads to share
 
 
 class Answerer(Protocol):
     """Something that answers.
 
     Attributes:
-        title: What it is, for people.
+        title: Name and version of the model.
         labels: The model's class names, in index order.
     """
 

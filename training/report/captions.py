@@ -1,4 +1,4 @@
-"""What each picture of the report shows, in a sentence below it."""
+"""The caption of each plot of the report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 CAPTIONS: Mapping[str, str] = {
     "images_per_class": "How many images each class has.",
     "file_sizes": "How large the image files of each class are. Classes that differ here can be "
-    "told apart without looking at what is in the picture.",
+    "told apart without looking at what is in the image.",
     "heights_and_widths": "How high and wide the images of each class are, in pixels.",
     "learning_rate_range": "The range test of each stage that has one: the loss while the learning "
     "rate grows from step to step. Red: the rate that the stage was trained with.",

@@ -1,4 +1,4 @@
-"""The page itself: everything that a run has is drawn, and put into one file."""
+"""The report of a run as one HTML file."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from training.augment.contact_sheet import preview_lines
-from training.cleaning.inspect import Inspection, inspect_table
+from training.cleaning.inspection import Inspection, inspect_table
 from training.cleaning.plots import data_figures
 from training.errors import TrainingError, because
 from training.files.atomic import replacing
 from training.finish import load_best
 from training.output.drawing import save_png, style
 from training.output.terminal import visible_lines
-from training.recipe_preview import recipe_looks
+from training.recipe_preview import recipe_variants
 from training.report.captions import CAPTIONS
 from training.report.curves import draw_curves
 from training.report.gallery import MOST_CLASSES, make_galleries
-from training.report.leaks import find_leak
+from training.report.intervals import draw_measures
+from training.report.leakage import find_leak
 from training.report.matrices import draw_matrices
-from training.report.measures import draw_measures
-from training.report.pictures import Thumbnail, choose_samples, thumbnail
-from training.report.story import Story, read_story
+from training.report.report_data import ReportData, read_report_data
 from training.report.svg import to_image, to_svg
+from training.report.thumbnails import Thumbnail, choose_samples, thumbnail
 
 _SMALL = 104
-"""Pixels of the sheets' pictures."""
+"""Pixels of the sheets' images."""
 _MOST_PANELS = 24
 """Of a figure that is drawn by lines and texts; 200 of them take a browser long."""
 
@@ -41,15 +41,15 @@ class AugmentedLine:
 
     title: str
     label: str
-    pictures: tuple[Thumbnail, ...]
+    images: tuple[Thumbnail, ...]
 
 
 def write_report(folder: Path, root: Path | None = None) -> Path:
     """Write a run's ``report.html`` and ``plots/*.png``, in place of earlier ones.
 
     Args:
-        folder: The run's.
-        root: Where its images lie now; None for where they lay when it was trained.
+        folder: The run folder.
+        root: The folder of its images; None for the one it was trained on.
 
     Returns:
         The page's path.
@@ -58,22 +58,23 @@ def write_report(folder: Path, root: Path | None = None) -> Path:
         TrainingError: The run is not whole, its images are not there, or the page cannot be
             written.
     """
-    story = read_story(folder, root)
-    samples = choose_samples(story.split.train, story.root, story.data.labels, story.recipe.seed)
-    model = load_best(story.run, story.recipe, len(story.data.labels))
+    report = read_report_data(folder, root)
+    labels, seed = report.data.labels, report.recipe.seed
+    samples = choose_samples(report.split.train, report.root, labels, seed)
+    model = load_best(report.run, report.recipe, len(labels))
     galleries = make_galleries(
-        model, story.metadata.transform, story.answers, story.metadata.temperature, story.root
+        model, report.metadata.transform, report.answers, report.metadata.temperature, report.root
     )
-    augmented = _augmented(story)
-    inspection = inspect_table(story.table)
+    augmented = _augmented(report)
+    inspection = inspect_table(report.table)
     try:
-        story.run.plots.mkdir(exist_ok=True)
+        report.run.plots.mkdir(exist_ok=True)
         with style():
-            plots = _plots(_figures(story, inspection), story.run.plots)
+            plots = _plots(_figures(report, inspection), report.run.plots)
         page = _environment().get_template("report.html.j2")
         text = page.render(
-            story=story,
-            leak=find_leak(story, inspection.duplicates),
+            report=report,
+            leak=find_leak(report, inspection.duplicates),
             plots=plots,
             captions=CAPTIONS,
             samples=samples,
@@ -81,21 +82,21 @@ def write_report(folder: Path, root: Path | None = None) -> Path:
             galleries=galleries,
             most_classes=MOST_CLASSES,
         )
-        with replacing(story.run.report) as partial:
+        with replacing(report.run.report) as partial:
             partial.write_text(text, encoding="utf-8")
     except OSError as error:
-        said = f"The report of {folder} cannot be written{because(error, 'draw it again.')}"
-        raise TrainingError(said) from error
-    return story.run.report
+        message = f"The report of {folder} cannot be written{because(error, 'draw it again.')}"
+        raise TrainingError(message) from error
+    return report.run.report
 
 
-def _figures(story: Story, inspection: Inspection) -> dict[str, Figure]:
-    labels = story.data.labels
+def _figures(report: ReportData, inspection: Inspection) -> dict[str, Figure]:
+    labels = report.data.labels
     return {
         **data_figures(inspection),
-        **draw_curves(story.history, labels),
-        **draw_matrices(story.evaluation.confusion, labels),
-        **draw_measures(story.evaluation),
+        **draw_curves(report.history, labels),
+        **draw_matrices(report.evaluation.confusion, labels),
+        **draw_measures(report.evaluation),
     }
 
 
@@ -110,15 +111,15 @@ def _plots(figures: Mapping[str, Figure], folder: Path) -> dict[str, Markup]:
     return plots
 
 
-def _augmented(story: Story) -> list[AugmentedLine]:
+def _augmented(report: ReportData) -> list[AugmentedLine]:
     """Return what the stages that augment make of a few images; nothing if none does."""
-    looks = [look for look in recipe_looks(story.recipe) if look.augmentation]
-    lines = preview_lines(story.split.train, story.root, looks, story.recipe.seed)
+    variants = [variant for variant in recipe_variants(report.recipe) if variant.augmentation]
+    lines = preview_lines(report.split.train, report.root, variants, report.recipe.seed)
     return [
         AugmentedLine(
-            line.look.title,
+            line.variant.title,
             line.label,
-            tuple(thumbnail(picture, _SMALL) for picture in line.pictures),
+            tuple(thumbnail(image, _SMALL) for image in line.images),
         )
         for line in lines
     ]

@@ -1,1 +1,1 @@
-"""Videos and cameras: their frames, and live pictures with a model's answers on them."""
+"""Videos and cameras: their frames, and live images with a model's answers on them."""

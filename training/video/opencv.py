@@ -11,7 +11,7 @@ from PIL import Image
 
 from training.errors import TrainingError
 
-# What goes wrong is said by this code; the libraries would say it once more, on many lines.
+# Errors are reported by this code; the libraries would repeat them on many lines.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
@@ -24,17 +24,17 @@ except ImportError as error:
         "`apt-get install libgl1 libglib2.0-0`."
     ) from error
 
-__all__ = ["Levels", "cv2", "to_levels", "to_picture"]
+__all__ = ["Levels", "cv2", "to_levels", "to_image"]
 
 Levels = NDArray[Any]
 """A frame as OpenCV has it: uint8 [H, W, 3], in B, G, R order."""
 
 
-def to_picture(levels: Levels) -> Image.Image:
-    """Turn a frame into what the test transform takes: a picture of mode RGB."""
+def to_image(levels: Levels) -> Image.Image:
+    """Turn a frame into what the test transform takes: an image of mode RGB."""
     return Image.fromarray(cv2.cvtColor(levels, cv2.COLOR_BGR2RGB))
 
 
-def to_levels(picture: Image.Image) -> Levels:
-    """Turn a picture of mode RGB into what OpenCV shows and writes."""
-    return cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2BGR)
+def to_levels(image: Image.Image) -> Levels:
+    """Turn an image of mode RGB into what OpenCV shows and writes."""
+    return cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2BGR)

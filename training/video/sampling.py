@@ -1,4 +1,4 @@
-"""Which frames of a video are taken, and how a moment is written."""
+"""The frames of a video that are taken, and their time stamps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Takes = Callable[[int, float], bool]
 
 @dataclass(frozen=True)
 class Sampling:
-    """Which frames of a video are taken.
+    """Every n-th frame, or n frames per second.
 
     Attributes:
         rate: Frames taken of each second of the video; None for all.

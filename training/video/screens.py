@@ -1,4 +1,4 @@
-"""Where live pictures go: a window, or a video file."""
+"""Outputs for live images: a window, or a video file."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ _NO_DISPLAY = (
 
 
 class Screen(Protocol):
-    """Something that shows labelled pictures.
+    """Something that shows labelled images.
 
     Attributes:
-        note: What is written on each, beside the answer.
+        note: Text on each image, beside the answer.
     """
 
     note: str
 
-    def show(self, picture: Image.Image, seconds: float) -> None:
-        """Show a picture of the given moment."""
+    def show(self, image: Image.Image, seconds: float) -> None:
+        """Show an image of the given moment."""
         ...
 
     def goes_on(self) -> bool:
@@ -116,10 +116,10 @@ class Window:
         """Close it."""
         cv2.destroyAllWindows()
 
-    def show(self, picture: Image.Image, seconds: float) -> None:
-        """Show a picture."""
-        cv2.imshow(self._title, to_levels(picture))
-        self._shown = picture
+    def show(self, image: Image.Image, seconds: float) -> None:
+        """Show an image."""
+        cv2.imshow(self._title, to_levels(image))
+        self._shown = image
 
     def goes_on(self) -> bool:
         """Do what keys ask for."""
@@ -130,12 +130,12 @@ class Window:
             self._open = False
         return self._open
 
-    def _save(self, picture: Image.Image) -> None:
+    def _save(self, image: Image.Image) -> None:
         now = datetime.now()
         path = self._snapshots / f"webcam-{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03}.png"
         try:
             self._snapshots.mkdir(parents=True, exist_ok=True)
-            picture.save(path)
+            image.save(path)
         except OSError as error:
             say(f"The snapshot {path} cannot be written: {error.strerror}.", "Error:", "red")
         else:
@@ -143,7 +143,7 @@ class Window:
 
 
 class Recorder:
-    """An MP4 file; each picture is held until the next one's moment, so that time runs as it did.
+    """An MP4 file; each image is held until the next one's moment, so that time runs as it did.
 
     Attributes:
         frames: Written so far.
@@ -189,26 +189,26 @@ class Recorder:
         else:
             self._writer.release()
 
-    def show(self, picture: Image.Image, seconds: float) -> None:
-        """Write the picture before, as often as its time asks for."""
+    def show(self, image: Image.Image, seconds: float) -> None:
+        """Write the image before, as often as its time asks for."""
         if self._held is None:
             self._began = seconds
         while self._held and self.frames < round((seconds - self._began) * self._rate):
             self._write(self._held)
-        self._held = picture
+        self._held = image
 
     def goes_on(self) -> bool:
         """Return True."""
         return True
 
-    def _write(self, picture: Image.Image) -> None:
+    def _write(self, image: Image.Image) -> None:
         if self._writer is None:
-            self._size = picture.size
+            self._size = image.size
             codec = cv2.VideoWriter.fourcc(*"mp4v")
             self._writer = cv2.VideoWriter(str(self._path), codec, self._rate, self._size)
             if not self._writer.isOpened():
                 raise TrainingError(f"{self._path} cannot be written: OpenCV has no MP4 encoder.")
-        if picture.size != self._size:  # or OpenCV leaves it out without a word
-            picture = picture.resize(self._size)
-        self._writer.write(to_levels(picture))
+        if image.size != self._size:  # or OpenCV leaves it out without a word
+            image = image.resize(self._size)
+        self._writer.write(to_levels(image))
         self.frames += 1

@@ -10,8 +10,8 @@ import pytest
 
 from model_loader import Metadata, ModelNotFoundError, SharedModel, load_model
 from tests.unit.conftest import BUCKET
-from training.published.publish import publish
-from training.published.versions import list_versions, roll_back, verified
+from training.published.publication import publish
+from training.published.stored_versions import list_versions, roll_back, verified
 
 pytestmark = pytest.mark.usefixtures("s3")
 

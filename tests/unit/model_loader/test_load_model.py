@@ -27,7 +27,7 @@ from model_loader import (
 from model_loader.store import LocalStore, file_info
 from tests.support.versions import LABELS
 from tests.unit.conftest import BUCKET, cache_of
-from training.published.publish import publish
+from training.published.publication import publish
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

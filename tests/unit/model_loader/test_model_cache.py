@@ -16,7 +16,7 @@ from model_loader import ModelUnavailableError, load_model
 from model_loader.s3 import S3Store
 from model_loader.store import file_info
 from tests.unit.conftest import BUCKET, cache_of
-from training.published.publish import publish
+from training.published.publication import publish
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

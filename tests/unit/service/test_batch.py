@@ -23,7 +23,7 @@ from service.errors import BatchError
 from tests.support.images import encode, noise
 from tests.support.versions import build_version
 from tests.unit.conftest import BUCKET
-from training.published.publish import publish
+from training.published.publication import publish
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from training.augment.operations import OPERATIONS
+from training.augment.augmentations import OPERATIONS
 from training.errors import TrainingError
 from training.files.yaml_text import read_yaml
 from training.recipe import Recipe, load_recipe

@@ -13,7 +13,7 @@ from model_loader import Model, ModelUnavailableError, refresh
 from model_loader.store import LocalStore
 from tests.support.refresh_material import Clock, Versions, served, shared
 from tests.unit.conftest import BUCKET, cache_of
-from training.published.versions import roll_back
+from training.published.stored_versions import roll_back
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -29,8 +29,8 @@ from tests.support.refresh_material import Clock, Versions, served, shared
 from tests.support.versions import build_version
 from tests.unit.conftest import BUCKET
 from training.errors import TrainingError
-from training.published.publish import publish
-from training.published.versions import roll_back
+from training.published.publication import publish
+from training.published.stored_versions import roll_back
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -7,7 +7,7 @@ import pytest
 from model_loader import ModelIncompatibleError, ModelMismatchError, SharedModel
 from model_loader.store import LocalStore, file_info
 from tests.support.refresh_material import Clock, Versions, served, shared
-from training.published.versions import roll_back
+from training.published.stored_versions import roll_back
 
 
 def test_a_new_version_is_served_once_the_time_is_over(anywhere: Versions, clock: Clock) -> None:

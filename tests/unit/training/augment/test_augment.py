@@ -16,8 +16,11 @@ from torch import Tensor
 from model_loader import Normalize, Resize, Transform
 from model_loader.operations import CenterCrop, Fit, Pad
 from tests.support.images import noise
+from training.augment.augmentations import (
+    OPERATIONS,
+    Augmentation,
+)
 from training.augment.grid_distortion import GridDistortion
-from training.augment.operations import OPERATIONS, Augmentation
 from training.augment.sizing import STRATEGIES, get_strategy
 from training.errors import TrainingError
 from training.recipe import load_recipe
@@ -206,7 +209,7 @@ def test_the_strategies_are_those_of_the_seeds() -> None:
 def test_training_pictures_have_the_size_of_the_tests(name: str, width: int, height: int) -> None:
     strategy = get_strategy(name, 96)
     image = noise(width, height)
-    test = np.asarray(strategy.transform(NORMALIZE).resize(image)).shape[:2]
+    test = np.asarray(strategy.transform(NORMALIZE).apply(image)).shape[:2]
     for op in strategy.train_ops:
         image = op(image)
     start = torch.from_numpy(np.array(image)).permute(2, 0, 1)

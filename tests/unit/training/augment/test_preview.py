@@ -10,14 +10,14 @@ from PIL import Image
 
 from tests.support.command_line import mistake, run
 from tests.support.images import noise
-from training.augment.contact_sheet import PER_CLASS, VERSIONS, Look, write_preview
-from training.augment.operations import Augmentation
+from training.augment.augmentations import Augmentation
+from training.augment.contact_sheet import PER_CLASS, VERSIONS, Variant, write_preview
 from training.augment.sizing import get_strategy
 from training.data.split import read_split
 from training.data.table import LabelledImage, read_folder
 from training.errors import TrainingError
 from training.recipe import load_recipe
-from training.recipe_preview import recipe_looks
+from training.recipe_preview import recipe_variants
 
 CELL = 176
 AUGMENTED = "flying-objects"
@@ -40,8 +40,8 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def look(augmentation: Augmentation | None) -> Look:
-    return Look("", get_strategy("squash", 32), 32, augmentation)
+def variant(augmentation: Augmentation | None) -> Variant:
+    return Variant("", get_strategy("squash", 32), 32, augmentation)
 
 
 def test_a_sheet_shows_images_of_each_class_and_passes_over_a_damaged_one(
@@ -49,12 +49,14 @@ def test_a_sheet_shows_images_of_each_class_and_passes_over_a_damaged_one(
 ) -> None:
     rows = [row for row in read_folder(data).rows if Path(row.file).stem in "012"]
     (data / "drone" / "1.png").write_bytes(b"no image")
-    looks = [look(get_strategy("squash", 32).augmentation([{"op": "cutout"}, {"op": "rotate"}]))]
+    variants = [
+        variant(get_strategy("squash", 32).augmentation([{"op": "cutout"}, {"op": "rotate"}]))
+    ]
     state = torch.get_rng_state()
 
     def write(name: str, seed: int) -> bytes:
         path = tmp_path / "new" / name
-        assert write_preview(rows, data, looks, path, seed) == 2 * PER_CLASS
+        assert write_preview(rows, data, variants, path, seed) == 2 * PER_CLASS
         return path.read_bytes()
 
     first = write("1.png", 0)
@@ -69,7 +71,7 @@ def test_a_sheet_shows_images_of_each_class_and_passes_over_a_damaged_one(
 def test_a_sheet_without_augmentation_shows_what_the_network_sees(
     data: Path, tmp_path: Path
 ) -> None:
-    write_preview(read_folder(data).rows, data, [look(None)], tmp_path / "x.png", 0)
+    write_preview(read_folder(data).rows, data, [variant(None)], tmp_path / "x.png", 0)
     with Image.open(tmp_path / "x.png") as sheet:
         assert CELL * 2 < sheet.width < CELL * 4
 
@@ -77,12 +79,12 @@ def test_a_sheet_without_augmentation_shows_what_the_network_sees(
 def test_a_sheet_of_nothing_is_an_error(tmp_path: Path) -> None:
     row = LabelledImage("a/1.png", "a")
     with pytest.raises(TrainingError, match="None of the 1 images"):
-        write_preview([row], tmp_path, [look(None)], tmp_path / "x.png", 0)
+        write_preview([row], tmp_path, [variant(None)], tmp_path / "x.png", 0)
 
 
 def test_a_recipes_look_is_that_of_its_stages_that_augment() -> None:
     recipe = load_recipe(AUGMENTED, STAGES)
-    (only,) = recipe_looks(recipe)
+    (only,) = recipe_variants(recipe)
     assert only.title == (
         "flying-objects, stages 2 and 3: squash, 96 px, then random_resized_crop, "
         "horizontal_flip, rotate"
@@ -95,22 +97,22 @@ def test_a_recipes_look_is_that_of_its_stages_that_augment() -> None:
 
 
 def test_a_strategys_own_crop_is_part_of_the_look() -> None:
-    (only,) = recipe_looks(load_recipe("flying-objects-multiscale"))
+    (only,) = recipe_variants(load_recipe("flying-objects-multiscale"))
     assert only.augmentation is not None
     assert only.augmentation.entries == [{"op": "random_crop", "size": 224}]
 
 
 def test_stages_of_different_sizes_see_differently() -> None:
-    first, second = recipe_looks(load_recipe(AUGMENTED, [*STAGES, "stages.1.size=64"]))
+    first, second = recipe_variants(load_recipe(AUGMENTED, [*STAGES, "stages.1.size=64"]))
     assert first.title.startswith("flying-objects, stage 2: squash, 64 px, then")
     assert second.title.startswith("flying-objects, stage 3: squash, 96 px, then")
     assert first.strategy == get_strategy("squash", 64)
-    plain, _ = recipe_looks(load_recipe(AUGMENTED, [*STAGES, "stages.0.size=64"]))
+    plain, _ = recipe_variants(load_recipe(AUGMENTED, [*STAGES, "stages.0.size=64"]))
     assert plain.title == "flying-objects, stage 1: squash, 64 px, no augmentation"
 
 
 def test_where_no_stage_augments_all_are_shown() -> None:
-    (only,) = recipe_looks(load_recipe(PLAIN))
+    (only,) = recipe_variants(load_recipe(PLAIN))
     assert only.title == "flying-objects-head, stage 1: squash, 224 px, no augmentation"
     assert only.augmentation is None
 
@@ -176,6 +178,6 @@ def test_a_class_name_is_written_in_letters_not_in_boxes(data: Path, tmp_path: P
     sheets = []
     for label in ("Möwe", "Måwe", "Mёwe", "שלום"):
         next(path for path in data.iterdir() if path.name != "drone").rename(data / label)
-        write_preview(read_folder(data).rows[:8], data, [look(None)], tmp_path / "p.png", 0)
+        write_preview(read_folder(data).rows[:8], data, [variant(None)], tmp_path / "p.png", 0)
         sheets.append((tmp_path / "p.png").read_bytes())
     assert len(set(sheets)) == 4

@@ -12,10 +12,10 @@ from PIL import Image
 from tests.support.cleaning_material import BLURRED, found, put, run, scene, split_of
 from tests.support.command_line import mistake
 from tests.support.images import encode, png_that_claims
-from training.cleaning.clean import list_files
+from training.cleaning.apply_rules import list_files
 from training.cleaning.cleaned_folder import keep
 from training.cleaning.examine import examine_files
-from training.cleaning.looks import brightest, edges
+from training.cleaning.image_quality import brightest, edges
 from training.cleaning.rules import MEANING
 from training.commands.clean import clean as clean_command
 from training.data.split import write_split

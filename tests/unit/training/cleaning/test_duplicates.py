@@ -26,7 +26,7 @@ def test_of_near_duplicates_the_one_with_most_pixels_is_kept(root: Path) -> None
         ("birds/0-small.png", "near-duplicate", "drop"),
     ]
     reasons = {finding.reason for finding in run(root, skip=SIZES).findings}
-    assert reasons == {"nearly the same picture as birds/3.png"}
+    assert reasons == {"nearly the same image as birds/3.png"}
 
 
 def test_plain_skies_with_a_speck_at_different_places_are_no_duplicates(root: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_picture_in_two_classes_is_reported_on_both_sides(root: Path, action: 
     assert len(cleaning.kept) == (26 if action == "keep" else 22)
     reasons = {finding.file: finding.reason for finding in cleaning.findings}
     assert reasons["drones/bird.png"] == "the same bytes as birds/3.png of class birds"
-    assert reasons["birds/4.png"] == "nearly the same picture as drones/small.png of class drones"
+    assert reasons["birds/4.png"] == "nearly the same image as drones/small.png of class drones"
 
 
 def test_training_loses_the_copy_of_what_is_tested(root: Path) -> None:

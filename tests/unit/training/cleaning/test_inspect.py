@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.support.images import GIF_BOMB, WEBP_BOMB, encode, noise, png_that_claims
-from training.cleaning.inspect import Inspection, Spread, inspect_table
+from training.cleaning.inspection import Inspection, Spread, inspect_table
 from training.cleaning.plots import draw_plots
 from training.commands.inspect import inspect
 from training.data.table import read_folder

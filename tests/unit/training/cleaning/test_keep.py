@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.cleaning_material import contents, put, run, scene, split_of
 from training.cleaning import cleaned_folder as keep_module
-from training.cleaning.clean import clean, list_files
+from training.cleaning.apply_rules import clean, list_files
 from training.cleaning.cleaned_folder import keep
 from training.cleaning.rules import Rules
 from training.commands.clean import clean as clean_command

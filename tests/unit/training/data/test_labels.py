@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.support.cleaning_material import put, scene
 from tests.support.cleaning_material import run as cleaned
 from tests.support.command_line import mistake, run
-from training.cleaning.clean import list_files
+from training.cleaning.apply_rules import list_files
 from training.cleaning.cleaned_folder import keep
 from training.data.labels import label_of
 from training.data.split import read_split

@@ -16,7 +16,7 @@ from model_loader.image.formats import FORMATS
 from tests.support.command_line import mistake, run
 from tests.support.images import encode, noise
 from tests.unit.training.test_training_cli import SMALL
-from training.cleaning.inspect import inspect_table
+from training.cleaning.inspection import inspect_table
 from training.data.suffixes import EXTENSIONS
 from training.data.table import list_folder, read_folder
 from training.data.walk import LeftOut, walk_files

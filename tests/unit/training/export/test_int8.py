@@ -25,8 +25,8 @@ from training import finish as finish_module
 from training.errors import TrainingError
 from training.export.int8 import Comparison
 from training.export.torchscript import calibrate_version, export_version, int8_version
-from training.published.publish import publish
-from training.published.versions import verified
+from training.published.publication import publish
+from training.published.stored_versions import verified
 
 
 class Layers(nn.Module):

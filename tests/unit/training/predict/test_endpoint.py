@@ -24,8 +24,8 @@ from tests.support.versions import LABELS
 from training.errors import TrainingError
 from training.predict import endpoint as module
 from training.predict.endpoint import Endpoint, base_address
-from training.predict.patience import Patience
 from training.predict.questions import Answer, ImageFile
+from training.predict.retries import Retries
 from training.predict.signature import Signature
 
 Mood = Callable[[Request, int], Response | None]
@@ -70,7 +70,7 @@ def pictures(tmp_path: Path) -> Path:
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What was waited for, in seconds; nothing really is."""
     waited: list[float] = []
-    monkeypatch.setattr(Patience, "_wait", lambda self, seconds: waited.append(seconds))
+    monkeypatch.setattr(Retries, "_wait", lambda self, seconds: waited.append(seconds))
     return waited
 
 
@@ -225,7 +225,7 @@ def test_an_answer_that_is_none_is_a_row(body: str, moody: Start, pictures: Path
     assert "not the answer of a classifier" in answer.error
 
 
-# Patience
+# Retries
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])

@@ -18,8 +18,8 @@ from tests.support.command_line import run
 from tests.support.servers import Moody, serving
 from training.predict import endpoint as module
 from training.predict.endpoint import Endpoint
-from training.predict.patience import Patience
 from training.predict.questions import Answer, ImageFile
+from training.predict.retries import Retries
 
 KEY = "incoming/a-key"
 XML = "<Error><Code>AccessDenied</Code><Message>Policy expired.</Message></Error>"
@@ -168,7 +168,7 @@ def test_a_storage_that_leads_elsewhere_has_not_taken_it(
 def test_a_busy_storage_is_asked_again(
     start: Start, storage: Storage, large: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Patience, "_wait", lambda self, seconds: None)
+    monkeypatch.setattr(Retries, "_wait", lambda self, seconds: None)
     storage.refusals = [Response("", 503)] * 2
     assert ask(start({}), large).error == ""
     assert len(storage.keys_seen) == 3

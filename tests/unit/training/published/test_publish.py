@@ -13,9 +13,9 @@ from model_loader import Metadata, load_model
 from tests.support.versions import build_version
 from tests.unit.conftest import BUCKET
 from training.errors import TrainingError
-from training.published import publish as publish_module
-from training.published.publish import publish
-from training.published.store import LocalDestination, S3Destination, open_destination
+from training.published import publication as publish_module
+from training.published.destination import LocalDestination, S3Destination, open_destination
+from training.published.publication import publish
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

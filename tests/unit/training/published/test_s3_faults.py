@@ -29,9 +29,9 @@ from tests.support.misbehaving_s3 import (
 )
 from tests.support.servers import serving
 from training.errors import TrainingError
-from training.published import s3_access, store
-from training.published.publish import publish
-from training.published.versions import list_versions, roll_back, verified
+from training.published import s3_access
+from training.published.publication import publish
+from training.published.stored_versions import list_versions, roll_back, verified
 
 STORE = "s3://a-bucket/models"
 ADDRESS = f"{STORE}/flying-objects"
@@ -96,7 +96,7 @@ def s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[MisbehavingS
 def said(monkeypatch: pytest.MonkeyPatch) -> StringIO:
     """What is said on standard error."""
     text = StringIO()
-    for module in (s3_access, store):
+    for module in (s3_access, destination):
         monkeypatch.setattr(module, "say", lambda sentence: print(sentence, file=text))
     return text
 

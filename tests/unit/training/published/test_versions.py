@@ -19,11 +19,11 @@ from tests.unit.conftest import BUCKET
 from training.errors import TrainingError
 from training.evaluation.runs import evaluate_folder
 from training.export.torchscript import calibrate_version
-from training.published import publish as publish_module
-from training.published import versions as versions_module
-from training.published.publish import publish
-from training.published.store import open_destination
-from training.published.versions import Published, list_versions, roll_back, verified
+from training.published import publication as publish_module
+from training.published import stored_versions as versions_module
+from training.published.destination import open_destination
+from training.published.publication import publish
+from training.published.stored_versions import Published, list_versions, roll_back, verified
 
 DAYS = ("2026-01-01", "2026-01-02", "2026-01-03")
 

@@ -17,7 +17,7 @@ from training.commands.report import report, report_finished
 from training.errors import InterruptedRunError, TrainingError
 from training.report import page as page_module
 from training.report.page import write_report
-from training.report.story import read_story
+from training.report.report_data import read_report_data
 
 VOID = {"meta", "link", "img", "br"}
 
@@ -75,7 +75,7 @@ def test_every_section_is_there(page: Reader) -> None:
 
 
 def test_the_figures_are_those_of_the_evaluation(run: Path, page: Reader) -> None:
-    measured = read_story(run).evaluation
+    measured = read_report_data(run).evaluation
     assert f"{100 * measured.accuracy:.1f} %" in page.words
     for one in measured.classes:
         assert f"{one.label} {100 * one.precision:.1f} %" in page.words
@@ -83,17 +83,17 @@ def test_the_figures_are_those_of_the_evaluation(run: Path, page: Reader) -> Non
 
 
 def test_each_stage_has_its_rate_and_its_epochs(run: Path, page: Reader) -> None:
-    first, second = read_story(run).stages
+    first, second = read_report_data(run).stages
     assert (first.trained, first.epochs, first.rate) == ("head", 2, RATE)
     assert (second.trained, second.epochs) == ("last 1 blocks", 1)
     assert f"1 head {first.size} px 2 {RATE}" in page.words
 
 
 def test_every_mistake_is_shown_with_truth_answer_and_confidence(run: Path, page: Reader) -> None:
-    story = read_story(run)
-    scores = story.answers.probabilities(story.metadata.temperature)
+    report = read_report_data(run)
+    scores = report.answers.probabilities(report.metadata.temperature)
     wrong = 0
-    for row, own in zip(story.answers.rows, scores, strict=True):
+    for row, own in zip(report.answers.rows, scores, strict=True):
         answer = CLASSES[int(own.argmax())]
         if answer != row.label:
             wrong += 1
@@ -104,16 +104,16 @@ def test_every_mistake_is_shown_with_truth_answer_and_confidence(run: Path, page
 def test_each_picture_of_the_galleries_stands_beside_its_heat(run: Path) -> None:
     text = (run / "report.html").read_text(encoding="utf-8")
     pairs = re.findall(r'<div class="pair">(.*?)<figcaption>', text, re.DOTALL)
-    assert len(pairs) == len(read_story(run).answers.rows)
+    assert len(pairs) == len(read_report_data(run).answers.rows)
     for pair in pairs:
         picture, heat = re.findall(r'src="(data:image/webp;base64,[^"]+)"', pair)
         assert picture != heat
 
 
 def test_the_command_trains_the_same_again(run: Path, page: Reader) -> None:
-    story = read_story(run)
-    assert story.command in page.words
-    words = shlex.split(story.command)
+    report = read_report_data(run)
+    assert report.command in page.words
+    words = shlex.split(report.command)
     options = dict(zip(words[4::2], words[5::2], strict=True))
     assert options["--weights"] == "none"
     for option in ("--data", "--recipe", "--split"):
@@ -121,10 +121,10 @@ def test_the_command_trains_the_same_again(run: Path, page: Reader) -> None:
 
 
 def test_what_it_was_made_with_is_told(run: Path, page: Reader) -> None:
-    story = read_story(run)
-    for word in (story.data.fingerprint, story.metadata.version, str(story.root)):
+    report = read_report_data(run)
+    for word in (report.data.fingerprint, report.metadata.version, str(report.root)):
         assert word in page.words
-    for library, version in story.metadata.libraries.items():
+    for library, version in report.metadata.libraries.items():
         assert f"{library} {version}" in page.words
 
 
@@ -218,26 +218,28 @@ def test_test_images_that_training_has_seen_are_in_a_box_with_the_accuracy_witho
     assert "exact copies" not in page.words
     shutil.copytree(run, tmp_path / "run")
     shutil.copytree(run.parent / "data", tmp_path / "data")
-    story = read_story(run)
-    guesses = story.answers.probabilities(1.0).argmax(axis=1)
+    report = read_report_data(run)
+    guesses = report.answers.probabilities(1.0).argmax(axis=1)
     wrong = [
         row
-        for row, ok in zip(story.answers.rows, guesses == story.answers.truth, strict=True)
+        for row, ok in zip(report.answers.rows, guesses == report.answers.truth, strict=True)
         if not ok
     ]
-    copied = [story.answers.rows[0], *(row for row in wrong[:1] if row != story.answers.rows[0])]
-    for row, trained in zip(copied, story.split.train, strict=False):
+    copied = [report.answers.rows[0], *(row for row in wrong[:1] if row != report.answers.rows[0])]
+    for row, trained in zip(copied, report.split.train, strict=False):
         shutil.copy(tmp_path / "data" / trained.file, tmp_path / "data" / row.file)
     shutil.copy(
-        tmp_path / "data" / story.split.train[0].file,
-        tmp_path / "data" / story.split.validation[0].file,
+        tmp_path / "data" / report.split.train[0].file,
+        tmp_path / "data" / report.split.validation[0].file,
     )
     write_report(tmp_path / "run", tmp_path / "data")
     seen = Reader((tmp_path / "run" / "report.html").read_text(encoding="utf-8")).words
-    total, left = len(story.split.test), len(story.answers.rows) - len(copied)
-    right = sum((guesses == story.answers.truth).tolist()) - sum(row not in wrong for row in copied)
+    total, left = len(report.split.test), len(report.answers.rows) - len(copied)
+    right = sum((guesses == report.answers.truth).tolist()) - sum(
+        row not in wrong for row in copied
+    )
     assert f"{len(copied)} of {total} test images are exact copies of training images" in seen
     assert f"Without them the accuracy is {100 * right / left:.1f} %" in seen
     assert f"n = {left})" in seen
-    assert f"1 of {len(story.split.validation)} validation images" in seen
+    assert f"1 of {len(report.split.validation)} validation images" in seen
     assert "Near copies, such as a smaller version of an image, are not counted here." in seen

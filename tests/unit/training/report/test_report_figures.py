@@ -24,10 +24,10 @@ from training.output.drawing import style
 from training.report.curves import draw_curves
 from training.report.gallery import MOST_CLASSES, make_galleries, overlay
 from training.report.history import History
+from training.report.intervals import draw_measures
 from training.report.matrices import OTHERS, draw_matrices, most_confused
-from training.report.measures import draw_measures
-from training.report.pictures import SIDE, thumbnail
 from training.report.svg import to_svg
+from training.report.thumbnails import SIDE, thumbnail
 
 MANY = 200
 SLANT = 35

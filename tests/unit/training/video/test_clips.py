@@ -10,7 +10,7 @@ from PIL import Image
 from tests.support.films import brightness, greys, write_film
 from tests.support.images import noise
 from training.video.clip import BrokenVideoError, count_frames, read_clip
-from training.video.opencv import to_levels, to_picture
+from training.video.opencv import to_image, to_levels
 from training.video.sampling import Sampling, clock
 
 
@@ -20,13 +20,13 @@ def test_a_videos_frames_come_in_order_with_their_times(ending: str, tmp_path: P
     frames = list(read_clip(film))
     assert [frame.seconds for frame in frames] == pytest.approx([n / 20 for n in range(12)])
     assert [frame.time for frame in frames][:2] == ["00:00.000", "00:00.050"]
-    found = brightness([to_picture(frame.levels) for frame in frames])
+    found = brightness([to_image(frame.levels) for frame in frames])
     assert found == pytest.approx(list(range(0, 96, 8)), abs=6)
 
 
 def test_colours_are_red_green_blue() -> None:
     picture = noise(8, 6)
-    assert to_picture(to_levels(picture)).tobytes() == picture.tobytes()
+    assert to_image(to_levels(picture)).tobytes() == picture.tobytes()
     assert to_levels(Image.new("RGB", (1, 1), (255, 128, 0))).tolist() == [[[0, 128, 255]]]
 
 

@@ -13,8 +13,8 @@ from PIL import Image
 from model_loader import Model, Prediction, load_model
 from tests.support.video_material import BIRD, Keys
 from training.errors import TrainingError
+from training.predict.live import label_live, newest_frames
 from training.video.clip import VideoFrame
-from training.video.live import label_live, newest_frames
 from training.video.newest import Newest
 from training.video.screens import Window
 

@@ -12,8 +12,8 @@ from model_loader import Model, load_model
 from tests.support.films import brightness, drawn, greys, write_film
 from tests.support.video_material import Keys, frames_of, pictures_of
 from training.errors import TrainingError
+from training.predict.live import label_live
 from training.video.clip import VideoFrame
-from training.video.live import label_live
 from training.video.opencv import to_levels
 from training.video.screens import Recorder, Window, check_display
 

@@ -1,10 +1,11 @@
-"""All that a run left behind, read back."""
+"""The data of a report: everything in a run folder."""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from model_loader import Metadata, ModelUnavailableError
 from training.data.split import Split, read_split
@@ -18,58 +19,33 @@ from training.run import Run, open_run
 from training.run_data import RunData, read_data
 
 
-@dataclass(frozen=True)
-class StageLine:
-    """One stage, as the report tells of it.
+class StageSummary(NamedTuple):
+    """One trained stage."""
 
-    Attributes:
-        number: From 1.
-        trained: What was trained, in words.
-        size: Of the images, in pixels.
-        epochs: How many.
-        rate: The highest learning rate; None where it was not kept.
-        is_found: Whether a range test chose it.
-        accuracy: The highest on the validation images.
-        loss: The lowest on them.
-        seconds: Of all its epochs.
-    """
-
-    number: int
-    trained: str
-    size: int
+    number: int  # from 1
+    trained: str  # the trained layers, in words
+    size: int  # of the images, pixels
     epochs: int
-    rate: float | None
-    is_found: bool
-    accuracy: float
-    loss: float
+    rate: float | None  # highest learning rate; None where it was not recorded
+    is_found: bool  # whether a range test chose the rate
+    accuracy: float  # highest validation accuracy
+    loss: float  # lowest validation loss
     seconds: float
 
 
 @dataclass(frozen=True)
-class Story:
-    """What the report is made from.
-
-    Attributes:
-        run: The folder.
-        root: Where its images lie.
-        recipe: As it was resolved.
-        data: What the run noted of its images.
-        split: Which image was in which part.
-        history: Of all epochs and steps.
-        metadata: Of the exported version.
-        answers: Of the exported version to the test images.
-        evaluation: Of these answers.
-    """
+class ReportData:
+    """A finished run."""
 
     run: Run
-    root: Path
+    root: Path  # of the images
     recipe: Recipe
     data: RunData
     split: Split
     history: History
-    metadata: Metadata
-    answers: Answers
-    evaluation: Evaluation
+    metadata: Metadata  # of the exported version
+    answers: Answers  # of the exported version, to the test images
+    evaluation: Evaluation  # of these answers
 
     @property
     def table(self) -> ImageTable:
@@ -79,7 +55,7 @@ class Story:
         return ImageTable(self.root, self.data.labels, tuple(rows))
 
     @property
-    def stages(self) -> list[StageLine]:
+    def stages(self) -> list[StageSummary]:
         """The stages that were trained, in order."""
         epochs = self.history.epochs
         found = []
@@ -88,7 +64,7 @@ class Story:
             is_auto = stage.learning_rate == "auto"
             rate = self.history.highest_rate(span.number)
             found.append(
-                StageLine(
+                StageSummary(
                     number=span.number + 1,
                     trained=stage.name,
                     size=self.recipe.size(stage),
@@ -104,18 +80,18 @@ class Story:
 
     @property
     def command(self) -> str:
-        """What trains the same model again."""
+        """The command that trains the same model again."""
         parts = ["python", "-m", "training", "train", "--data", str(self.root)]
         parts += ["--recipe", str(self.run.recipe), "--split", str(self.run.split)]
         return shlex.join([*parts, "--weights", self.data.weights])
 
 
-def read_story(folder: Path, root: Path | None = None) -> Story:
+def read_report_data(folder: Path, root: Path | None = None) -> ReportData:
     """Read a run.
 
     Args:
-        folder: The run's.
-        root: Where its images lie now; None for where they lay when it was trained.
+        folder: The run folder.
+        root: The folder of its images; None for the one it was trained on.
 
     Raises:
         TrainingError: It is not the folder of a run that was finished, or a file is damaged.
@@ -126,7 +102,7 @@ def read_story(folder: Path, root: Path | None = None) -> Story:
     answers, split = read_answers(run.answers("test")), read_split(run.split)
     _check_whole(answers, split, run)
     recipe = load_recipe(str(run.recipe))
-    return Story(
+    return ReportData(
         run=run,
         root=root or data.root,
         recipe=recipe,

@@ -1,7 +1,7 @@
-"""CleanVision's verdicts on how a picture looks: dark, blurry, of an odd size.
+"""CleanVision's verdicts on how an image looks: dark, blurry, of an odd size.
 
 The formulas are those of cleanvision 0.3.7 (`issue_managers.image_property`), whose import brings
-matplotlib and pandas and takes longer than a thousand pictures; the tests hold them against it.
+matplotlib and pandas and takes longer than a thousand images; the tests hold them against it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 _CHANNELS = np.array([0.241, 0.691, 0.068], dtype=np.float32)
-"""What red, green and blue add to the square of the perceived brightness."""
+"""Weights of red, green and blue in the square of the perceived brightness."""
 
 _LONGEST_SAMPLED = 256
 """Pixels a side, at most, whose brightness counts: that of every pixel differs in the third
-digit, and of a 12-megapixel picture takes 380 ms."""
+digit, and of a 12-megapixel image takes 380 ms."""
 
 _LONGEST_FILTERED = 64
 """Longest side of what CleanVision looks for edges in."""
@@ -27,7 +27,7 @@ _COLOURFUL = 0.18
 
 
 def brightest(image: Image.Image) -> float:
-    """Return the 99th percentile of an RGB picture's brightness, 0…1: a dark one's is low."""
+    """Return the 99th percentile of an RGB image's brightness, 0…1: a dark one's is low."""
     step = -(-max(image.size) // _LONGEST_SAMPLED)
     levels = np.asarray(image)[::step, ::step].astype(np.float32)
     squares = np.square(levels) @ _CHANNELS
@@ -35,7 +35,7 @@ def brightest(image: Image.Image) -> float:
 
 
 def edges(image: Image.Image) -> tuple[float, float]:
-    """Return the deviation of an RGB picture's edges, and that of its histogram of grey levels."""
+    """Return the deviation of an RGB image's edges, and that of its histogram of grey levels."""
     ratio = max(image.size) / _LONGEST_FILTERED
     if ratio > 1:
         image = image.resize((_side(image.width, ratio), _side(image.height, ratio)))
@@ -45,7 +45,7 @@ def edges(image: Image.Image) -> tuple[float, float]:
 
 
 def sharpness(measured: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
-    """Return each picture's score, 0…1, from what ``edges`` measured; a blurry one's is low."""
+    """Return each image's score, 0…1, from what ``edges`` measured; a blurry one's is low."""
     edge_scores, grey_scores = 1 - np.exp(-_NORMALISED_BY * np.array(measured).reshape(-1, 2).T)
     grey_scores[grey_scores <= _COLOURFUL] = 0
     scores: NDArray[np.float64] = np.minimum(edge_scores + grey_scores, 1)
@@ -53,7 +53,7 @@ def sharpness(measured: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
 
 
 def odd_sizes(sizes: Sequence[float], ranges: float) -> list[bool]:
-    """Say which sizes lie more than so many interquartile ranges outside the middle half.
+    """Return which sizes lie more than ``ranges`` interquartile ranges outside the quartiles.
 
     Where half of the sizes and more are equal, CleanVision would call all others odd; none is
     called so here.

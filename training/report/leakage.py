@@ -3,40 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from training.data.leaks import copied_from_training
 from training.evaluation.figures import Share
-from training.report.story import Story
+from training.report.report_data import ReportData
 
 
-@dataclass(frozen=True)
-class Leak:
-    """The images of the other parts whose bytes a training image has.
-
-    Attributes:
-        validation: The files of the validation part.
-        test: The files of the test part.
-        without: The accuracy on the test images that are left; None where none is left.
-    """
+class Leak(NamedTuple):
+    """The files of the other parts that have the bytes of a training image."""
 
     validation: tuple[str, ...]
     test: tuple[str, ...]
-    without: Share | None
+    without: Share | None  # accuracy on the other test images; None where there are none
 
 
-def find_leak(story: Story, duplicates: Sequence[Sequence[str]]) -> Leak | None:
+def find_leak(report: ReportData, duplicates: Sequence[Sequence[str]]) -> Leak | None:
     """Return the copies among a run's images; None where there are none.
 
     Args:
-        story: The run.
+        report: The run.
         duplicates: Sets of files with the same bytes, among all images of the run.
     """
     digests = {file: str(number) for number, files in enumerate(duplicates) for file in files}
-    copies = copied_from_training(story.split, digests)
+    copies = copied_from_training(report.split, digests)
     if not any(copies.values()):
         return None
-    answers, copied = story.answers, {*copies["test"]}
+    answers, copied = report.answers, {*copies["test"]}
     guesses = answers.probabilities(1.0).argmax(axis=1)
     right = [
         bool(guess == truth)

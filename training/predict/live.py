@@ -1,40 +1,33 @@
-"""A model's answers on live pictures."""
+"""A model's answers on live images."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from model_loader import Model, Prediction
 from training.video.caption import Rate, caption, fit
 from training.video.clip import VideoFrame
 from training.video.newest import Newest
-from training.video.opencv import to_picture
+from training.video.opencv import to_image
 from training.video.screens import Screen
 
-_PATIENCE = 0.05
-"""Seconds without a frame after which the window is looked after."""
+_SECONDS_BETWEEN_POLLS = 0.05
+"""Seconds to wait for a frame before the window handles its keys."""
 
 
-@dataclass(frozen=True)
-class Labelled:
-    """A frame that was answered and shown.
-
-    Attributes:
-        frame: As it came.
-        prediction: Its answer.
-        rate: Frames that were answered a second, of late.
-    """
+class Labelled(NamedTuple):
+    """A frame that was answered and shown."""
 
     frame: VideoFrame
     prediction: Prediction
-    rate: float
+    rate: float  # frames answered per second, over the last two seconds
 
 
 def newest_frames(newest: Newest) -> Iterator[VideoFrame | None]:
     """Yield the newest frame until there are no more; None whenever there is none for a while."""
     while True:
-        frame = newest.take(_PATIENCE)
+        frame = newest.take(_SECONDS_BETWEEN_POLLS)
         yield frame
         if frame is None and newest.over:
             return
@@ -50,11 +43,11 @@ def label_live(
     rate = Rate()
     for frame in frames:
         if frame is not None:
-            picture = to_picture(frame.levels)
-            prediction = model.classify_decoded(picture)
+            image = to_image(frame.levels)
+            prediction = model.classify_decoded(image)
             speed = rate.tick()
             notes = [note for note in (f"{speed:.1f} frames/s", screen.note) if note]
-            screen.show(caption(fit(picture), prediction, *notes), frame.seconds)
+            screen.show(caption(fit(image), prediction, *notes), frame.seconds)
             yield Labelled(frame, prediction, speed)
         if not screen.goes_on():
             return

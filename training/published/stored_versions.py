@@ -1,13 +1,13 @@
-"""A model's published versions: which there are, going back to one, and checking one."""
+"""A model's published versions: listing, rolling back, verifying."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from model_loader import Metadata, Model, ModelNotFoundError, ModelUnavailableError
 from model_loader.engine import ENGINES
@@ -16,9 +16,9 @@ from model_loader.metadata import checked_name
 from model_loader.store import Store, sha256
 from training.errors import TrainingError
 from training.output.terminal import few
-from training.published.publish import CURRENT, current_version, make_current
+from training.published.destination import Destination, Tagged, open_destination
+from training.published.publication import CURRENT, current_version, make_current
 from training.published.s3_access import waiting
-from training.published.store import Destination, Tagged, open_destination
 
 if TYPE_CHECKING:
     from training.evaluation.figures import Evaluation
@@ -28,40 +28,23 @@ _VERSIONS = "versions/"
 
 @dataclass(frozen=True)
 class Published:
-    """A version in a store.
-
-    Attributes:
-        version: Its name.
-        is_current: Whether it is the one that is served.
-        size: In bytes, of all its files.
-        created: Time of the export, ISO 8601, UTC; '' where it is not known.
-        accuracy: On the test images, as ``model.json`` has it; None where it has none.
-        sha256: Of ``model.json``, for ``MODEL_SHA256``; '' where there is none.
-        problem: Why it cannot be served, as far as a listing tells; '' where it can.
-    """
+    """A version in a store."""
 
     version: str
     is_current: bool
-    size: int
-    created: str = ""
-    accuracy: float | None = None
-    sha256: str = ""
-    problem: str = ""
+    size: int  # bytes of all its files
+    created: str = ""  # time of the export, ISO 8601, UTC; '' where unknown
+    accuracy: float | None = None  # on the test images, according to ``model.json``
+    sha256: str = ""  # of ``model.json``, for ``MODEL_SHA256``; '' where there is none
+    problem: str = ""  # why it cannot be served; '' where a listing shows no reason
 
 
-@dataclass(frozen=True)
-class Verified:
-    """A version that was downloaded whole and answers its self-test.
-
-    Attributes:
-        metadata: What it says of itself.
-        sha256: Of its ``model.json``.
-        models: It, loaded, by the engine that runs it.
-    """
+class Verified(NamedTuple):
+    """A version that was downloaded whole and has passed its self-test."""
 
     metadata: Metadata
-    sha256: str
-    models: dict[str, Model]
+    sha256: str  # of its ``model.json``
+    models: dict[str, Model]  # by engine
 
 
 def list_versions(address: str) -> list[Published]:
@@ -93,11 +76,10 @@ def roll_back(address: str, version: str | None = None) -> tuple[str | None, str
 
     Args:
         address: ``s3://bucket/prefix/name``, or a local directory.
-        version: Which one, older or newer; None for the one that was exported before the current
-            one.
+        version: An older or newer version; None for the one exported before the current one.
 
     Returns:
-        The version that was the current one, and the one that is.
+        The version that was current, and the one that is.
 
     Raises:
         TrainingError: There is no such version, it cannot be served, the store cannot be written,
@@ -128,7 +110,7 @@ def verified(address: str, version: str | None = None) -> Iterator[Verified]:
 
     Args:
         address: ``s3://bucket/prefix/name``, or a local directory.
-        version: Which one; None for the current one.
+        version: The version; None for the current one.
 
     Raises:
         TrainingError: There is no such version.
@@ -189,25 +171,21 @@ def _list(destination: Destination, current: Tagged | None, address: str) -> lis
 def _describe(
     destination: Destination, version: str, sizes: dict[str, int], is_current: bool
 ) -> Published:
-    size = sum(sizes.values())
-    read = destination.read(f"{_VERSIONS}{version}/model.json")
-    if read is None:
-        problem = "its publication was interrupted; publish it again"
-        return Published(version, is_current, size, problem=problem)
-    digest = sha256(read.data)
+    found = Published(version, is_current, sum(sizes.values()))
+    document = destination.read(f"{_VERSIONS}{version}/model.json")
+    if document is None:
+        return replace(found, problem="its publication was interrupted; publish it again")
+    found = replace(found, sha256=sha256(document.data))
     try:
-        metadata = Metadata.from_json(read.data)
+        metadata = Metadata.from_json(document.data)
     except ModelUnavailableError as error:
-        return Published(version, is_current, size, sha256=digest, problem=str(error).rstrip("."))
+        return replace(found, problem=str(error).rstrip("."))
     wrong = [file for file, info in metadata.files.items() if sizes.get(file) != info.size]
-    return Published(
-        version,
-        is_current,
-        size,
-        metadata.created,
-        promised_accuracy(metadata),
-        digest,
-        f"{', '.join(wrong)} missing or changed" if wrong else "",
+    return replace(
+        found,
+        created=metadata.created,
+        accuracy=promised_accuracy(metadata),
+        problem=f"{', '.join(wrong)} missing or changed" if wrong else "",
     )
 
 

@@ -1,12 +1,12 @@
-"""Pictures small enough to be part of the page."""
+"""Images small enough to be embedded in the page."""
 
 from __future__ import annotations
 
 import base64
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -16,54 +16,44 @@ from training.errors import TrainingError
 from training.pixels.images import read_image
 
 SIDE = 160
-"""Pixels of a small picture's longer side, at most."""
+"""Pixels of a small image's longer side, at most."""
 
 _QUALITY = 72
 _METHOD = 4
 _SAMPLES = 60
-"""Sample pictures on the page, if there are not more classes than that."""
+"""Sample images on the page, if there are not more classes than that."""
 _MOST_SAMPLES = 8
 
 
-@dataclass(frozen=True)
-class Thumbnail:
-    """A small picture.
-
-    Attributes:
-        uri: The whole picture as a ``data:`` address.
-        width: In pixels.
-        height: Likewise.
-    """
+class Thumbnail(NamedTuple):
+    """A small image: its ``data:`` address, and its size in pixels."""
 
     uri: str
     width: int
     height: int
 
 
-@dataclass(frozen=True)
-class Samples:
+class Samples(NamedTuple):
     """A few images of one class."""
 
     label: str
-    pictures: tuple[Thumbnail, ...]
+    images: tuple[Thumbnail, ...]
 
 
-def thumbnail(picture: Image.Image, side: int = SIDE) -> Thumbnail:
-    """Return a picture scaled down, never up, as WebP."""
-    small = shrink(picture, side)
+def thumbnail(image: Image.Image, side: int = SIDE) -> Thumbnail:
+    """Return an image scaled down, never up, as WebP."""
+    small = shrink(image, side)
     written = io.BytesIO()
     small.save(written, "WEBP", quality=_QUALITY, method=_METHOD)
     code = base64.b64encode(written.getvalue()).decode()
     return Thumbnail(f"data:image/webp;base64,{code}", small.width, small.height)
 
 
-def shrink(picture: Image.Image, side: int = SIDE) -> Image.Image:
-    """Return a picture whose longer side is at most ``side``."""
-    scale = side / max(picture.size)
-    if scale >= 1:
-        return picture
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    return picture.resize(size, Image.Resampling.LANCZOS)
+def shrink(image: Image.Image, side: int = SIDE) -> Image.Image:
+    """Return a copy of an image whose longer side is at most ``side``."""
+    small = image.copy()
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return small
 
 
 def choose_samples(
@@ -79,16 +69,16 @@ def choose_samples(
     found = []
     for label in labels:
         own = [row for row in rows if row.label == label]
-        pictures: list[Thumbnail] = []
+        images: list[Thumbnail] = []
         for number in random.permutation(len(own)):
-            if len(pictures) == count:
+            if len(images) == count:
                 break
             try:
-                pictures.append(thumbnail(read_image(root / own[number].file)))
+                images.append(thumbnail(read_image(root / own[number].file)))
             except TrainingError:
                 continue
-        found.append(Samples(label, tuple(pictures)))
-    if not any(samples.pictures for samples in found):
+        found.append(Samples(label, tuple(images)))
+    if not any(samples.images for samples in found):
         raise TrainingError(
             f"None of the run's images can be read below {root}. If they were moved, say where "
             "they are: --data DIR."

@@ -1,4 +1,4 @@
-"""Asking a service again that is busy, restarting or out of reach for a moment."""
+"""Retries where a service is busy, restarting or unreachable for a moment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib3.util import Retry
 from training.output.progress import say
 
 _AGAIN = (429, 502, 503, 504)
-"""Statuses that another moment may mend: too many requests, and no backend."""
+"""Statuses worth another attempt: too many requests, and no backend."""
 
 _LONGEST = 60
 """Seconds to wait at most, whatever the service asks for."""
@@ -21,7 +21,7 @@ _WORTH_SAYING = 5.0
 """Seconds from which on a wait is announced."""
 
 
-class Patience(Retry):
+class Retries(Retry):
     """urllib3's retries: as long as ``Retry-After`` says, or twice as long each time.
 
     Asking for a classification changes nothing, so that a POST may be repeated too.
@@ -34,8 +34,8 @@ class Patience(Retry):
 
     @classmethod
     def times(cls, times: int) -> Self:
-        """Ask again up to so many times."""
-        made = cls(
+        """Return a policy of up to ``times`` retries."""
+        policy = cls(
             total=times,
             status_forcelist=_AGAIN,
             allowed_methods={"GET", "POST"},
@@ -45,14 +45,14 @@ class Patience(Retry):
             retry_after_max=_LONGEST,
             raise_on_status=False,  # the last answer says what is wrong
         )
-        made.stopped = threading.Event()
-        return made
+        policy.stopped = threading.Event()
+        return policy
 
     def new(self, **changes: Any) -> Self:
         """Return the retries that are left."""
-        made = super().new(**changes)
-        made.stopped = self.stopped
-        return made
+        policy = super().new(**changes)
+        policy.stopped = self.stopped
+        return policy
 
     def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
         """Return the seconds that a service asks for; None also where they cannot be read."""
