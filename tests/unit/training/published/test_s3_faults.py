@@ -29,7 +29,7 @@ from tests.support.misbehaving_s3 import (
 )
 from tests.support.servers import serving
 from training.errors import TrainingError
-from training.published import s3_access
+from training.published import destination, s3_access
 from training.published.publication import publish
 from training.published.stored_versions import list_versions, roll_back, verified
 
