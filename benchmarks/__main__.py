@@ -4,116 +4,86 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
+import re
 import shlex
 import sys
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
+from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.groups import GROUPS, measured_rows
-from benchmarks.machine import describe_machine
-from benchmarks.results import (
-    PAGE,
-    Record,
-    bound,
-    medians,
-    read_records,
-    result,
-    runs,
-    verdict,
-    write_records,
-)
-from benchmarks.rows import Options, Row
+from benchmarks.results import goal, medians, read_rows, result, write_rows
+from benchmarks.rows import Options
+from tools.local_aws.install import RUNTIME
 
-HERE = Path(__file__).resolve().parent
-
-RUNS = 10
-"""New processes for each side of a comparison, unless told otherwise."""
+GROUPS = {
+    "serving": ("cold", "warm", "agreement"),
+    "training": ("fine_tuning", "looking"),
+}
+"""Modules with a function `rows(options) -> Iterator[Row]`; `warm` prices `cold`'s times."""
 
 
-def main() -> int:
-    """Measure what the command line asks for; return the exit status."""
+def main() -> None:
+    """Measure the rows that the command line asks for, print each as it comes, and keep them."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("group", nargs="?", default="all", choices=[*GROUPS, "all"])
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="modules, such as cold warm")
-    parser.add_argument(
-        "--runs", type=int, default=RUNS, help="of each side (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=os.environ.get("BENCH_DATA") or None,
-        help="a folder of photographs (default: BENCH_DATA, or drawings)",
-    )
-    parser.add_argument(
-        "--smoke",
-        action="store_true",
-        help="run every row once on little, check the answers, keep nothing",
-    )
-    parser.add_argument(
-        "--output", type=Path, default=HERE, help="where results are kept (default: benchmarks)"
-    )
-    args = parser.parse_args()
     known = [name for group in GROUPS.values() for name in group]
-    chosen = [*GROUPS[args.group]] if args.group != "all" else known
-    for name in args.only or []:
-        if name not in chosen:
-            parser.error(f"--only {name}: must be of {', '.join(chosen)}")
+    parser.add_argument("--only", nargs="+", metavar="NAME", choices=known, help="modules")
+    parser.add_argument("--runs", type=int, default=10, help="of each side (default: %(default)s)")
+    folder = os.environ.get("BENCH_DATA") or None
+    help_ = "a folder of photographs (default: BENCH_DATA, or drawings)"
+    parser.add_argument("--data", type=Path, default=folder, help=help_)
+    help_ = "run every row once on little, check the answers, keep nothing"
+    parser.add_argument("--smoke", action="store_true", help=help_)
+    args = parser.parse_args()
     if args.runs < 1:
         parser.error(f"--runs {args.runs}: must be 1 or more")
     if args.data and not args.data.is_dir():
         parser.error(f"--data {args.data}: there is no such folder")
-    modules = [name for name in chosen if not args.only or name in args.only]
-    measure(modules, args)
-    return 0
-
-
-def measure(modules: list[str], args: argparse.Namespace) -> None:
-    """Measure the rows of some modules, print each as it comes, and keep them."""
-    console = Console()
-    records = {} if args.smoke else read_records(args.output)
-    # A folder's place on this machine tells a reader nothing.
+    chosen = args.only or GROUPS.get(args.group, known)
+    earlier = {} if args.smoke else read_rows()
+    # An absolute path is of no use to a reader.
     words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
     command = shlex.join(["python", "-m", "benchmarks", *words])
-    machine = describe_machine()
-    new: list[Row] = []
+    today, machine = datetime.now(UTC).strftime("%Y-%m-%d"), describe_machine()
+    console = Console()
+    table = Table("figure", "result", "goal", "medians", box=SIMPLE_HEAD)
     with tempfile.TemporaryDirectory() as work, ExitStack() as closing:
-        options = Options(
-            runs=1 if args.smoke else args.runs,
-            smoke=args.smoke,
-            data=args.data and args.data.resolve(),
-            work=Path(work),
-            closing=closing,
-            earlier={name: record.row for name, record in records.items()},
-        )
-        for module in modules:
+        data, runs = args.data and args.data.resolve(), 1 if args.smoke else args.runs
+        options = Options(runs, args.smoke, data, Path(work), closing, earlier)
+        for module in chosen:
             console.print(f"[dim]{module} …[/dim]")
-            for row in measured_rows(module, options):
+            for row in import_module(f"benchmarks.{module}").rows(options):
                 console.print(f"{row.figure}: {result(row)}", highlight=False)
-                new.append(row)
-                options.earlier[row.name] = row
-                now = datetime.now(UTC).strftime("%Y-%m-%d")
-                records.pop(row.name, None)  # what is measured again stands where it was measured
-                records[row.name] = Record(row, now, command, machine)
+                table.add_row(row.figure, result(row), goal(row), medians(row))
+                earlier[row.name] = replace(row, date=today, command=command, machine=machine)
                 if not args.smoke:
-                    own = args.output.resolve() == HERE
-                    page = PAGE if own else args.output / PAGE.name
-                    write_records(args.output, records.values(), page)
-    console.print(_table(new))
+                    write_rows(earlier.values())
+    console.print(table)
 
 
-def _table(rows: list[Row]) -> Table:
-    table = Table("figure", "result", "goal", "", "medians", "n", box=SIMPLE_HEAD)
-    for row in rows:
-        measured = medians(row, between="\n")
-        table.add_row(row.figure, result(row), bound(row), verdict(row), measured, str(runs(row)))
-    return table
+def describe_machine() -> dict[str, str]:
+    """Return the processor, the system and the versions of what is measured."""
+    model = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
+    gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    libraries = ("torch", "torchvision", "onnxruntime", "numpy", "pillow", "boto3")
+    return {
+        "processor": model[1] if model else platform.machine(),
+        "processors": str(len(os.sched_getaffinity(0))),
+        "memory": f"{gigabytes:.0f} GiB",
+        "system": f"{platform.system()} {platform.release()}",
+        "python": f"{platform.python_version()}, the zip's {RUNTIME.removeprefix('python')}",
+        **{name: version(name) for name in libraries},
+    }
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,93 +1,72 @@
-"""Whether decoding less of a picture, by another engine, changes the answer."""
+"""Whether decoding less of an image, for another engine, changes the answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
-from pathlib import Path
+import io
+import warnings
+from collections.abc import Iterator
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from PIL import Image, ImageOps
 
-from benchmarks.eager import Eager
 from benchmarks.functions import MODEL
-from benchmarks.pictures import drawings, photographs
+from benchmarks.images import photographs
 from benchmarks.rows import Goal, Options, Row, Series, WrongAnswerError
-from model_loader import EncodedImage, Model, load_model
+from benchmarks.usual_transform import usual_transform
+from model_loader import EncodedImage, Metadata, load_model
 
-GOALS = {"label": Goal(99.5), "probability": Goal(0.005, at_most=True)}
-ENGINES = {"ONNX": "onnx", "TorchScript": "torchscript"}
-
-_DRAWINGS = 400
-_LEAST = 80.0
-"""Percent of equal labels below which something is broken."""
+_LEAST = 80.0  # percent of equal labels below which something is broken
 
 
 def rows(options: Options) -> Iterator[Row]:
-    """Compare every picture's answer with PyTorch's to the picture decoded whole."""
-    files = _files(options)
-    (version,) = (MODEL / "versions").iterdir()
-    reference = _answers(Eager(version).probabilities, files)
-    for name, engine in ENGINES.items():
-        model = load_model(str(MODEL), engine, threads=1)
-        ours = _answers(partial(_scores, model), files)
-        same = 100 * float(np.mean(ours.argmax(1) == reference.argmax(1)))
-        if same < _LEAST:
-            raise WrongAnswerError(f"{name} agrees with PyTorch on {same:.1f} % of the pictures.")
-        differences = np.abs(ours - reference).max(axis=1)
-        is_smaller = np.array([_is_decoded_smaller(model, file.read_bytes()) for file in files])
-        kind = "photographs" if options.data else "drawings"
-        yield Row(
-            name=f"agreement-label-{name.lower()}",
-            figure=f"Same label as PyTorch, op by op, on the picture decoded whole, {name}",
-            result=same,
-            unit="%",
-            goal=GOALS["label"] if options.data else None,
-            series=[
-                Series("of", kind, (len(files),)),
-                Series("decoded smaller", "of them", (int(is_smaller.sum()),)),
-            ],
-        )
-        yield Row(
-            name=f"agreement-probability-{name.lower()}",
-            figure=f"Largest difference of its probabilities, mean of the pictures, {name}",
-            result=float(differences.mean()),
-            unit="",
-            goal=GOALS["probability"] if options.data else None,
-            series=[
-                Series("of", kind, (len(files),)),
-                Series("worst", "", (float(differences.max()),)),
-            ],
-        )
-        if is_smaller.any():
-            yield Row(
-                name=f"agreement-smaller-{name.lower()}",
-                figure=f"Difference of probabilities, mean of those decoded smaller, {name}",
-                result=float(differences[is_smaller].mean()),
-                unit="",
-                goal=GOALS["probability"] if options.data else None,
-                series=[Series("of", kind, (int(is_smaller.sum()),))],
-            )
+    """Compare ONNX's answer to every image with PyTorch's to the image decoded whole."""
+    files = photographs(options)
+    files = files[:: len(files) // 8] if options.smoke else files
+    model = load_model(str(MODEL), "onnx", threads=1)
+    reference = _Reference(model.metadata)
+    same: list[bool] = []
+    smaller: list[float] = []  # the largest difference of a probability of each such image
+    for file in files:
+        data = file.read_bytes()
+        encoded = EncodedImage.read(data)
+        ours, wanted = [*model.classify(encoded).scores.values()], reference.probabilities(data)
+        same.append(bool(np.argmax(ours) == wanted.argmax()))
+        needed = model.metadata.transform.needed_size(*encoded.size)
+        if encoded.decode(needed).size != encoded.size:
+            smaller.append(float(np.abs(ours - wanted).max()))
+    percent = 100 * float(np.mean(same))
+    if percent < _LEAST:
+        raise WrongAnswerError(f"ONNX agrees with PyTorch on {percent:.1f} % of the images.")
+    kind = "photographs" if options.data else "drawings"
+    goals = [Goal(99.5), Goal(0.005, at_most=True)] if options.data else [None, None]
+    series = [
+        Series("of", kind, (len(files),)),
+        Series("decoded smaller", "of them", (len(smaller),)),
+    ]
+    figure = "Same label as PyTorch on the image decoded whole, ONNX"
+    yield Row("agreement-label-onnx", figure, percent, "%", goals[0], series)
+    if smaller:
+        figure = "Difference of probabilities, mean of the images decoded smaller, ONNX"
+        mean, series = float(np.mean(smaller)), [Series("of", kind, (len(smaller),))]
+        yield Row("agreement-smaller-onnx", figure, mean, "", goals[1], series)
 
 
-def _files(options: Options) -> list[Path]:
-    if options.data:
-        found = photographs(options.data)
-        return found[:: len(found) // 8] if options.smoke else found
-    return drawings(options.work / "drawings", 8 if options.smoke else _DRAWINGS)
+class _Reference:
+    """The usual transform and the TorchScript file, as a notebook runs them."""
 
+    def __init__(self, metadata: Metadata) -> None:
+        self._transform = usual_transform(metadata.transform.image_ops[0].output_size(1, 1)[0])
+        self._temperature = metadata.temperature
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            file = MODEL / "versions" / metadata.version / "model.pt"
+            self._network = torch.jit.load(file).eval()  # type: ignore[no-untyped-call]
 
-def _is_decoded_smaller(model: Model, data: bytes) -> bool:
-    encoded = EncodedImage.read(data)
-    needed = model.metadata.transform.needed_size(*encoded.size)
-    return encoded.decode(needed).size != encoded.size
-
-
-def _scores(model: Model, data: bytes) -> NDArray[np.float64]:
-    return np.array([*model.classify(data).scores.values()])
-
-
-def _answers(
-    classify: Callable[[bytes], NDArray[np.float64]], files: list[Path]
-) -> NDArray[np.float64]:
-    return np.stack([classify(file.read_bytes()) for file in files])
+    def probabilities(self, data: bytes) -> NDArray[np.float64]:
+        image = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+        with torch.inference_mode():
+            logits = self._network(self._transform(image)[None])[0].double()
+        result: NDArray[np.float64] = (logits / self._temperature).softmax(0).numpy()
+        return result

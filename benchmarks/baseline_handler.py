@@ -1,12 +1,10 @@
-"""How such a function is usually written, done with care: what our own is measured against.
+"""A handler as it is usually written, with care: the baseline of the serving rows.
 
 It imports torch, torchvision, boto3 and requests-toolbelt, reads the model from S3 at import, and
-sends a picture that is decoded whole through torchvision's transforms. What is easily done right
-is done right: the network is frozen and in eval mode, no gradient is kept, as many threads compute
-as there are processors, the size is the one that the model was tested with.
+sends an image that is decoded whole through torchvision's transforms. The network is frozen and in
+eval mode, no gradient is kept, as many threads compute as there are processors.
 
-Environment:
-    MODEL_BUCKET, MODEL_KEY: Where the TorchScript file lies in S3.
+MODEL_BUCKET and MODEL_KEY are bucket and key of the TorchScript file.
 """
 
 from __future__ import annotations
@@ -23,21 +21,14 @@ import torch
 from PIL import Image
 from requests_toolbelt.multipart import decoder
 
-from training.torchvision_import import torchvision
+from benchmarks.usual_transform import usual_transform
 
 LABELS = ("Flying Birds", "Large QuadCopters", "Small QuadCopters", "Winged Drones")
 
 torch.set_num_threads(len(os.sched_getaffinity(0)))
 warnings.filterwarnings("ignore", message="`torch.jit.load` is deprecated")
 
-transform = torchvision.transforms.Compose(
-    [
-        torchvision.transforms.Resize((225, 225)),
-        torchvision.transforms.ToTensor(),
-        torchvision.transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    ]
-)
-
+transform = usual_transform(225)
 _stored = boto3.client("s3").get_object(
     Bucket=os.environ["MODEL_BUCKET"], Key=os.environ["MODEL_KEY"]
 )

@@ -1,82 +1,76 @@
-"""A function's handler called in a process of its own, without the emulator between."""
+"""A function's handler called in a process of its own, without the emulator."""
 
 from __future__ import annotations
 
-import shutil
+import json
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from benchmarks.answers import check, write_event
-from benchmarks.functions import Function
-from benchmarks.measure import ROOT, pinned, run_json
-from benchmarks.pictures import Picture
-from benchmarks.rows import Options
+from benchmarks.functions import MODEL, Function
+from benchmarks.images import ImageFile
+from benchmarks.measure import ROOT, on_one_cpu, run_process
+from benchmarks.rows import Options, WrongAnswerError
+from model_loader import EncodedImage, load_model
+from tools.local_aws.gateway_events import rest_event
 
 _DRIVER = ROOT / "benchmarks" / "driver.py"
 
 
-@dataclass(frozen=True)
-class Process:
-    """What one process measured.
-
-    Attributes:
-        ms: For each picture, in order, the milliseconds of every call by the name of what was
-            called: "handler", and "decode" and "network" where they were asked for. "cpu" is the
-            time of processors that the handler took, which other programs' load hardly changes.
-        start_cpu: Milliseconds of processors from the process' start to the first answer.
-        first_peak: The most memory until the first picture's answer, in 10^6 bytes.
-        peak: The most until the end.
-    """
-
-    ms: tuple[dict[str, list[float]], ...]
-    start_cpu: float
-    first_peak: float
-    peak: float
-
-
 def drive(
     function: Function,
-    pictures: Sequence[Picture],
+    images: Sequence[ImageFile],
     calls: int,
     options: Options,
-    *,
-    cpus: int = 1,
     bare: bool = False,
-) -> Process:
-    """Start a function in a new process and have it answer each picture so many times.
+) -> dict[str, Any]:
+    """Start a function in a new process, on one processor, and have it answer each image.
 
-    Args:
-        function: What is called.
-        pictures: What it is asked, one after the other.
-        calls: Of each, after some that are not counted.
-        options: Of the command line.
-        cpus: On how many processors it may run.
-        bare: Whether the picture's decoding and the network's run are timed alone, too.
+    It is called `calls` times for each, one image after the other. If `bare`, the image's decoding
+    and the network's run are timed alone, too.
+
+    Returns:
+        "ms": for each image the milliseconds of every call, of "handler" and, if `bare`, of
+        "decode" and "network"; "peak_mb": the peak of its memory, 10^6 bytes.
 
     Raises:
         WrongAnswerError: It answers another class.
     """
-    folder = Path(tempfile.mkdtemp(dir=options.work))
-    command: list[str | Path] = [
-        *pinned(cpus),
-        *function.python,
-        "-P",
-        _DRIVER,
-        function.module,
-        str(calls),
-    ]
-    command += [write_event(picture) for picture in pictures]
-    if bare:
-        command += ["--bare", *[picture.path for picture in pictures]]
-    measured = run_json(command, env=function.environment(folder), cwd=folder)
-    for picture, answer in zip(pictures, measured["answers"], strict=True):
-        check(picture, answer)
-    shutil.rmtree(folder)
-    return Process(
-        ms=tuple(measured["ms"]),
-        start_cpu=measured["start_cpu_ms"],
-        first_peak=measured["first_peak_mb"],
-        peak=measured["peak_mb"],
-    )
+    command: list[str | Path] = [*on_one_cpu(), *function.python, "-P", _DRIVER]
+    command += [function.module, str(calls), *map(event_file, images)]
+    command += ["--bare", *[image.path for image in images]] if bare else []
+    with tempfile.TemporaryDirectory(dir=options.work) as folder:
+        result = run_process(command, function.environment(Path(folder)), Path(folder)).result
+    for image, answer in zip(images, result["answers"], strict=True):
+        check(image, answer)
+    return result
+
+
+def event_file(image: ImageFile) -> Path:
+    """Write the REST event that uploads an image beside it; return its file."""
+    path = image.path.with_suffix(".json")
+    if not path.is_file():
+        path.write_text(json.dumps(rest_event(image.path)))
+    return path
+
+
+def check(image: ImageFile, response: Mapping[str, Any]) -> None:
+    """Compare an answer with the model's to the image decoded whole.
+
+    Raises:
+        WrongAnswerError: It is an error, or another class.
+    """
+    expected = f"That seems to be {_label(image.path)}"
+    body = json.loads(response["body"]) if response.get("statusCode") == 200 else {}
+    if body.get("predicted") != expected:
+        raise WrongAnswerError(
+            f"The answer to the {image.title} is {response}; it must say {expected!r}."
+        )
+
+
+@cache
+def _label(path: Path) -> str:
+    model = load_model(str(MODEL), "onnx", threads=1)
+    return model.classify_decoded(EncodedImage.read(path.read_bytes()).decode()).label

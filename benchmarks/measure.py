@@ -1,7 +1,4 @@
-"""Measuring in new processes, the sides of a comparison in turn, so that both meet the same noise.
-
-A measured process prints one line of JSON as its last line; `run_json` returns it.
-"""
+"""Measuring in new processes, the sides of a comparison in turn: both meet the same noise."""
 
 from __future__ import annotations
 
@@ -9,89 +6,97 @@ import json
 import os
 import re
 import subprocess
+import tempfile
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks.rows import Series
 
 Measured = TypeVar("Measured")
-Side = TypeVar("Side")
 
 ROOT = Path(__file__).resolve().parent.parent
 
+_EVERY = 0.05  # seconds between two looks at the memory
 
-def alternate(
-    sides: Mapping[Side, Callable[[], Measured]], runs: int
-) -> dict[Side, list[Measured]]:
-    """Run each side once, then each again: A B A B.
 
-    Args:
-        sides: What measures a side once, in a new process.
-        runs: How often each side is measured.
-    """
-    measured: dict[Side, list[Measured]] = {name: [] for name in sides}
+def alternate(sides: Mapping[str, Callable[[], Measured]], runs: int) -> dict[str, list[Measured]]:
+    """Run each side once, then each again: A B A B; return their measurements."""
+    measured: dict[str, list[Measured]] = {name: [] for name in sides}
     for _ in range(runs):
         for name, measure in sides.items():
             measured[name].append(measure())
     return measured
 
 
-def times_better(baseline: Series, ours: Series, *, more_is_better: bool = False) -> float:
-    """Return how many times better ours is than the baseline, median against median.
+def series_of(
+    measured: Mapping[str, list[Measured]], unit: str, value: Callable[[Measured], float]
+) -> list[Series]:
+    """Return a series for each side, with one value of each of its measurements."""
+    return [Series(side, unit, tuple(map(value, each))) for side, each in measured.items()]
 
-    Args:
-        baseline: What is usual.
-        ours: What we do, in the same unit.
-        more_is_better: For throughput; else less is better, as of times and memory.
+
+def on_one_cpu() -> list[str]:
+    """Return the words that, before a command, leave it one of the processors that there are."""
+    return ["taskset", "--cpu-list", str(max(os.sched_getaffinity(0)))]
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process that succeeded.
+
+    Attributes:
+        seconds: Time from its start to its end.
+        megabytes: Peak of the anonymous memory (no mapped files) of it or of one of its children,
+            10^6 bytes. (`ru_maxrss` would include this process's.)
+        output: Its standard output.
     """
-    better, worse = (ours, baseline) if more_is_better else (baseline, ours)
-    return better.median / worse.median
+
+    seconds: float
+    megabytes: float
+    output: str
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The JSON object in its last line of output."""
+        result: dict[str, Any] = json.loads(self.output.splitlines()[-1])
+        return result
 
 
-def run_json(
-    command: Sequence[str | Path],
-    *,
-    env: Mapping[str, str],
-    cwd: Path = ROOT,
-    cpus: int | None = None,
-) -> dict[str, Any]:
-    """Run a program to its end and return the JSON object that its last line of output holds.
-
-    Args:
-        command: The program and its arguments.
-        env: Its whole environment, but for PATH.
-        cwd: Where it runs.
-        cpus: On how many processors it may run; None for all.
+def run_process(
+    command: Sequence[str | Path], env: Mapping[str, str] = os.environ, cwd: Path = ROOT
+) -> Process:
+    """Run a program to its end.
 
     Raises:
         RuntimeError: It failed; its errors are quoted.
     """
-    done = subprocess.run(
-        [*pinned(cpus), *command],
-        env={"PATH": os.environ["PATH"], **env},
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise RuntimeError(f"{command} failed:\n{done.stderr[-4000:]}")
-    measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return measured
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        begin = time.perf_counter()
+        process = subprocess.Popen(command, cwd=cwd, stdout=out, stderr=err, env=env)
+        kilobytes, ended = [0], threading.Event()
+        watcher = threading.Thread(target=_watch, args=(process.pid, kilobytes, ended))
+        watcher.start()
+        status = process.wait()
+        seconds = time.perf_counter() - begin
+        ended.set()
+        watcher.join()
+        out.seek(0)
+        err.seek(0)
+        if status:
+            raise RuntimeError(f"{command} failed:\n{err.read()[-4000:].decode(errors='replace')}")
+        return Process(seconds, max(kilobytes) * 1024 / 1e6, out.read().decode())
 
 
-def pinned(cpus: int | None) -> list[str]:
-    """Return what, before a command, leaves it so many of the processors that there are."""
-    allowed = sorted(os.sched_getaffinity(0))[-(cpus or 0) :]
-    return ["taskset", "--cpu-list", ",".join(map(str, allowed))]
-
-
-def slug(figure: str, side: str, cpus: int) -> str:
-    """Return a row's name, such as "cold-onnx" or "cold-onnx-2-vcpus"."""
-    words = re.sub(r"[^a-z0-9.]+", "-", f"{figure} {side}".lower())
-    return words if cpus == 1 else f"{words}-{cpus}-vcpus"
-
-
-def vcpus(cpus: int) -> str:
-    """Return how many processors a function had, in words."""
-    return "1 vCPU" if cpus == 1 else f"{cpus} vCPUs"
+def _watch(process: int, kilobytes: list[int], ended: threading.Event) -> None:
+    """Note the memory of a process and of its children until it has ended."""
+    children = Path(f"/proc/{process}/task/{process}/children")
+    while not ended.wait(_EVERY):
+        with suppress(OSError):  # one of them has ended
+            for each in (str(process), *children.read_text().split()):
+                found = re.search(r"RssAnon:\s+(\d+)", Path(f"/proc/{each}/status").read_text())
+                kilobytes.append(int(found[1]) if found else 0)

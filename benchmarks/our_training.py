@@ -36,8 +36,10 @@ def main(folder: Path, stages: list[str]) -> None:
     from training.recipe import load_recipe
     from training.run import Run
 
-    told = [_stage(each) for each in stages]
-    changes = [f"stages=[{', '.join(told)}]", f"batch_size={BATCH}", "class_weights=false"]
+    given = f"learning_rate: {RATE}, weight_decay: {DECAY}"
+    pairs = [stage.split(":") for stage in stages]
+    listed = [f"{{thaw: {thaw}, epochs: {epochs}, {given}}}" for thaw, epochs in pairs]
+    changes = [f"stages=[{', '.join(listed)}]", f"batch_size={BATCH}", "class_weights=false"]
     recipe = load_recipe("flying-objects-head", changes)
     ends: list[float] = []
 
@@ -52,16 +54,11 @@ def main(folder: Path, stages: list[str]) -> None:
         images = replace(read_images(DataSource(folder), recipe), cache=cache)
         labels = images.table.labels
         model = build_model(recipe.model, len(labels), find_weights("flying-objects", recipe.model))
-        material = images.stage_data(recipe, recipe.stages[0])
-        made = Progress(labels)
-        Fitting(model, recipe, lambda _: material, run, Hardware(), [note_step]).run(made)
+        data = images.stage_data(recipe, recipe.stages[0])
+        progress = Progress(labels)
+        Fitting(model, recipe, lambda _: data, run, Hardware(), [note_step]).run(progress)
     seconds = [end - begin for begin, end in pairwise(ends)]
-    print(json.dumps({"accuracy": made.epochs[-1].validation.accuracy, "seconds": seconds}))
-
-
-def _stage(told: str) -> str:
-    thaw, epochs = told.split(":")
-    return f"{{thaw: {thaw}, epochs: {epochs}, learning_rate: {RATE}, weight_decay: {DECAY}}}"
+    print(json.dumps({"accuracy": progress.epochs[-1].validation.accuracy, "seconds": seconds}))
 
 
 if __name__ == "__main__":

@@ -1,187 +1,89 @@
-"""The results: results.json keeps every row, docs/performance.md has a table of some."""
+"""The results: results.json keeps every row, docs/performance.md has them as a table."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from benchmarks.rows import Row, Series
 
-KEPT = "results.json"
+KEPT = Path(__file__).with_name("results.json")
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 
 BEGIN = "<!-- What follows is written by `make bench`. -->"
 END = "<!-- What `make bench` writes ends here. -->"
 
-HEADLINES = frozenset(
-    {
-        "cold-onnx",
-        "cold-torchscript",
-        "warm-12mp-p50-onnx",
-        "warm-12mp-p50-torchscript",
-        "warm-0.2mp-p50-onnx",
-        "warm-0.2mp-p50-onnx-int8",
-        "warm-0.2mp-p50-torchscript",
-        "memory-onnx",
-        "memory-torchscript",
-        "overhead-12mp-onnx",
-        "overhead-0.2mp-onnx",
-        "agreement-label-onnx",
-        "agreement-smaller-onnx",
-        "dollars-12mp-onnx",
-        "dollars-0.2mp-onnx",
-        "dollars-12mp-torchscript",
-        "dollars-0.2mp-torchscript",
-        "scaling-processes",
-        "scaling-memory",
-        "inspect-memory",
-        "clean-memory",
-        "frozen-backbone-wall",
-        "staged-run-wall",
-        "full-step",
-        "inspect-headers-wall",
-        "inspect-wall",
-        "inspect-12mp-wall",
-        "clean-wall",
-        "clean-12mp-wall",
-    }
-)
-"""The rows of docs/performance.md."""
+
+def read_rows(path: Path = KEPT) -> dict[str, Row]:
+    """Return the rows of a JSON file by their names."""
+    return {each["name"]: Row.from_json(each) for each in json.loads(path.read_text())}
 
 
-@dataclass(frozen=True)
-class Record:
-    """A row, and how it was come by.
-
-    Attributes:
-        row: What was measured.
-        date: When, in ISO 8601.
-        command: By which command.
-        machine: Where; see `benchmarks.machine`.
-    """
-
-    row: Row
-    date: str
-    command: str
-    machine: dict[str, str]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as plain values."""
-        how = {"date": self.date, "command": self.command, "machine": self.machine}
-        return {**self.row.to_json(), **how}
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Record:
-        """Read what `to_json` returned."""
-        rest = dict(document)
-        date, command, machine = (rest.pop(key) for key in ("date", "command", "machine"))
-        return cls(Row.from_json(rest), date, command, machine)
-
-
-def read_records(folder: Path) -> dict[str, Record]:
-    """Return what was measured before, by the rows' names."""
-    path = folder / KEPT
-    if not path.is_file():
-        return {}
-    records = map(Record.from_json, json.loads(path.read_text()))
-    return {record.row.name: record for record in records}
-
-
-def write_records(folder: Path, records: Iterable[Record], page: Path = PAGE) -> None:
-    """Write all records as JSON, and the table of the HEADLINES between the marks of a page.
-
-    Args:
-        folder: Folder of the JSON file; made if missing.
-        records: All records, in order.
-        page: Markdown file; what is around the marks stays. Made if missing.
-    """
-    kept = list(records)
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = (json.dumps(record.to_json(), ensure_ascii=False) for record in kept)
-    (folder / KEPT).write_text("[\n" + ",\n".join(lines) + "\n]\n")
-    text = page.read_text() if page.is_file() else f"# Performance\n\n{BEGIN}\n{END}\n"
-    before, _, rest = text.partition(BEGIN)
+def write_rows(rows: Iterable[Row], path: Path = KEPT, page: Path = PAGE) -> None:
+    """Write rows as JSON, a row a line, and as a table between the marks of a page."""
+    kept = list(rows)
+    lines = [json.dumps(asdict(row), ensure_ascii=False) for row in kept]
+    path.write_text("[\n" + ",\n".join(lines) + "\n]\n")
+    before, _, rest = page.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
     page.write_text(f"{before}{BEGIN}\n\n{markdown(kept)}\n\n{END}{after}")
 
 
-def markdown(records: Iterable[Record]) -> str:
-    """Return the table of the HEADLINES, and under it when and where they were measured."""
-    shown = [record for record in records if record.row.name in HEADLINES]
+def markdown(rows: Sequence[Row]) -> str:
+    """Return the table of all rows, and under it when and where they were measured."""
     lines = ["| figure | usual → here | result | goal | n |", "|---|---|---|---|---|"]
-    for row in (record.row for record in shown):
-        sides = [one for one in row.series if ":" not in one.label]
-        goal = f"{bound(row)}, {verdict(row)}" if row.goal else ""
-        cells = [row.figure, _compared(sides), f"**{result(row)}**", goal, str(runs(row))]
+    commands: dict[tuple[str, str], dict[str, None]] = {}
+    for row in rows:
+        n = len(row.series[0].values)
+        cells = (row.figure, _compared(row.series), f"**{result(row)}**", goal(row), str(n))
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, *_origins(shown)])
+        machine = ", ".join(f"{name} {value}" for name, value in row.machine.items())
+        commands.setdefault((row.date, machine), {})[f"`{row.command}`"] = None
+    for (date, machine), used in commands.items():
+        lines += ["", f"Measured on {date} by {', '.join(used)}: {machine}."]
+    return "\n".join(lines)
 
 
 def result(row: Row) -> str:
-    """Return a row's result with its unit, in so many digits that it can be told from its goal."""
-    told = number(row.result)
-    if row.goal and told == number(row.goal.bound) and row.result != row.goal.bound:
-        told = f"{row.result:.4g}"
-    return f"{told}{' ' if row.unit else ''}{row.unit}"
+    """Return a row's result with its unit, with enough digits to tell it from its goal."""
+    text = number(row.result)
+    if row.goal and text == number(row.goal.bound) and row.result != row.goal.bound:
+        text = f"{row.result:.4g}"
+    return f"{text} {row.unit}".rstrip()
 
 
-def bound(row: Row) -> str:
-    """Return a row's goal, such as "≥ 12 ×"; empty where there is none."""
+def goal(row: Row) -> str:
+    """Return a row's goal and whether it meets it, such as "≥ 12 ×, met"; empty without one."""
     if row.goal is None:
         return ""
     sign = "≤" if row.goal.at_most else "≥"
-    return f"{sign} {number(row.goal.bound)}{' ' if row.unit else ''}{row.unit}"
+    verdict = "met" if row.goal.is_met(row.result) else "missed"
+    return f"{sign} {number(row.goal.bound)} {row.unit}".rstrip() + f", {verdict}"
 
 
-def verdict(row: Row) -> str:
-    """Return whether a row meets its goal, in a word."""
-    if row.goal is None:
-        return ""
-    return "met" if row.goal.is_met(row.result) else "missed"
-
-
-def medians(row: Row, between: str = "; ") -> str:
-    """Return what was measured, in words."""
-    return between.join(map(_told, row.series))
-
-
-def runs(row: Row) -> int:
-    """Return in how many runs each side was measured."""
-    return max((len(one.values) for one in row.series), default=0)
+def medians(row: Row) -> str:
+    """Return each side's median, and the spread of several runs, one a line."""
+    lines = []
+    for one in row.series:
+        low, high = map(number, one.spread)
+        lines.append(_median(one) + (f" ({low}–{high})" if len(one.values) > 1 else ""))
+    return "\n".join(lines)
 
 
 def number(value: float) -> str:
-    """Return a number with three digits that count, or all that stand before the point."""
+    """Return a number with three significant digits, or all that stand before the point."""
     digits = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
     return digits if "e" not in digits else f"{value:.6f}"
 
 
 def _compared(sides: Sequence[Series]) -> str:
     """Return medians as "before → after", or with their names where nothing is compared."""
-    medians = [f"{number(one.median)} {one.unit}".rstrip() for one in sides]
     if sides[0].label == "baseline":
-        return " → ".join(medians)
-    return ", ".join(f"{one.label} {each}" for one, each in zip(sides, medians, strict=True))
+        return " → ".join(f"{number(one.median)} {one.unit}" for one in sides)
+    return ", ".join(map(_median, sides))
 
 
-def _told(one: Series) -> str:
-    told = f"{one.label} {number(one.median)} {one.unit}".rstrip()
-    if len(one.values) == 1:
-        return told
-    low, high = one.spread
-    return f"{told} ({number(low)}–{number(high)})"
-
-
-def _origins(records: list[Record]) -> list[str]:
-    commands: dict[tuple[str, str], dict[str, None]] = {}
-    for record in records:
-        machine = ", ".join(f"{name} {value}" for name, value in record.machine.items())
-        commands.setdefault((record.date, machine), {})[record.command] = None
-    lines = []
-    for (date, machine), used in commands.items():
-        by = ", ".join(f"`{command}`" for command in used)
-        lines += ["", f"Measured on {date} by {by}: {machine}."]
-    return lines
+def _median(one: Series) -> str:
+    return f"{one.label} {number(one.median)} {one.unit}".rstrip()

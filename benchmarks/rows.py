@@ -1,9 +1,9 @@
-"""What a benchmark yields: rows, each one figure with the measurements that it comes from."""
+"""Rows: one figure each, with the measurements behind it."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,14 +12,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asks for.
+    """The command line's options, and what rows share.
 
     Attributes:
         runs: New processes for each side of a comparison; at least 1.
-        smoke: Whether the least will do that shows that a row works and that its answers are right.
-        data: Where `flying-objects/` and `large-photos/` lie unpacked; None to draw pictures.
-        work: A folder that is empty at the beginning and goes at the end.
-        closing: What is to be ended after the last row, such as a server that several rows need.
+        smoke: Whether to measure as little as shows that a row works and its answers are right.
+        data: A folder with photographs and a folder `flying-objects/`; None to draw images.
+        work: A temporary folder.
+        closing: Closed after the last row: holds servers that several rows need.
         earlier: The rows that were measured before, now or by an earlier command, by name.
     """
 
@@ -27,19 +27,13 @@ class Options:
     smoke: bool
     data: Path | None
     work: Path
-    closing: ExitStack = field(default_factory=ExitStack)
-    earlier: dict[str, Row] = field(default_factory=dict)
+    closing: ExitStack
+    earlier: Mapping[str, Row]
 
 
 @dataclass(frozen=True)
 class Series:
-    """What one side of a comparison measured, once in each of its runs.
-
-    Attributes:
-        label: Whose it is, and of what: "baseline", "ours", "ours, init".
-        unit: "ms", "MB", "images/s" …
-        values: One for each run, in the order measured; at least one.
-    """
+    """The measurements of one side of a comparison, one for each run, in the order measured."""
 
     label: str
     unit: str
@@ -61,12 +55,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Goal:
-    """What a row's result should be.
-
-    Attributes:
-        bound: In the row's own unit.
-        at_most: Whether the result may not exceed the bound; else it may not fall below it.
-    """
+    """A bound on a row's result, in its unit: an upper one if `at_most`, else a lower one."""
 
     bound: float
     at_most: bool = False
@@ -81,13 +70,15 @@ class Row:
     """One figure.
 
     Attributes:
-        name: What `--only` and the results call it: lower case with hyphens, unique.
-        figure: What is measured, in words.
+        name: Its key in the results: lower case with hyphens, unique.
+        figure: The quantity, in words.
         result: The one number, nearly always a ratio of medians.
-        unit: Of the result: "×" for how many times better than the baseline, "%", "" …
-        goal: What it should be; None for a figure that only explains others.
+        unit: Unit of the result: "×" for how many times better than the baseline, "%", "" …
+        goal: The goal; None for a figure without one.
         series: The measurements that it comes from.
-        notes: Sentences that a reader needs to judge it.
+        date: When it was measured, ISO 8601.
+        command: The command line that measured it.
+        machine: Processor, system and versions by name.
     """
 
     name: str
@@ -96,33 +87,28 @@ class Row:
     unit: str
     goal: Goal | None
     series: Sequence[Series]
-    notes: Sequence[str] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return all of it as plain values."""
-        goal = self.goal and {"bound": self.goal.bound, "at_most": self.goal.at_most}
-        return {
-            "name": self.name,
-            "figure": self.figure,
-            "result": self.result,
-            "unit": self.unit,
-            "goal": goal,
-            "series": [
-                {"label": one.label, "unit": one.unit, "values": list(one.values)}
-                for one in self.series
-            ],
-            "notes": list(self.notes),
-        }
+    date: str = ""
+    command: str = ""
+    machine: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Row:
-        """Read what `to_json` returned."""
-        series = [
-            Series(one["label"], one["unit"], tuple(one["values"])) for one in document["series"]
-        ]
+        """Read what `dataclasses.asdict` made."""
+        series = [Series(**{**one, "values": tuple(one["values"])}) for one in document["series"]]
         goal = document["goal"] and Goal(**document["goal"])
         return cls(**{**document, "series": series, "goal": goal})
 
 
+def compared(name: str, figure: str, goal: Goal | None, baseline: Series, ours: Series) -> Row:
+    """Return the row that says how many times better ours is than the baseline."""
+    return Row(name, figure, times_better(baseline, ours), "×", goal, [baseline, ours])
+
+
+def times_better(baseline: Series, ours: Series) -> float:
+    """Return the ratio of medians: more is better for a unit with "/s", less for any other."""
+    ratio = baseline.median / ours.median
+    return 1 / ratio if ours.unit.endswith("/s") else ratio
+
+
 class WrongAnswerError(Exception):
-    """What was timed does not give the answers that it should; the message says which."""
+    """The code that was timed gives wrong answers; the message says which."""

@@ -107,7 +107,7 @@ def load_onnx(path: Path, threads: int | None = None) -> Network:
 
 
 def import_ahead(engine: str | None) -> None:
-    """Begin to import an engine's package in a thread: reading the model can go on meanwhile."""
+    """Import an engine's package in a thread, while the model is read."""
     package = {"torchscript": "torch", "onnx": "onnxruntime"}.get(engine or DEFAULT_ENGINE)
     if package is not None and package not in sys.modules:
         threading.Thread(target=_import, args=(package,), daemon=True).start()
@@ -126,9 +126,9 @@ ENGINES: dict[str, tuple[str, Callable[[Path, int | None], Network]]] = {
 
 
 def sums_overflow(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether this processor's sums of products of int8 weights may overflow.
+    """Return whether sums of products of int8 weights may overflow on this processor.
 
-    So it is on x86 without VNNI: the sum of two products is kept in 16 bits.
+    They may on x86 without VNNI, which keeps the sum of two products in 16 bits.
     """
     try:
         lines = cpuinfo.read_text(encoding="ascii", errors="replace").splitlines()

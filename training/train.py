@@ -102,12 +102,8 @@ def resume(
 ) -> Finished | None:
     """Go on with a run that was interrupted, to the same end as if it had not been.
 
-    Args:
-        folder: The run's.
-        hardware: The processes and their devices.
-        tracker: ``none``, ``tensorboard`` or ``wandb``.
-        cache: The folder of decoded images; None for the one that the run began with.
-        root: The folder that holds the images now; None for the one that did. The run notes it.
+    The parameters are those of ``train``; None for ``cache`` is the one that the run began with,
+    None for ``root`` the folder that held the images. The run notes another ``root``.
 
     Raises:
         TrainingError: The folder is not that of a run, or its images are not those of its start.

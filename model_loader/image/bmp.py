@@ -11,7 +11,7 @@ _COST_OF_PIXEL, _COST_OF_BYTE = 3, 10
 
 
 def read_essentials(data: Buffer) -> Essentials:
-    """Keep all of it; what decoding costs depends on the compression."""
+    """Keep the whole file; the cost of decoding depends on the compression."""
     is_core_header = int.from_bytes(data[14:18], "little") == 12
     compression = int.from_bytes(data[_COMPRESSION], "little")
     if is_core_header or compression not in _RUN_LENGTHS:

@@ -31,11 +31,11 @@ _UNSUPPORTED = re.compile("unsupported|not yet supported|unknown pixel mode|cann
 
 
 class EncodedImage:
-    """A JPEG, PNG, WebP, GIF, BMP or TIFF of which the header alone has been read.
+    """An image file whose header has been read: a JPEG, PNG, WebP, GIF, BMP or TIFF.
 
     Attributes:
         format: One of ``model_loader.image.formats.FORMATS``.
-        mode: Pillow's name of the kind of its pixels, ``RGB`` say.
+        mode: Pillow's name of the kind of its pixels, such as ``RGB``.
         size: The upright image's (width, height) in pixels.
         cost: The time that decoding takes, in pixels of a slow image; at least the image's own.
     """
@@ -148,7 +148,7 @@ def _open(data: Buffer, format_: str) -> tuple[Essentials, ImageFile]:
 
 
 def _prepare_jpeg(image: ImageFile, data: bytes, scale: int) -> None:
-    """Let a JPEG be shrunk while it is decoded; of an eighth the detail is left unread."""
+    """Have a JPEG shrunk while it is decoded; at an eighth its detail is not read."""
     if has_too_many_scans(data):
         raise UndecodableImageError(
             f"The JPEG has more than {MAX_SCANS} scans, which no camera writes and which take "
@@ -162,7 +162,7 @@ def _prepare_jpeg(image: ImageFile, data: bytes, scale: int) -> None:
 
 
 def _free_canvases(image: Any) -> None:
-    """Let go of libwebp's decoder, which holds two images of the size of this one."""
+    """Free libwebp's decoder, which holds two images of the size of this one."""
     image._decoder = None
 
 

@@ -108,7 +108,7 @@ class _Pieces(io.RawIOBase):
         return self._ends[-1] if self._ends else 0
 
     def _next(self, most: int) -> bytes:
-        """Return what follows, as far as one piece has it; nothing at the end."""
+        """Return the next bytes, at most to the end of a piece; none at the end of the file."""
         index = bisect_right(self._ends, self._position)
         if index == len(self._pieces) or not most:
             return b""
@@ -121,7 +121,7 @@ class _Pieces(io.RawIOBase):
 
 
 def _joined(pieces: Sequence[bytes | range]) -> list[bytes | range]:
-    """Leave empty pieces out, and make one of positions that follow each other."""
+    """Drop empty pieces, and join positions that follow each other."""
     joined: list[bytes | range] = []
     for piece in pieces:
         last = joined[-1] if joined else b""

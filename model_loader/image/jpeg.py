@@ -22,8 +22,8 @@ from model_loader.image.essentials import Buffer, DamagedError, Essentials
 from model_loader.image.orientation import find_turn
 
 MAX_SCANS = 30
-"""libjpeg writes 10 for three colours and 18 for four; encoders that search for the best write
-some more."""
+"""libjpeg writes 10 for three colours and 18 for four; encoders that search for the
+smallest file write a few more."""
 
 MEANS_ALONE = 8
 """The scale at which an image needs no detail: each block becomes one pixel."""
@@ -59,7 +59,7 @@ class _Segment(NamedTuple):
 
 
 def read_essentials(data: Buffer) -> Essentials:
-    """Keep what stands before the first scan, without metadata, and all that follows.
+    """Keep the segments before the first scan, without metadata, and everything after them.
 
     Raises:
         DamagedError: There are more than ``_MOST_SEGMENTS`` segments before the first scan.
@@ -110,7 +110,7 @@ def count_scans(data: Buffer) -> int:
 def without_detail(data: bytes) -> bytes:
     """Return a progressive JPEG without the scans of its detail.
 
-    What does not run to its end marker is returned as it is: its decoder says what is wrong.
+    A file without an end marker is returned unchanged: the decoder says what is wrong with it.
     """
     segments = [*_segments(data)]
     if not segments or segments[-1].kind != _END_OF_IMAGE:
@@ -129,7 +129,7 @@ def _is_detail(data: bytes, segment: _Segment) -> bool:
 
 
 def _segments(data: Buffer) -> Iterator[_Segment]:
-    """Go from marker to marker up to the end marker, or to the end of what is there."""
+    """Yield the segments up to the end marker, or to the end of the file."""
     position = 2
     while head := data[position : position + 4]:
         if not _NEXT_MARKER.match(head):
@@ -147,7 +147,7 @@ def _segments(data: Buffer) -> Iterator[_Segment]:
 
 
 def _find_marker(data: Buffer, position: int) -> int | None:
-    """Return the position of the next marker; what is no marker is passed over."""
+    """Return the position of the next marker; None where there is none."""
     if isinstance(data, bytes):
         found = _NEXT_MARKER.search(data, position)
         return found.start() if found else None

@@ -1,6 +1,6 @@
 """TIFF: a directory of tags that describes the first image, and strips or tiles of pixels.
 
-What is kept is written as a new directory behind the file, so that every offset stays true.
+The tags that are kept become a new directory behind the file, so that offsets stay valid.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def read_essentials(data: Buffer) -> Essentials:
 
 
 def _cost(directory: _Directory, data: Buffer) -> int:
-    """Return what decoding costs: of what is decoded, tiles reach beyond the image.
+    """Return the cost of decoding; tiles may reach beyond the image.
 
     Raises:
         DamagedError: There are more strips, tiles or scans than the image has room for.

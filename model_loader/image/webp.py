@@ -10,7 +10,7 @@ _FIRST_FRAME = (b"VP8X", b"ANIM", b"ANMF", b"ALPH", b"VP8 ", b"VP8L")
 
 
 def read_essentials(data: Buffer) -> Essentials:
-    """Keep what the first frame is made of.
+    """Keep the chunks that make up the first frame.
 
     Raises:
         DamagedError: There are more than ``MAX_PARTS`` chunks.

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from benchmarks.groups import GROUPS
+from benchmarks.__main__ import GROUPS
 from tools.local_aws.install import ROOT
 
 pytestmark = pytest.mark.e2e

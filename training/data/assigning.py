@@ -33,15 +33,11 @@ def assign_groups(
     """Return the part of each image, an index into ``shares``.
 
     A group that would fill more than half of a class's share of a part stays in the first one: a
-    clip of near-duplicates would decide the class's figures by itself. A class that has little
-    else keeps its groups free.
+    clip of near-duplicates would decide the class's figures by itself. A class that has little else
+    keeps its groups free.
 
-    Args:
-        labels: The class of each image.
-        groups: The group of each image.
-        shares: The fraction of each class's images for each part; sums to 1. A part whose share
-            is 0 stays empty.
-        seed: Draws the orders.
+    ``shares``, which sum to 1, are the fractions of each class's images for each part; a part whose
+    share is 0 stays empty.
     """
     sizes: dict[str, Counter[str]] = {}
     for label, group in zip(labels, groups, strict=True):

@@ -13,16 +13,10 @@ from training.data.contents import sha256
 
 
 def exact_duplicates(root: Path, sizes: Iterable[tuple[str, int]]) -> list[list[str]]:
-    """Find files with the same bytes.
+    """Return the sets of two and more files with the same bytes, in the order they were given.
 
-    Only files of equal size are read. One that cannot be read is a duplicate of nothing.
-
-    Args:
-        root: The folder.
-        sizes: Each file's path below it, and its size in bytes.
-
-    Returns:
-        Sets of two and more equal files, in the order they were given; empty files are left out.
+    Only files of equal size are read. Empty files, and those that cannot be read, are left out.
+    ``sizes`` has each file's path below the root, and its size in bytes.
     """
     by_size = defaultdict(list)
     for file, size in sizes:
@@ -63,12 +57,10 @@ class NearIndex:
     """
 
     def __init__(self, size: int, distance: int, difference: float) -> None:
-        """Make an empty index.
+        """Make an index for at most ``size`` images.
 
-        Args:
-            size: The largest number of images.
-            distance: The largest number of the 64 bits of hashes that differ.
-            difference: The largest difference of thumbnails; see ``alike``.
+        Near images differ in at most ``distance`` of the 64 bits of their hashes, and their
+        thumbnails by at most ``difference``; see ``alike``.
         """
         self._hashes = np.zeros(size, np.uint64)
         self._thumbnails: list[NDArray[np.uint8]] = []
@@ -95,13 +87,9 @@ def alike(one: NDArray[np.uint8], other: NDArray[np.uint8], limit: float) -> boo
     """Return whether two thumbnails, uint8 [H, W, 3], show the same image.
 
     Noise decides the perceptual hash of a plain sky, so two skies with a speck each can share one.
-    Therefore the difference of the thumbnails, with equal brightness, must be small as well.
-
-    Args:
-        one: A thumbnail.
-        other: The other one.
-        limit: The largest root mean square difference, as a fraction of the images' own
-            contrast, 0…2: 0 is the same image, 1.4 are two unrelated ones.
+    Therefore the root mean square difference of the thumbnails, with equal brightness, must not
+    exceed ``limit``, a fraction of their contrast, 0…2: 0 is the same image, 1.4 are two unrelated
+    ones.
     """
     first, second = (image.astype(np.float32).reshape(-1, 3) for image in (one, other))
     first, second = first - first.mean(0), second - second.mean(0)

@@ -57,12 +57,10 @@ class _PartFolder:
 def find_class_folders(root: Path, left_out: LeftOut) -> tuple[ClassFolder, ...]:
     """Return the class folders of a data folder, by part and name.
 
-    Args:
-        root: A folder of class folders, split already, or in Tiny ImageNet's layout.
-        left_out: Counts the images in none of them.
+    The images outside of them are counted in ``left_out``.
 
     Raises:
-        TrainingError: There is no such folder, or it is split in a way that cannot be used.
+        TrainingError: There is no such folder, or its split cannot be used.
     """
     if not os.path.isdir(root):  # noqa: PTH112
         raise TrainingError(f"There is no folder {root}. Give --data a folder of class folders.")

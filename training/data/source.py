@@ -61,11 +61,8 @@ class SplitData:
 def read_source(source: DataSource, validation: float, test: float, seed: int) -> SplitData:
     """List a folder and split it; only files of equal size are read.
 
-    Args:
-        source: The folder, its groups and its split.
-        validation: The fraction of the images for validation, unless the split is given.
-        test: The same for the test.
-        seed: Seeds the draw.
+    ``validation`` and ``test`` are fractions of the images, unless the split is given; ``seed``
+    seeds the draw.
 
     Raises:
         TrainingError: The folder, the groups or the split will not do; see the message.

@@ -52,10 +52,8 @@ def write_split(split: Split, path: Path) -> None:
 def read_split(path: Path, root: Path | None = None, spell: Callable[[str], str] = str) -> Split:
     """Read a split that ``write_split`` wrote, and check it.
 
-    Args:
-        path: The CSV.
-        root: The data folder; if given, every file of the split must exist below it.
-        spell: Returns the name of a file or class as it is spelled on this system.
+    If ``root`` is given, every file must exist below it. ``spell`` returns the name of a file or
+    class as it is spelled on this system.
 
     Raises:
         TrainingError: The file is missing, empty or not of this form; it names an image twice, an

@@ -21,18 +21,14 @@ def split_table(
     seed: int,
     equal: Iterable[Sequence[str]] = (),
 ) -> Split:
-    """Split a table by class and, where rows have groups, by group.
+    """Split a table by class and, if rows have groups, by group.
 
-    Args:
-        table: All images.
-        validation: Fraction of each class's images for validation, as far as groups allow.
-        test: Fraction of each class's images for the test, as far as groups allow.
-        seed: Seeds the draw.
-        equal: Sets of files that stay in one part like a group, such as exact copies.
+    ``validation`` and ``test`` are fractions of each class's images, met as far as groups allow;
+    sets of ``equal`` files stay in one part like a group.
 
     Raises:
-        TrainingError: A class has too few images or groups to stand in every part, or the
-            fractions leave a part empty.
+        TrainingError: A class has too few images or groups to be in every part, or the fractions
+            leave a part empty.
     """
     check_fractions(validation, test)
     split = draw_parts(table.rows, validation, test, seed, equal)

@@ -61,10 +61,7 @@ def sort_validation(root: Path, on_image: Callable[[], None] = lambda: None) -> 
     """Move each validation image into a folder of its class: val/images/<wnid>/<image>.
 
     Each image is renamed once: an interrupted call loses nothing, and the next one finishes.
-
-    Args:
-        root: Tiny ImageNet's folder.
-        on_image: Called for every line of ``val_annotations.txt``.
+    ``on_image`` is called for every line of ``val_annotations.txt``.
 
     Raises:
         TrainingError: The layout is another, the annotations are damaged, or an image is at both
@@ -198,12 +195,7 @@ def tiny_class_folders(root: Path) -> tuple[ClassFolder, ...]:
 
 
 def check_tiny_imagenet(root: Path, train: Mapping[str, int], held: Mapping[str, int]) -> None:
-    """Check that each class has images in train/, and enough to halve in val/.
-
-    Args:
-        root: The folder.
-        train: The number of training images of each class.
-        held: The number of validation images of each class.
+    """Check that each class has images in train/, and enough to halve in val/, by their numbers.
 
     Raises:
         TrainingError: It names the class, and says how to sort the validation images.

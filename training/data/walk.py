@@ -75,10 +75,7 @@ class LeftOut:
 def class_folders(root: Path, left_out: LeftOut | None = None, below: str = "") -> list[Path]:
     """Return the folders directly below ``root``, hidden ones left out, by name.
 
-    Args:
-        root: The folder.
-        left_out: Counts the other entries.
-        below: A prefix of the names that are counted: 'train/', say.
+    Other entries are counted in ``left_out``, with the prefix ``below``: 'train/', say.
 
     Raises:
         TrainingError: The folder cannot be read.
@@ -128,11 +125,7 @@ def walk_files(folder: Path, left_out: LeftOut | None = None, below: str = "") -
 
     A file is a path below ``folder`` with ``/`` as separator: a ``Path`` takes longer to make than
     to find. Links to folders are followed, but no folder is read twice, nor a parent of ``folder``.
-
-    Args:
-        folder: The folder.
-        left_out: Counts the other entries.
-        below: A prefix of the paths that are counted: 'birds/', say.
+    Other entries are counted in ``left_out``, with the prefix ``below``: 'birds/', say.
     """
     ignored = LeftOut() if left_out is None else left_out
     seen = _above(folder)

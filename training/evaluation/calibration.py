@@ -61,14 +61,9 @@ class Calibration:
 def reliability(
     probabilities: NDArray[np.float64], truth: NDArray[np.int64], bins: int = _BINS
 ) -> Reliability:
-    """Compare confidences with how often the answers are right.
+    """Compare confidences with accuracy, in ranges of equal width (Guo et al. 2017, section 2).
 
-    Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, section 2.
-
-    Args:
-        probabilities: [N, classes].
-        truth: The index of the right class, [N].
-        bins: Into how many ranges of equal width confidences are sorted.
+    ``probabilities`` are [N, classes], ``truth`` is the index of the right class, [N].
     """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == truth
@@ -84,16 +79,15 @@ def reliability(
 
 
 def fit_temperature(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
-    """Return the temperature under which the truth is most probable, 1 where little is known.
+    """Return the temperature under which the truth is most probable, 1 if little is known.
 
-    It is the minimum of the negative log-likelihood over log-temperature (Guo et al. 2017, section
-    4.2) of these images and of eight more, whose truths are as the network expects: otherwise one
-    mistake among few images would decide it. If every answer is right, nothing is known of how
-    often the network errs, and the temperature stays 1.
+    It is the minimum of the negative log-likelihood over log-temperature (Guo et al., "On
+    Calibration of Modern Neural Networks", ICML 2017, section 4.2) of these images and of eight
+    more, whose truths are as the network expects: otherwise one mistake among few images would
+    decide it. If every answer is right, nothing is known of how often the network errs, and the
+    temperature stays 1.
 
-    Args:
-        logits: The outputs for images that the weights were not fitted to, [N, classes].
-        truth: The index of the right class, [N].
+    ``logits``, [N, classes], are those of images that the weights were not fitted to.
     """
     expected = softmax(logits, axis=1)
 

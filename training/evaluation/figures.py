@@ -171,12 +171,10 @@ class Evaluation:
 
 
 def measure(answers: Answers, temperature: float = 1.0, threshold: float = 0.0) -> Evaluation:
-    """Compare answers with the truth.
+    """Compare answers, at least one, with the truth.
 
-    Args:
-        answers: At least one.
-        temperature: The version's; it changes confidences, not answers.
-        threshold: The version's; only ``Evaluation.threshold`` depends on it.
+    The temperature changes confidences, not answers; only ``Evaluation.threshold`` depends on the
+    threshold.
     """
     truth, probabilities = answers.truth, answers.probabilities(temperature)
     guesses = probabilities.argmax(axis=1)

@@ -44,14 +44,10 @@ def apply_threshold(
 def choose_threshold(
     probabilities: NDArray[np.float64], truth: NDArray[np.int64], precision: float
 ) -> Threshold:
-    """Return the lowest threshold at which the remaining answers reach a precision.
+    """Return the lowest threshold at which the remaining answers reach a precision, 0…1.
 
     It lies half-way between two confidences that were seen, so that rounding decides nothing.
-
-    Args:
-        probabilities: Those of validation images, after the temperature, [N, classes].
-        truth: The index of the right class, [N].
-        precision: The wanted fraction of right ones among the remaining answers, 0…1.
+    ``probabilities``, [N, classes], are those after the temperature.
 
     Raises:
         UnreachablePrecisionError: There is none; it names the highest precision possible.

@@ -88,9 +88,6 @@ class Comparison:
 def quantise_run(run: Run) -> Comparison:
     """Make a run's ONNX file int8, if its accuracy on the validation images allows it.
 
-    Args:
-        run: A run with a float32 version, and its images where they were.
-
     Raises:
         TrainingError: The network cannot be quantised, or too many images cannot be used.
     """

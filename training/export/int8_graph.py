@@ -38,10 +38,7 @@ _FIRST = 0.1
 def write_int8(path: Path, target: Path, images: Images) -> None:
     """Quantise an ONNX file with one input; the first convolutions and the last layer stay float32.
 
-    Args:
-        path: The file.
-        target: The file to write.
-        images: Images to calibrate on; float32 [3, H, W], normalised.
+    It is calibrated on training images, float32 [3, H, W], normalised.
 
     Raises:
         ValueError: There is nothing to quantise.

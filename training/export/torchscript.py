@@ -126,12 +126,9 @@ def calibrate_version(
 
 
 def int8_version(folder: Path, target: Path, images: Images) -> Metadata:
-    """Write the version of ``folder`` into ``target``, with an int8 ONNX file.
+    """Write the version of ``folder`` into the new folder ``target``, with an int8 ONNX file.
 
-    Args:
-        folder: The folder of an exported version.
-        target: A folder that does not exist yet.
-        images: Training images; float32 [3, H, W], normalised.
+    It is calibrated on training images, float32 [3, H, W], normalised.
 
     Raises:
         TrainingError: The network cannot be quantised.

@@ -26,10 +26,8 @@ class Average(nn.Module):
     def __init__(self, staged: StagedModel, decay: float) -> None:
         """Begin with the model's weights.
 
-        Args:
-            staged: The model.
-            decay: The share of the average in the next one, 0…1. In the n-th step it is at most
-                (1 + n) / (10 + n), so that the first weights soon count little.
+        ``decay`` is the share of the average in the next one, 0…1. In the n-th step it is at most
+        (1 + n) / (10 + n), so that the first weights soon count little.
         """
         super().__init__()
         trained = nn.ModuleList(staged.thawed())

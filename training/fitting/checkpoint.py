@@ -50,11 +50,7 @@ class Progress:
         return best_epoch(stages, [epoch.validation.loss for epoch in self.epochs], sizes)
 
     def to_plain(self, sizes: Sequence[int]) -> dict[str, Any]:
-        """Return the plain lists, texts and numbers that a checkpoint may hold.
-
-        Args:
-            sizes: The size of images in each stage; only epochs that compete have a best accuracy.
-        """
+        """Return plain lists, texts and numbers for a checkpoint; ``sizes`` as in ``competing``."""
         among = competing([epoch.stage for epoch in self.epochs], sizes)
         return {
             "labels": list(self.labels),
@@ -90,16 +86,9 @@ class EpochRecorder(lightning.Callback):
         advance: Advance,
         trackers: Sequence[Tracker] = (),
     ) -> None:
-        """Record into a run.
+        """Record into a run, and save the model's weights where they are the best.
 
-        Args:
-            run: The folder to write to.
-            model: Its weights are saved where they are the best.
-            progress: The record so far; the epochs of this stage join it.
-            sizes: The size of images in each stage of the recipe.
-            images: Number of training images.
-            advance: Called after each epoch.
-            trackers: Log each step and epoch.
+        ``sizes`` has the size of images in each stage, ``images`` is the number of training images.
         """
         self._run = run
         self._model = model

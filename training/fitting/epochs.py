@@ -90,14 +90,9 @@ def competing(stages: Sequence[int], sizes: Sequence[int]) -> list[int]:
 
 
 def best_epoch(stages: Sequence[int], losses: Sequence[float], sizes: Sequence[int]) -> int:
-    """Return the number of the epoch whose weights are kept.
+    """Return the number of the competing epoch of the lowest validation loss, the first of equals.
 
-    It is the one of the lowest validation loss among those that compete, the earlier of equals.
-
-    Args:
-        stages: The stage of each epoch so far.
-        losses: The validation loss of each.
-        sizes: See ``competing``.
+    ``losses`` are the validation losses; see ``competing`` for the others.
     """
     return min(competing(stages, sizes), key=lambda number: losses[number])
 

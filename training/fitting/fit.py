@@ -46,13 +46,8 @@ class Fitting:
     ) -> None:
         """Set up; nothing is trained yet.
 
-        Args:
-            model: Left with the weights of the last epoch; those of the best are in the run.
-            recipe: How to train.
-            stage_data: Returns the images of a stage.
-            run: The folder to write to.
-            hardware: The processes and their devices.
-            trackers: Log each step and epoch.
+        ``stage_data`` returns the images of a stage. ``model`` ends with the weights of the last
+        epoch; those of the best are in the run.
         """
         self._model = model
         self._recipe = recipe

@@ -27,12 +27,9 @@ _RELATIVE, _ABSOLUTE = 1e-3, 1e-4
 
 
 def frozen_runner(staged: StagedModel, example: Tensor, device: torch.device) -> Runner:
-    """Return the function that runs frozen layers in eval mode.
+    """Return the function that runs the frozen layers in eval mode.
 
-    Args:
-        staged: The model.
-        example: The first images, float32 [B, 3, H, W], on which fusion is checked.
-        device: The device.
+    Fusion is checked on ``example``, the first images, float32 [B, 3, H, W].
     """
     staged.eval()
     own, fused = _runner(staged, device), _runner(_fused(staged), device)

@@ -28,12 +28,7 @@ def resume_command(run: Run) -> str:
 
 @contextmanager
 def resumable(run: Run, progress: Progress, is_first: bool = True) -> Iterator[None]:
-    """Say how to go on, wherever a run is stopped; remove it if no epoch was finished.
-
-    Args:
-        run: The run.
-        progress: How far it has come.
-        is_first: Whether this is the process that writes.
+    """Say how to go on, wherever a run is stopped; the first process removes it without an epoch.
 
     Raises:
         InterruptedRunError: Ctrl-C, SIGTERM or SIGHUP.

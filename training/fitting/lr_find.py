@@ -73,14 +73,9 @@ def find_rate(
 ) -> RangeTest:
     """Try learning rates; the model and every random generator are left as they were.
 
-    Args:
-        staged: The model.
-        optimizer: Returns an optimizer of the thawed parameters for a learning rate.
-        loss: From logits and labels to the loss of each image.
-        batches: Started again when they are used up.
-        are_images: Whether they hold images, not outputs of the frozen layers.
-        seed: Seeds dropout.
-        device: The device; the model is on the CPU before and after.
+    ``batches`` start again when they are used up; they hold images, or outputs of the frozen
+    layers. ``optimizer`` takes a learning rate, ``seed`` seeds dropout, and the model is on the CPU
+    before and after.
     """
     rates: list[float] = []
     losses: list[float] = []

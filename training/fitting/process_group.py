@@ -75,9 +75,7 @@ class ProcessGroup:
     def check_same(self, name: str, value: str) -> None:
         """Check that every process has the same value, or they would train different models.
 
-        Args:
-            name: The value's name, in words; each is used once.
-            value: This process's.
+        ``name`` is in words; each is used once.
 
         Raises:
             TrainingError: One has another; every process raises it.

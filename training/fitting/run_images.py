@@ -148,12 +148,7 @@ def check_processes(
 ) -> None:
     """Check that all processes train the same, from the same point on the same images.
 
-    Args:
-        hardware: The processes.
-        recipe: This process's recipe.
-        images: The images that it could read.
-        first: The data of the stage that it begins with.
-        progress: How far the run has come, as this process read it.
+    ``first`` is the data of the stage that they begin with.
 
     Raises:
         TrainingError: One could not read what another one could, or was given something else; or

@@ -37,13 +37,9 @@ class SizeBuckets(Sampler[list[int]]):
     ) -> None:
         """Set the limits of a batch.
 
-        Args:
-            sizes: Each image's height and width, as the network gets it.
-            max_pixels: Largest sum of height × width in a batch; an image that is larger by
-                itself makes a batch of its own.
-            batch_size: Largest number of images in a batch.
-            shuffle: Draw a new order each epoch; without it, the order of ``sizes`` stays.
-            seed: The same seed gives the same order, epoch by epoch.
+        A batch has at most ``batch_size`` images and ``max_pixels`` of height × width; an image
+        that is larger by itself makes its own batch. ``sizes`` has each image's (height, width),
+        and without ``shuffle`` its order stays.
 
         Raises:
             ValueError: A limit is below 1.

@@ -42,16 +42,8 @@ class StageTask(lightning.LightningModule):
     ) -> None:
         """Set the stage up.
 
-        Args:
-            staged: The model, with its frozen layers frozen.
-            stage: The recipe's stage.
-            optimizer: The recipe's.
-            loss: From logits and labels to the loss of each image.
-            learning_rate: The stage's, or the range test's.
-            seed: Seeds dropout, together with the epoch.
-            classes: Number of classes.
-            takes_images: Whether the inputs are images, not outputs of the frozen layers.
-            average: The average of the weights, which is measured in their place.
+        ``takes_images`` is false where the inputs are outputs of the frozen layers; ``seed`` seeds
+        dropout, together with the epoch; ``average`` is measured in place of the weights.
         """
         super().__init__()
         self.staged = staged

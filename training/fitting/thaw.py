@@ -29,10 +29,7 @@ class StagedModel(nn.Module):
     def __init__(self, model: Classifier, thaw: Thaw, keep_statistics: bool = False) -> None:
         """Freeze the layers that ``thaw`` does not name.
 
-        Args:
-            model: The whole model.
-            thaw: The layers to train.
-            keep_statistics: Whether BatchNorm keeps its running statistics in thawed layers too.
+        With ``keep_statistics``, BatchNorm keeps its running statistics in thawed layers too.
 
         Raises:
             TrainingError: The model has fewer blocks.

@@ -53,14 +53,9 @@ def check_tracker(name: str) -> None:
 def tracking(
     name: str, run: Run, recipe: Recipe, rank: int = 0, steps: int = 0
 ) -> Iterator[Sequence[Tracker]]:
-    """Open a tracker in a run's folder for this context.
+    """Open a tracker in a run's folder for this context; only the process of rank 0 logs.
 
-    Args:
-        name: One of ``TRACKERS``.
-        run: The run.
-        recipe: The recipe, which is logged with it.
-        rank: The number of this process; the first one logs.
-        steps: Steps that the run made before it was interrupted.
+    ``steps`` is the number of steps that the run made before it was interrupted.
 
     Raises:
         TrainingError: It cannot be opened.

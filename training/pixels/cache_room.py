@@ -25,15 +25,11 @@ def touch(index: Path) -> None:
 
 
 def make_room(cache: Path, index: str, needed: int) -> None:
-    """Drop entries from a cache, the least recently used first, until new ones are within bounds.
+    """Drop entries from a cache, the least recently used first, until ``needed`` new bytes fit.
 
-    The bound is ``LARGEST_SHARE`` of the space that would be free without the cache. What a running
-    process uses, this one or another, is never dropped, and nothing is where that would not do.
-
-    Args:
-        cache: Its folder.
-        index: The name of the file that an entry has, which tells when it was used.
-        needed: Bytes that will be added.
+    The bound is ``LARGEST_SHARE`` of the space that would be free without the cache. Entries that a
+    running process uses are never dropped, and nothing is if that would not be enough. The file
+    ``index`` of an entry tells when it was used.
     """
     entries = _entries(cache, index)
     kept = sum(entry.size for entry in entries)

@@ -32,15 +32,6 @@ def decode_images(
 
     If the result does not fit, a line says so, and images are decoded on demand.
 
-    Args:
-        root: The data folder.
-        rows: The images.
-        contents: The content of each of their files.
-        ops_lists: Different lists of image operations.
-        title: The progress bar's.
-        cache: The cache.
-        skips: Takes the images that cannot be used.
-
     Returns:
         The rows that can be used, and their images after each list of operations.
 

@@ -21,13 +21,9 @@ _QUICK = 0.0005
 def worker_count(seconds: float, images: int, available: int | None = None) -> int:
     """Return how many processes should load images: 0 on two cores, up to 4 on more.
 
-    On two cores, workers win nothing beside training. Where they are forked, PyTorch gives each
-    one thread, so that they never wait for threads of the main process, which a fork does not copy.
-
-    Args:
-        seconds: The time of one image; see ``item_seconds``.
-        images: The images of an epoch, times the epochs.
-        available: Processor cores; None for those that this process may use.
+    On two cores, workers win nothing beside training. ``images`` are those of all epochs, each of
+    which takes ``seconds``. Forked workers have one thread each, so that they never wait for
+    threads of the main process, which a fork does not copy.
     """
     available = cores() if available is None else available
     if available < _SPARE or seconds * images < _WORTH_SECONDS or seconds < _QUICK:
