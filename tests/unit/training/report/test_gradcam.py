@@ -86,6 +86,7 @@ def test_both_ways_agree_where_the_head_is_linear_in_the_average() -> None:
     assert averages(model)
     first, second = (way(model, images, classes) for way in (class_activation, gradient_activation))
     assert second is not None
+    assert first is not None
     assert first.shape == (3, 3, 4)
     torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-4)
 
