@@ -1,7 +1,7 @@
 """What the dependencies bring that the deployed function never opens, and why it may go.
 
 Every pattern must match something, on each architecture: where a new version of a dependency no
-longer brings a file, the build says which line to mend. Licences are never ballast. A file that is
+longer brings a file, the build says which line to fix. Licences are never ballast. A file that is
 taken out and yet needed fails the tests that run the package (tests/e2e/test_package.py).
 """
 
@@ -110,7 +110,7 @@ BALLAST = (
         ("PIL/_avif.*.so", "pillow.libs/libavif-*"),
     ),
     Ballast(
-        "nothing is written onto pictures, nor shown in a window",
+        "nothing is written onto images, nor shown in a window",
         (
             "PIL/_imagingft.*.so",
             "PIL/_imagingtk.*.so",

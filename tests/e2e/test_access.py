@@ -213,7 +213,7 @@ def test_who_has_used_up_the_days_quota_is_told_so(service: Service, key: str) -
     options = (f"{service.url}/model", "-H", f"x-api-key: {key}")
     answer = ask_until(lambda: service.curl(*options), "Quota used up", pause=1 / RATE)
     assert answer.status == 429
-    assert "anew" in answer.body["detail"]
+    assert "starts again at midnight" in answer.body["detail"]
 
 
 def ask_until(ask: Any, title: str, pause: float = 0) -> Answer:
