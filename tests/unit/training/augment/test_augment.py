@@ -206,7 +206,7 @@ def test_the_strategies_are_those_of_the_seeds() -> None:
 def test_training_pictures_have_the_size_of_the_tests(name: str, width: int, height: int) -> None:
     strategy = get_strategy(name, 96)
     image = noise(width, height)
-    test = np.asarray(strategy.transform(NORMALIZE).resize(image)).shape[:2]
+    test = np.asarray(strategy.transform(NORMALIZE).apply(image)).shape[:2]
     for op in strategy.train_ops:
         image = op(image)
     start = torch.from_numpy(np.array(image)).permute(2, 0, 1)
