@@ -1,15 +1,10 @@
-"""Augmentation: the seeds' lists, as named operations that a recipe chooses from.
+"""Augmentation: named operations that a recipe chooses from, and the four documents' lists.
 
 A recipe lists operations with their parameters, ``[{op: rotate, limit: 15}, {op: cutout}]``; each
-parameter that is not given has its documented default. Operations take and give an image as
-uint8 [3, H, W]; they draw from torch's default random generator alone, so that its state decides
-what they do. torchvision's transforms v2 do the work, and ``GridDistortion`` what they lack.
+parameter that is not given has albumentations' or torchvision's default. Operations take and
+return an image as uint8 [3, H, W] and draw from torch's default random generator only.
 
-Crops and resizes must come first, colour after: then colour works on the fewest pixels.
-
-The times in the docstrings are milliseconds for one image of 224 × 224 (of 512 × 512 before a
-resize or crop), drawn each time (p = 1): the best of 3 rounds over 100 images, on one core of
-an AMD EPYC, channels last in memory as ``PixelDataset`` hands images over.
+Crops and resizes must come first, so that the others work on the fewest pixels.
 """
 
 from __future__ import annotations
@@ -44,7 +39,7 @@ SIZING = frozenset({"resize", "random_resized_crop", "random_crop"})
 
 
 def resize(height: Pixels, width: Pixels) -> Step:
-    """Squash to ``height`` × ``width``, bilinear with antialiasing (0.31 ms from 512 to 224)."""
+    """Squash to ``height`` × ``width``, bilinear with antialiasing."""
     return cast(Step, _v2.Resize((height, width)))
 
 
@@ -53,19 +48,15 @@ def random_resized_crop(
     scale: tuple[Positive, Positive] = (0.08, 1.0),
     ratio: tuple[Positive, Positive] = (0.75, 4 / 3),
 ) -> Step:
-    """Cut a random share ``scale`` of the area and squash it to ``size`` (0.23 ms).
-
-    ``ratio`` is that of width to height; the defaults are torchvision's and albumentations'.
-    """
+    """Cut a random share ``scale`` of the area, width:height ``ratio``; squash it to ``size``."""
     _ascending(scale=scale, ratio=ratio)
     return cast(Step, _v2.RandomResizedCrop(size, scale, ratio))
 
 
 def random_crop(size: Pixels = 224, pad_if_needed: bool = True) -> Step:
-    """Cut ``size`` × ``size`` pixels at a random place (0.01 ms).
+    """Cut ``size`` × ``size`` pixels at a random place.
 
-    What is smaller is laid on black at a random place; put the image operation ``pad`` before
-    to have it in the middle. Without ``pad_if_needed`` it is an error.
+    A smaller image is padded with black, or, without ``pad_if_needed``, an error.
     """
     return cast(Step, _v2.RandomCrop(size, pad_if_needed=pad_if_needed))
 
@@ -75,32 +66,23 @@ def cutout(
     scale: tuple[Positive, Annotated[float, Lt(1)]] = (0.02, 0.33),
     ratio: tuple[Positive, Positive] = (0.3, 3.3),
 ) -> Step:
-    """Black out a rectangle of a random share ``scale`` of the area (0.05 ms).
-
-    The defaults are those of torchvision's ``RandomErasing``.
-    """
+    """Black out a rectangle of a random share ``scale`` of the area."""
     _ascending(scale=scale, ratio=ratio)
     return cast(Step, _v2.RandomErasing(p, scale, ratio))
 
 
 def horizontal_flip(p: Chance = 0.5) -> Step:
-    """Swap left and right (0.02 ms)."""
+    """Swap left and right."""
     return cast(Step, _v2.RandomHorizontalFlip(p))
 
 
 def rotate(limit: Annotated[float, Ge(0), Le(180)] = 90, p: Chance = 0.5) -> Step:
-    """Turn by up to ``limit`` degrees either way, bilinear, black corners (0.93 ms).
-
-    albumentations' default limit is 90.
-    """
+    """Turn by up to ``limit`` degrees either way, bilinear, black corners."""
     return _sometimes(_v2.RandomRotation(limit, interpolation=_BILINEAR), p)
 
 
 def brightness_contrast(brightness: Share = 0.2, contrast: Share = 0.2, p: Chance = 0.5) -> Step:
-    """Multiply brightness and contrast by 1 ± these (0.30 ms).
-
-    albumentations' default limits; its brightness is added, torchvision's is a factor.
-    """
+    """Multiply brightness and contrast by random factors of 1 ± these limits."""
     return _sometimes(_v2.ColorJitter(brightness=brightness, contrast=contrast), p)
 
 
@@ -110,13 +92,9 @@ def hue_saturation(
     value: Share = 20 / 255,
     p: Chance = 0.5,
 ) -> Step:
-    """Turn the hue by up to ``hue`` of the circle; saturation and value by 1 ± these (1.9 ms).
-
-    albumentations' ``HueSaturationValue`` shifts by up to 20 of 180, 30 of 255 and 20 of 255;
-    here the last two are factors.
-    """
+    """Turn the hue by up to ``hue`` of the circle; multiply saturation and value by 1 ± these."""
     jitter = _v2.ColorJitter(brightness=value, saturation=saturation, hue=hue)
-    # Hue is the one operation that takes planes faster: 1.9 ms instead of 3.0.
+    # Hue is the one operation that is faster on contiguous planes.
     return _sometimes(lambda image: jitter(image.contiguous()), p)
 
 
@@ -128,7 +106,7 @@ def shift_scale_rotate(
 ) -> Step:
     """Move by up to ``shift`` of a side, scale by 1 ± ``scale``, turn by up to ``rotate`` degrees.
 
-    Bilinear, black around it; albumentations' default limits (1.07 ms).
+    Bilinear, black around it.
     """
     affine = _v2.RandomAffine(
         rotate, (shift, shift), (1 - scale, 1 + scale), interpolation=_BILINEAR
@@ -141,15 +119,12 @@ def grid_distortion(
     limit: Annotated[float, Ge(0), Lt(1)] = 0.3,
     p: Chance = 0.5,
 ) -> Step:
-    """Stretch and shrink the columns and rows of a grid; see ``GridDistortion`` (0.43 ms).
-
-    albumentations' defaults.
-    """
+    """Stretch and shrink the columns and rows of a grid; see ``GridDistortion``."""
     return _sometimes(GridDistortion(steps, limit), p)
 
 
 def random_rotate90(p: Chance = 0.5, keep_shape: bool = False) -> Step:
-    """Turn by 0, 90, 180 or 270 degrees (0.1 ms, one round).
+    """Turn by 0, 90, 180 or 270 degrees.
 
     With ``keep_shape``, an image that is not square is turned by 0 or 180 degrees only, so that
     images of one size stay so.
@@ -183,9 +158,9 @@ OPERATIONS: dict[str, Callable[..., Step]] = {
 """The operations by their names in a recipe; their parameters are those of the functions."""
 
 AUGMENTATIONS: dict[str, tuple[dict[str, Any], ...]] = {
-    # Seed 002; its Resize and RandomResizedCrop are the strategy ``squash``.
+    # Document 002; its Resize and RandomResizedCrop are the strategy ``squash``.
     "flying-objects": ({"op": "cutout"}, {"op": "horizontal_flip"}, {"op": "rotate"}),
-    # Seed 001; its Resize is the strategy's and the stage's resolution. Geometry first, for speed.
+    # Document 001; its Resize is the strategy's. Geometry first, for speed.
     "flying-objects-spp": (
         {"op": "shift_scale_rotate"},
         {"op": "grid_distortion"},
@@ -193,11 +168,11 @@ AUGMENTATIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"op": "brightness_contrast"},
         {"op": "hue_saturation"},
     ),
-    # Seed 003 has nothing beside the random crop of the strategy ``pad_crop``.
+    # Document 003 has nothing beside the random crop of the strategy ``pad_crop``.
     "flying-objects-multiscale": (),
     "none": (),
 }
-"""The seeds' lists, after the strategy's own crops."""
+"""The lists of the documents, applied after the strategy's own crops."""
 
 
 def read_augmentations(text: str) -> list[dict[str, Any]]:
@@ -213,9 +188,8 @@ def read_augmentations(text: str) -> list[dict[str, Any]]:
     except ValueError as error:
         raise TrainingError(f"augmentation: {text!r} cannot be read: {error}.") from error
     if not isinstance(entries, list):
-        raise TrainingError(
-            f"augmentation: unknown list {text!r}; {nearest(text, list(AUGMENTATIONS))}"
-        )
+        hint = nearest(text, list(AUGMENTATIONS))
+        raise TrainingError(f"augmentation: unknown list {text!r}; {hint}")
     return entries
 
 
@@ -240,7 +214,7 @@ class Augmentation:
         return image
 
     def __reduce__(self) -> tuple[type[Augmentation], tuple[list[dict[str, Any]]]]:
-        """Be built anew in a process that was spawned."""
+        """Pickle as the entries, for spawned processes."""
         return Augmentation, (self.entries,)
 
     @property
@@ -269,9 +243,8 @@ def _build(entry: object) -> Step:
         )
     name = str(entry["op"])
     if name not in OPERATIONS:
-        raise TrainingError(
-            f"augmentation: unknown operation {name!r}; {nearest(name, list(OPERATIONS))}"
-        )
+        hint = nearest(name, list(OPERATIONS))
+        raise TrainingError(f"augmentation: unknown operation {name!r}; {hint}")
     operation = OPERATIONS[name]
     known = inspect.signature(operation).parameters
     for key, value in entry.items():

@@ -1,4 +1,4 @@
-"""A contact sheet: what augmentation makes of a few images of each class."""
+"""A contact sheet of a few images of each class and their augmented versions."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ class Variant:
     """One way in which images reach the network.
 
     Attributes:
-        who: What sees it, for the title: ``my-recipe, stage 2``; '' where nothing does.
-        strategy: How images are sized.
-        size: The strategy's, in pixels.
-        augmentation: What training draws at each access; None for the test's view alone.
+        who: Recipe and stage for the title, or ''.
+        strategy: Sizing strategy.
+        size: Size of the strategy, in pixels.
+        augmentation: Augmentation of training; None for the test transform alone.
     """
 
     who: str
@@ -57,7 +57,7 @@ class Variant:
 
     @property
     def title(self) -> str:
-        """What is done, in words."""
+        """The steps in words."""
         sized = f"{self.strategy.name}, {self.size} px"
         steps = [entry["op"] for entry in self.augmentation.entries] if self.augmentation else []
         done = f"{sized}, then {', '.join(steps)}" if steps else f"{sized}, no augmentation"
@@ -65,20 +65,16 @@ class Variant:
 
 
 def write_preview(
-    rows: Sequence[LabelledImage],
-    root: Path,
-    variants: Sequence[Variant],
-    path: Path,
-    seed: int,
+    rows: Sequence[LabelledImage], root: Path, variants: Sequence[Variant], path: Path, seed: int
 ) -> int:
     """Write a PNG with a line for each image: the original, the test's view, augmented versions.
 
     Args:
-        rows: The images to choose from; an image that cannot be used is passed over.
+        rows: The images to choose from; unusable ones are skipped.
         root: The data folder.
-        variants: What is shown of the same images, one below the other.
+        variants: Shown for the same images, one below the other.
         path: The PNG.
-        seed: Chooses the images, and what the augmentation draws.
+        seed: Random seed of the choice and of the augmentation.
 
     Returns:
         The number of images shown.
@@ -89,36 +85,28 @@ def write_preview(
     if path.suffix.lower() != ".png":
         raise TrainingError(f"The preview {path} must end in .png, which is what is written.")
     lines = preview_lines(rows, root, variants, seed)
-    sheet = _Sheet()
-    for variant, of_one in groupby(lines, lambda line: line.variant):
+    sheet: list[_Text | list[Image.Image]] = []
+    for variant, of_variant in groupby(lines, lambda line: line.variant):
         seen = ("at test time", "augmented") if variant.augmentation else ("training and test",)
-        sheet.title(variant.title, ("original", *seen))
-        for label, of_label in groupby(of_one, lambda line: line.label):
-            sheet.heading(short(label, _LONGEST))
-            for line in of_label:
-                sheet.line(line.images)
+        sheet += [_Text((variant.title,), 20, _INK), _Text(("original", *seen), 13, _FAINT)]
+        for label, of_label in groupby(of_variant, lambda line: line.label):
+            sheet.append(_Text((short(label, _LONGEST),), 17, _INK))
+            sheet += [[_cell(image) for image in line.images] for line in of_label]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial:
-            sheet.draw().save(partial, "PNG")
+            _draw(sheet).save(partial, "PNG")
     except OSError as error:
         raise TrainingError(f"The preview {path} cannot be written: {error.strerror}.") from error
     return len(lines) // len(variants)
 
 
-@dataclass(frozen=True)
-class PreviewLine:
-    """One image, and what becomes of it.
-
-    Attributes:
-        variant: The way in which it is seen.
-        label: Its class.
-        images: The original, the test's view, and ``VERSIONS`` augmented ones if there are any.
-    """
+class PreviewLine(NamedTuple):
+    """One image as the network sees it."""
 
     variant: Variant
     label: str
-    images: list[Image.Image]
+    images: list[Image.Image]  # original, after the test transform, ``VERSIONS`` augmented ones
 
 
 def preview_lines(
@@ -185,52 +173,32 @@ class _Text(NamedTuple):
     colour: tuple[int, int, int]
 
 
-class _Sheet:
-    """Lines of text and of images, drawn when all of them are known."""
-
-    def __init__(self) -> None:
-        self._lines: list[_Text | list[Image.Image]] = []
-
-    def title(self, text: str, columns: Sequence[str]) -> None:
-        self._lines += [_Text((text,), 20, _INK), _Text(tuple(columns), 13, _FAINT)]
-
-    def heading(self, text: str) -> None:
-        self._lines.append(_Text((text,), 17, _INK))
-
-    def line(self, images: list[Image.Image]) -> None:
-        self._lines.append([_cell(image) for image in images])
-
-    def draw(self) -> Image.Image:
-        step = _CELL + _GAP
-        heights = [_LINE + _GAP * 2 if isinstance(x, _Text) else step for x in self._lines]
-        sheet = Image.new("RGB", (self._width(), _MARGIN * 2 + sum(heights)), _PAPER)
-        draw = ImageDraw.Draw(sheet)
-        top = _MARGIN
-        for line, height in zip(self._lines, heights, strict=True):
-            if isinstance(line, _Text):
-                for number, text in enumerate(line.texts):
-                    written, font = fitted(text, line.size)
-                    draw.text((_MARGIN + step * number, top + _GAP), written, line.colour, font)
-            else:
-                for number, image in enumerate(line):
-                    sheet.paste(image, (_MARGIN + step * number, top))
-            top += height
-        return sheet
-
-    def _width(self) -> int:
-        images = max(len(line) for line in self._lines if not isinstance(line, _Text))
-        texts = (line for line in self._lines if isinstance(line, _Text))
-        fits = (fitted(line.texts[0], line.size) for line in texts)
-        longest = max(font.getlength(written) for written, font in fits)
-        return _MARGIN * 2 + max(images * (_CELL + _GAP) - _GAP, ceil(longest))
+def _draw(lines: list[_Text | list[Image.Image]]) -> Image.Image:
+    step = _CELL + _GAP
+    columns = max(len(line) for line in lines if not isinstance(line, _Text))
+    titles = [fitted(line.texts[0], line.size) for line in lines if isinstance(line, _Text)]
+    longest = max(ceil(font.getlength(text)) for text, font in titles)
+    heights = [_LINE + _GAP * 2 if isinstance(line, _Text) else step for line in lines]
+    width = _MARGIN * 2 + max(columns * step - _GAP, longest)
+    sheet = Image.new("RGB", (width, _MARGIN * 2 + sum(heights)), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    top = _MARGIN
+    for line, height in zip(lines, heights, strict=True):
+        if isinstance(line, _Text):
+            for number, text in enumerate(line.texts):
+                written, font = fitted(text, line.size)
+                draw.text((_MARGIN + step * number, top + _GAP), written, line.colour, font)
+        else:
+            for number, image in enumerate(line):
+                sheet.paste(image, (_MARGIN + step * number, top))
+        top += height
+    return sheet
 
 
 def _cell(image: Image.Image) -> Image.Image:
-    """Return an image scaled down into a cell, on a mat that tells its own black from none."""
-    scale = min(_CELL / image.width, _CELL / image.height)
-    if scale < 1:
-        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-        image = image.resize(size, Image.Resampling.LANCZOS)
+    """Return an image scaled down into a cell, on a grey that black borders stand out from."""
+    image = image.copy()
+    image.thumbnail((_CELL, _CELL), Image.Resampling.LANCZOS)
     cell = Image.new("RGB", (_CELL, _CELL), _MAT)
     cell.paste(image, ((_CELL - image.width) // 2, (_CELL - image.height) // 2))
     return cell

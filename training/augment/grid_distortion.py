@@ -1,4 +1,4 @@
-"""Grid distortion: the image on a rubber sheet, whose columns and rows stretch and shrink."""
+"""Grid distortion: columns and rows of an image are stretched and shrunk at random."""
 
 from __future__ import annotations
 

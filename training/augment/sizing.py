@@ -1,13 +1,13 @@
-"""How images of any size reach the network: the seeds' three strategies.
+"""Sizing strategies: how images of any size become the network's input.
 
 Each has a test-time form, which goes into ``model.json``, and a training form: image operations
 that are applied once, before images are cached, and random ones that are drawn at each access.
 
 | strategy | once, before the cache | each access | test time |
 |---|---|---|---|
-| ``squash`` (seed 002) | resize 512 × 512 | random_resized_crop 224 | resize 224 × 224 |
-| ``pad_crop`` (seed 003) | pad 224 × 224 | random_crop 224 | pad, center_crop 224 × 224 |
-| ``variable`` (seed 001) | fit | – | fit |
+| ``squash`` (document 002) | resize 512 × 512 | random_resized_crop 224 | resize 224 × 224 |
+| ``pad_crop`` (document 003) | pad 224 × 224 | random_crop 224 | pad, center_crop 224 × 224 |
+| ``variable`` (document 001) | fit | – | fit |
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Strategy:
     """One way to bring images to size.
 
     Attributes:
-        name: In a recipe.
+        name: Name in a recipe.
         test_ops: Image operations of the test transform.
         train_ops: Image operations of training, applied once.
         side: Pixels of each side of the network's input; None where each image keeps its shape.
@@ -111,7 +111,7 @@ def _keeps_shapes(augmentation: Augmentation) -> None:
 
 
 def squash(size: int) -> Strategy:
-    """Return seed 002's: what is squashed to 512 for a network of 224 px, and so in proportion."""
+    """Return document 002's: squashed, for training to 512 / 224 times the size first."""
     large = round(size * 512 / 224)
     crop = {"op": "random_resized_crop"}
     resize, first = Resize(size, size), Resize(large, large)
@@ -119,7 +119,7 @@ def squash(size: int) -> Strategy:
 
 
 def pad_crop(size: int) -> Strategy:
-    """Return seed 003's: small images are padded, large ones cropped, none is scaled."""
+    """Return document 003's: small images are padded, large ones cropped, none is scaled."""
     pad = Pad(size, size)
     crop = {"op": "random_crop"}
     crops = (crop,)
@@ -129,10 +129,7 @@ def pad_crop(size: int) -> Strategy:
 
 
 def variable(size: int) -> Strategy:
-    """Return seed 001's: each image keeps its aspect ratio, and its size up to ``size`` squared.
-
-    In training as in the test; of a larger image the area becomes ``size`` × ``size``.
-    """
+    """Return document 001's: images keep their shape; larger areas become ``size`` × ``size``."""
     fit = Fit(MIN_SIDE, size * size)
     turn = {"random_rotate90": {"keep_shape": True}}
     return Strategy("variable", (fit,), (fit,), None, MIN_SIDE, defaults=turn)

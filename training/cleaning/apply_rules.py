@@ -1,11 +1,12 @@
-"""Which images to keep, and why not the others."""
+"""Apply the cleaning rules to a folder."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +29,11 @@ class Cleaning:
     """The result.
 
     Attributes:
-        root: The folder that was looked at.
+        root: The cleaned folder.
         labels: Its classes.
-        findings: Everything worth a word, in the order of the rules.
-        kept: What is kept: each file, and the path it gets below the new folder.
-        examined: The class of each file that was looked at.
+        findings: All findings, in the order of the rules.
+        kept: The path below the new folder of each file that is kept.
+        examined: The class of each file.
         parts: The part of the split that each file is in; empty where nothing is split yet.
     """
 
@@ -79,30 +80,23 @@ def clean(
         parts: The part of a split that each file is in; None where nothing is split yet.
         threads: See ``examine_files``.
     """
-    found = examine_files(root, rows, threads)
+    kept = examine_files(root, rows, threads)
+    parts = parts or {}
     findings: list[Finding] = []
-    for step in (_by_itself, _quality, _clusters):
-        judged = list(step(found, rules))
-        findings += judged
-        dropped = {finding.file for finding in judged if finding.action == "drop"}
-        found = [image for image in found if image.file not in dropped]
-    judged = list(copies(found, rules, parts or {}))
-    findings += judged
-    dropped = {finding.file for finding in judged if finding.action == "drop"}
-    kept = [image for image in found if image.file not in dropped]
-    labels = tuple(dict.fromkeys(row.label for row in rows))
+    for step in (_by_itself, _quality, _clusters, partial(copies, parts=parts)):
+        found = list(step(kept, rules))
+        findings += found
+        dropped = {finding.file for finding in found if finding.action == "drop"}
+        kept = [image for image in kept if image.file not in dropped]
+    labels = {row.file: row.label for row in rows}
+    names = _names(kept, rules.fix_extensions)
     return Cleaning(
-        root,
-        labels,
-        tuple(findings),
-        _names(kept, rules.fix_extensions),
-        {row.file: row.label for row in rows},
-        parts or {},
+        root, tuple(dict.fromkeys(labels.values())), tuple(findings), names, labels, parts
     )
 
 
 def _by_itself(images: Sequence[Examined], rules: Rules) -> Iterator[Finding]:
-    """What is wrong with an image whatever the others are like."""
+    """Judge each image on its own."""
     for image in images:
         rule, reason = image.rule, image.reason
         if rule == "wrong-extension" and rules.fix_extensions:
@@ -117,7 +111,7 @@ def _by_itself(images: Sequence[Examined], rules: Rules) -> Iterator[Finding]:
 
 
 def _quality(images: Sequence[Examined], rules: Rules) -> Iterator[Finding]:
-    """CleanVision's verdicts."""
+    """Judge brightness, sharpness and size as CleanVision does."""
     if not images:
         return
     sizes = [math.sqrt(image.width * image.height) for image in images]
@@ -125,50 +119,40 @@ def _quality(images: Sequence[Examined], rules: Rules) -> Iterator[Finding]:
     scores = sharpness([image.edges for image in images])
     odd = odd_sizes(sizes, rules.odd_size)
     for image, sharp, is_odd in zip(images, scores, odd, strict=True):
-        checks: tuple[tuple[str, bool, str], ...] = (
+        below = f"half of the images are below {median:.0f} × {median:.0f}"
+        checks = (
             ("dark", image.brightness < rules.dark, f"score {image.brightness:.2f}"),
             ("blurry", sharp < rules.blurry, f"score {sharp:.2f}"),
-            (
-                "odd-size",
-                is_odd,
-                f"{image.width} × {image.height} pixels; half of the images are below "
-                f"{median:.0f} × {median:.0f}",
-            ),
+            ("odd-size", is_odd, f"{image.width} × {image.height} pixels; {below}"),
         )
-        for rule, hit, reason in checks:
-            if hit and rule not in rules.skip:
+        for rule, applies, reason in checks:
+            if applies and rule not in rules.skip:
                 yield Finding(image.file, image.label, rule, "drop", reason)
                 break
 
 
 def _clusters(images: Sequence[Examined], rules: Rules) -> Iterator[Finding]:
     """K-Means over file size, and over height and width."""
-    if not images:
-        return
-    bytes_: tuple[str, Callable[[Examined], tuple[float, ...]], str]
-    bytes_ = ("file-size-cluster", lambda image: (image.bytes,), "{0:,.0f} bytes")
-    sides: tuple[str, Callable[[Examined], tuple[float, ...]], str]
-    sides = (
-        "side-cluster",
-        lambda image: (image.height, image.width),
-        "{1:.0f} × {0:.0f} pixels",
+    measures = (
+        ("file-size-cluster", [(image.bytes,) for image in images], "{0:,.0f} bytes"),
+        ("side-cluster", [(i.height, i.width) for i in images], "{1:.0f} × {0:.0f} pixels"),
     )
     seen: set[str] = set()
-    for rule, measure, shown in (bytes_, sides):
-        if rule in rules.skip:
+    for rule, values, shown in measures:
+        if rule in rules.skip or not images:
             continue
-        found = find_clusters([measure(image) for image in images], rules.clusters, rules.seed)
-        for cluster in outlying(found, rules.max_share, rules.min_mads):
-            for image in (images[member] for member in cluster.members):
-                if image.file in seen:
-                    continue
-                seen.add(image.file)
-                reason = (
-                    f"{shown.format(*measure(image))}, in a cluster of {len(cluster.members)} "
-                    f"({cluster.share:.2%}) around {shown.format(*cluster.centre)}, "
-                    f"{cluster.mads:.1f} deviations from the median"
-                )
-                yield Finding(image.file, image.label, rule, "drop", reason)
+        clusters = find_clusters(values, rules.clusters, rules.seed)
+        for cluster in outlying(clusters, rules.max_share, rules.min_mads):
+            where = (
+                f"in a cluster of {len(cluster.members)} ({cluster.share:.2%}) around "
+                f"{shown.format(*cluster.centre)}, {cluster.mads:.1f} deviations from the median"
+            )
+            for member in cluster.members:
+                image = images[member]
+                if image.file not in seen:
+                    seen.add(image.file)
+                    reason = f"{shown.format(*values[member])}, {where}"
+                    yield Finding(image.file, image.label, rule, "drop", reason)
 
 
 def parts_of(split: Split) -> dict[str, Part]:
@@ -184,15 +168,10 @@ def _joined(stem: str, end: str) -> str:
     return f"{folder}/{name}{end}"
 
 
-def _names(images: Iterable[Examined], fix: bool) -> dict[str, str]:
-    """Return the path each image gets: its own, or, to fix it, one that ends rightly."""
-    names: dict[str, str] = {}
-    wrong = []
-    for image in images:
-        if fix and image.rule == "wrong-extension":
-            wrong.append(image)
-        else:
-            names[image.file] = image.file
+def _names(images: Sequence[Examined], fix: bool) -> dict[str, str]:
+    """Return the new path of each image: its own, or one with the right extension."""
+    wrong = [image for image in images if fix and image.rule == "wrong-extension"]
+    names = {image.file: image.file for image in images if image not in wrong}
     taken = {name.lower() for name in names.values()}
     for image in wrong:
         stem = image.file.removesuffix(Path(image.file).suffix)

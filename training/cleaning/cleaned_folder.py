@@ -75,10 +75,10 @@ def keep(
     complete, so that a folder of that name is never half a one. Originals are only read.
 
     Args:
-        cleaning: What to keep. Its folders stay as they are, those of parts included.
+        cleaning: The files to keep; subfolders stay as they are.
         target: The new folder. It gets ``report.csv``, one line a finding, and, where there is a
             split, ``split.csv`` with the images that are kept.
-        split: Of the original folder.
+        split: Split of the original folder.
         copy: Copy every file. Otherwise files are hard links where the file system allows it:
             they take no room, but whoever changes one in place changes the original.
 

@@ -38,7 +38,7 @@ def find_clusters(measures: ArrayLike, k: int, seed: int) -> list[Cluster]:
     Args:
         measures: Above 0, [N, D].
         k: How many clusters; fewer where there are fewer distinct images.
-        seed: Of K-Means.
+        seed: Random seed of K-Means.
     """
     logs = np.log(np.asarray(measures, np.float64))
     away = logs - np.median(logs, axis=0)

@@ -1,4 +1,4 @@
-"""Which of the images that show the same image to keep."""
+"""Decide which copies of an image to keep."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from training.data.parts import Part
 def copies(
     images: Sequence[Examined], rules: Rules, parts: Mapping[str, Part]
 ) -> Iterator[Finding]:
-    """Judge images that show the same image: the same bytes, or near duplicates.
+    """Judge copies: images with the same bytes, and near duplicates.
 
     - in one class: the first is kept. First is what stands in the test part, then in the
       validation part, if there is a split; then what has the most pixels, the most bytes, the
       smaller name.
-    - in one class and two parts of the split: likewise, and the rule is ``leak``, so that
+    - in one class and two parts of the split: the same by the rule ``leak``, so that
       training loses the copy and the test stays what it was.
     - in two classes: nobody but a person knows which label is right, so that all are kept and
       reported as ``label-conflict``, or all dropped.
 
-    Every dropped image is near one that is kept, not near another dropped one: the frames of a
-    clip do not fall like dominoes.
+    Every dropped image is near one that is kept, not only near another dropped one.
 
     Args:
         images: Those that are fit otherwise.
@@ -65,7 +64,7 @@ def _rank(image: Examined, parts: Mapping[str, Part]) -> tuple[int, int, int, st
 def _own_class(
     image: Examined, twin: Examined, rules: Rules, parts: Mapping[str, Part]
 ) -> Finding | None:
-    how = "the same bytes as" if image.sha256 == twin.sha256 else "nearly the same image as"
+    how = _likeness(image, twin)
     part, other = parts.get(image.file), parts.get(twin.file)
     if part != other and part and other and "leak" not in rules.skip:
         reason = f"in {part}, {how} {twin.file} in {other}"
@@ -80,9 +79,12 @@ def _conflict(
     image: Examined, twin: Examined, rules: Rules, conflicting: set[str]
 ) -> Iterator[Finding]:
     """Report both sides, each once."""
-    how = "the same bytes as" if image.sha256 == twin.sha256 else "nearly the same image as"
     for one, other in ((image, twin), (twin, image)):
         if one.file not in conflicting:
             conflicting.add(one.file)
-            reason = f"{how} {other.file} of class {other.label}"
+            reason = f"{_likeness(image, twin)} {other.file} of class {other.label}"
             yield Finding(one.file, one.label, "label-conflict", rules.conflicts, reason)
+
+
+def _likeness(image: Examined, twin: Examined) -> str:
+    return "the same bytes as" if image.sha256 == twin.sha256 else "nearly the same image as"

@@ -1,4 +1,4 @@
-"""What cleaning needs to know of one file: is it an image, how does it look, which is it like."""
+"""Measurements of one file for the cleaning rules."""
 
 from __future__ import annotations
 
@@ -28,36 +28,21 @@ _ENOUGH = (512, 512)
 
 @dataclass(frozen=True, eq=False)
 class Examined:
-    """One file.
+    """One file."""
 
-    Attributes:
-        file: Its path below the root.
-        label: Its class.
-        rule: The rule that drops it whatever the other images are like, or None.
-        reason: What was found, where there is a rule.
-        bytes: Its size.
-        format: Pillow's name of its content.
-        width: Pixels of the upright image. Likewise ``height``.
-        sha256: Of its bytes.
-        hash: The 64-bit perceptual hash.
-        thumbnail: uint8 [16, 16, 3].
-        brightness: CleanVision's score of darkness: the 99th percentile of brightness, 0…1.
-        edges: What CleanVision's score of blurriness is made of: (blurriness, grey levels' spread).
-    """
-
-    file: str
+    file: str  # path below the root
     label: str
-    rule: str | None = None
-    reason: str = ""
+    rule: str | None = None  # the rule that drops it by itself
+    reason: str = ""  # why, where there is a rule
     bytes: int = 0
-    format: str = ""
-    width: int = 0
+    format: str = ""  # Pillow's name of the content's format
+    width: int = 0  # pixels of the upright image
     height: int = 0
     sha256: str = ""
-    hash: int = 0
-    thumbnail: NDArray[np.uint8] | None = None
-    brightness: float = 1.0
-    edges: tuple[float, float] = (0.0, 0.0)
+    hash: int = 0  # 64-bit perceptual hash
+    thumbnail: NDArray[np.uint8] | None = None  # [16, 16, 3]
+    brightness: float = 1.0  # CleanVision's darkness score: 99th percentile of brightness
+    edges: tuple[float, float] = (0.0, 0.0)  # deviations of edges and of the grey histogram
 
 
 def examine_files(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 _CHANNELS = np.array([0.241, 0.691, 0.068], dtype=np.float32)
-"""What red, green and blue add to the square of the perceived brightness."""
+"""Weights of red, green and blue in the square of the perceived brightness."""
 
 _LONGEST_SAMPLED = 256
 """Pixels a side, at most, whose brightness counts: that of every pixel differs in the third
@@ -53,7 +53,7 @@ def sharpness(measured: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
 
 
 def odd_sizes(sizes: Sequence[float], ranges: float) -> list[bool]:
-    """Say which sizes lie more than so many interquartile ranges outside the middle half.
+    """Return which sizes lie more than ``ranges`` interquartile ranges outside the quartiles.
 
     Where half of the sizes and more are equal, CleanVision would call all others odd; none is
     called so here.

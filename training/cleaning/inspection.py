@@ -1,4 +1,4 @@
-"""What a folder of labelled images holds, class by class."""
+"""Summary of a folder of labelled images, class by class."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.data.walk import LeftOut
 
 @dataclass(frozen=True)
 class Spread:
-    """How one measure is spread over images: smallest, median, largest."""
+    """The smallest, median and largest value of one measure."""
 
     smallest: float
     median: float
@@ -34,52 +34,30 @@ class Spread:
 
 @dataclass(frozen=True)
 class ClassSummary:
-    """One class, or all of them together.
-
-    Attributes:
-        label: Its name.
-        images: Files of it.
-        bytes: Their sizes.
-        width: Pixels of the upright images. Likewise ``height``.
-        aspect: Width divided by height.
-        formats: How many images are of each format, by content, the most frequent first.
-        modes: Likewise for Pillow's pixel modes.
-        duplicates: Images whose bytes an earlier image has, of whatever class.
-        problems: Images that cannot be used, as far as their headers tell.
-    """
+    """One class, or all of them together."""
 
     label: str
     images: int
     bytes: Spread | None
-    width: Spread | None
+    width: Spread | None  # pixels of the upright images
     height: Spread | None
-    aspect: Spread | None
-    formats: dict[str, int]
-    modes: dict[str, int]
-    duplicates: int
-    problems: int
+    aspect: Spread | None  # width / height
+    formats: dict[str, int]  # number of images, the most frequent format first
+    modes: dict[str, int]  # the same of Pillow's pixel modes
+    duplicates: int  # images with the bytes of an earlier one, of any class
+    problems: int  # images that cannot be used according to their headers
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """All that was found.
-
-    Attributes:
-        root: The folder.
-        classes: One summary a class, in the table's order.
-        total: All classes together.
-        duplicates: Sets of files with the same bytes.
-        headers: One an image, in the table's order.
-        parts: The part of each file, where the folder is split already; else empty.
-        left_out: What was found below the folder and is no image of a class.
-    """
+    """The result; classes and headers are in the table's order."""
 
     root: Path
     classes: tuple[ClassSummary, ...]
     total: ClassSummary
-    duplicates: tuple[tuple[str, ...], ...]
-    headers: tuple[Header, ...]
-    parts: Mapping[str, Part]
+    duplicates: tuple[tuple[str, ...], ...]  # sets of files with the same bytes
+    headers: tuple[Header, ...]  # one for each image
+    parts: Mapping[str, Part]  # the part of each file, if the folder is split; else empty
     left_out: LeftOut
 
     @property

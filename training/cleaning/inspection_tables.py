@@ -1,4 +1,4 @@
-"""What the verbs on data print on standard output."""
+"""Tables that the commands on data print."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def print_inspection(inspection: Inspection) -> None:
 def print_cleaning(cleaning: Cleaning) -> None:
     """Print each rule with what it drops, of which classes and why."""
     counts = Counter(finding.rule for finding in cleaning.findings)
-    verbs = {"drop": "dropped", "keep": "kept, look at them", "rename": "kept, renamed"}
+    actions = {"drop": "dropped", "keep": "kept, look at them", "rename": "kept, renamed"}
     table = Table("rule", title=str(cleaning.root), title_justify="left")
     table.add_column("images", justify="right")
     for heading in ("", "what", "by class", "for example"):
@@ -74,7 +74,7 @@ def print_cleaning(cleaning: Cleaning) -> None:
             table.add_row(
                 rule,
                 f"{len(of_action):,}",
-                verbs[action],
+                actions[action],
                 MEANING[rule],
                 _by_class(of_action),
                 f"{first.file}: {first.reason}",

@@ -17,17 +17,13 @@ from training.output.drawing import BLUE, GREY, GRID, PALE, RED, RULE, save_png,
 _ROW = 0.2
 """Inches of height for one class in a list of classes."""
 _MANY = 24
-"""Classes from which on panels are small, and a list is so long that its top needs a scale."""
+"""Classes from which on panels are small, and a list has a scale on top too."""
 _MANY_POINTS = 2000
 """Points of a panel that are pixels, also in an image of lines."""
 
 
 def draw_plots(inspection: Inspection, folder: Path) -> list[Path]:
-    """Draw images per class, file sizes per class, and heights and widths per class, as PNG.
-
-    Returns:
-        The images' paths.
-    """
+    """Draw images per class, file sizes and sides per class as PNG; return the paths."""
     with style():
         return [
             save_png(figure, folder / f"{name}.png")

@@ -14,7 +14,7 @@ from training.models.pyramid import SpatialPyramidMaxPool
 __all__ = ["MODELS", "Classifier", "State", "backbone", "blueprint", "build_model"]
 
 MODELS = ("mobilenet_v2", "mobilenet_v2_spp", "mobilenet_v2_multiscale", "alexnet")
-"""The seeds' architectures; any other of torchvision's classifiers works by its name."""
+"""The documents' architectures; any other of torchvision's classifiers works by its name."""
 
 _ON_MOBILENET = ("mobilenet_v2_spp", "mobilenet_v2_multiscale")
 

@@ -1,10 +1,12 @@
-"""A network's layers as a table: what comes out of each, and how many parameters it has.
+"""A table of a network's layers: the shape of each one's output, and its number of parameters.
 
-The rows and figures are those of torchsummary, with which seed 003 printed its network.
+Rows and figures are those of torchsummary, with which document 003 printed its network; torchinfo
+has other rows and counts other bytes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -14,8 +16,7 @@ from torch import nn
 
 from training.models.network import Classifier
 
-_MEBI = 1024**2
-_BYTES = 4
+_MIB_PER_VALUE = 4 / 1024**2  # float32
 
 
 @dataclass(frozen=True)
@@ -56,29 +57,21 @@ class LayerTable:
     def __str__(self) -> str:
         """Return the table as text, in torchsummary's columns."""
         rule, double = "-" * 64, "=" * 64
-        rows = [
-            f"{layer.name:>20}  {list(layer.shape)!s:>25} {layer.parameters:>15,}"
-            for layer in self.layers
-        ]
-        total = self.input_mb + self.passes_mb + self.parameters_mb
-        return "\n".join(
-            [
-                rule,
-                f"{'Layer (type)':>20}  {'Output Shape':>25} {'Param #':>15}",
-                double,
-                *rows,
-                double,
-                f"Total params: {self.parameters:,}",
-                f"Trainable params: {self.trainable:,}",
-                f"Non-trainable params: {self.parameters - self.trainable:,}",
-                rule,
-                f"Input size (MB): {self.input_mb:.2f}",
-                f"Forward/backward pass size (MB): {self.passes_mb:.2f}",
-                f"Params size (MB): {self.parameters_mb:.2f}",
-                f"Estimated Total Size (MB): {total:.2f}",
-                rule,
-            ]
+        cells = [("Layer (type)", "Output Shape", "Param #")]
+        cells += [(one.name, str([*one.shape]), f"{one.parameters:,}") for one in self.layers]
+        head, *rows = (f"{name:>20}  {shape:>25} {count:>15}" for name, shape, count in cells)
+        counts = (
+            f"Total params: {self.parameters:,}",
+            f"Trainable params: {self.trainable:,}",
+            f"Non-trainable params: {self.parameters - self.trainable:,}",
         )
+        sizes = (
+            f"Input size (MB): {self.input_mb:.2f}",
+            f"Forward/backward pass size (MB): {self.passes_mb:.2f}",
+            f"Params size (MB): {self.parameters_mb:.2f}",
+            f"Estimated Total Size (MB): {self.input_mb + self.passes_mb + self.parameters_mb:.2f}",
+        )
+        return "\n".join((rule, head, double, *rows, double, *counts, rule, *sizes, rule))
 
 
 def layer_table(network: Classifier, shape: tuple[int, int, int, int]) -> LayerTable:
@@ -96,37 +89,31 @@ def layer_table(network: Classifier, shape: tuple[int, int, int, int]) -> LayerT
 
     def note(module: nn.Module, _: Any, output: Any) -> None:
         first = output[0] if isinstance(output, tuple) else output
-        own = sum(parameter.numel() for parameter in module.parameters(recurse=False))
         name = f"{type(module).__name__}-{len(rows) + 1}"
-        rows.append(Layer(name, tuple(first.shape), own))
+        rows.append(Layer(name, tuple(first.shape), _count(module.parameters(recurse=False))))
 
     skipped = nn.Sequential | nn.ModuleList | nn.Identity
-    hooks = [
-        module.register_forward_hook(note)
-        for module in network.modules()
-        if module is not network and not isinstance(module, skipped)
-    ]
     modes = {module: module.training for module in network.modules()}
-    device = next(network.parameters()).device
+    layers = [m for m in modes if m is not network and not isinstance(m, skipped)]
+    hooks = [layer.register_forward_hook(note) for layer in layers]
     try:
         with torch.no_grad():
-            network.eval()(torch.zeros(shape, device=device))
+            network.eval()(torch.zeros(shape, device=next(network.parameters()).device))
     finally:
         for hook in hooks:
             hook.remove()
         for module, training in modes.items():
             module.training = training
-    parameters = list(network.parameters())
-    count = _count(parameters)
+    parameters = _count(network.parameters())
     return LayerTable(
         layers=tuple(rows),
-        parameters=count,
-        trainable=_count([parameter for parameter in parameters if parameter.requires_grad]),
-        input_mb=prod(shape) * _BYTES / _MEBI,
-        passes_mb=2 * sum(prod(layer.shape) for layer in rows) * _BYTES / _MEBI,
-        parameters_mb=count * _BYTES / _MEBI,
+        parameters=parameters,
+        trainable=_count(p for p in network.parameters() if p.requires_grad),
+        input_mb=prod(shape) * _MIB_PER_VALUE,
+        passes_mb=2 * sum(prod(layer.shape) for layer in rows) * _MIB_PER_VALUE,
+        parameters_mb=parameters * _MIB_PER_VALUE,
     )
 
 
-def _count(parameters: list[nn.Parameter]) -> int:
+def _count(parameters: Iterable[nn.Parameter]) -> int:
     return sum(parameter.numel() for parameter in parameters)

@@ -1,4 +1,4 @@
-"""MobileNetV2 with three taps brought to one resolution and summed (seed 003)."""
+"""MobileNetV2 with three taps brought to one resolution and summed (document 003)."""
 
 from __future__ import annotations
 

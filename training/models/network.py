@@ -1,4 +1,4 @@
-"""What every architecture is to the rest: blocks, an embedding, and one last layer."""
+"""The interface of every architecture: blocks, an embedding, and one last layer."""
 
 from __future__ import annotations
 

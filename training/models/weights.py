@@ -1,4 +1,4 @@
-"""Where a model's first weights come from: ImageNet, this project, a file, or chance."""
+"""Initial weights of a model: ImageNet, a shipped model, a file, or random."""
 
 from __future__ import annotations
 

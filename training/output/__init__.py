@@ -1,1 +1,1 @@
-"""What people see: the terminal, progress bars, plots, fonts."""
+"""The terminal, progress bars, plots, fonts."""

@@ -1,4 +1,4 @@
-"""How every plot of this project looks, on paper and on a page that may be dark."""
+"""The style of all plots, for paper and for pages that may be dark."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
@@ -44,6 +46,14 @@ def style() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
+
+
+def plain_frame(axes: Axes, grid: Literal["both", "x"] = "both") -> None:
+    """Draw a grid, and of the frame only the left and the lower edge, in a light colour."""
+    axes.grid(axis=grid, color=GRID)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(RULE)
+    axes.tick_params(color=RULE)
 
 
 def short_name(label: str, longest: int = _LONGEST_LABEL) -> str:

@@ -1,4 +1,4 @@
-"""How verbs speak: messages on standard error, results on standard output."""
+"""Messages on standard error, results on standard output."""
 
 from __future__ import annotations
 

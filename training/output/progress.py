@@ -19,7 +19,7 @@ from rich.table import Column
 from training.output.terminal import Terminal
 
 console = Terminal(stderr=True)
-"""Where progress and messages go; standard output is left to results."""
+"""The console for progress and messages; results go to standard output."""
 
 Advance = Callable[[str], None]
 """Says that one more step is done, with a note on it or ''."""
@@ -44,9 +44,9 @@ def progress(title: str, steps: int, done: int = 0) -> Iterator[Advance]:
     Of several processes that torchrun started, the first one shows it.
 
     Args:
-        title: What is going on, in a few words.
-        steps: How many there are.
-        done: How many were done before.
+        title: Name of the work, in a few words.
+        steps: Number of steps.
+        done: Number of steps done before.
     """
     if not _is_first():
         yield lambda _: None

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
@@ -23,33 +23,28 @@ _WIDEST = 40
 """Columns of a terminal for a class name; longer ones are cut off in tables."""
 
 
-class Output(Protocol):
+class Output:
     """Where answers go, one by one, within a ``with`` block."""
 
     def __enter__(self) -> Self:
         """Begin."""
-        ...
+        return self
 
     def __exit__(self, *_: object) -> None:
         """End; what was written before an interruption is whole."""
-        ...
 
     def write(self, answer: Answer) -> None:
         """Take one answer."""
-        ...
+        raise NotImplementedError
 
 
-class JsonOutput:
+class JsonOutput(Output):
     """A list of objects on standard output."""
 
     def __init__(self, top_k: int | None = None) -> None:
         """Say how many scores to give, the highest first; None for all, in index order."""
         self._top_k = top_k
         self._before = "["
-
-    def __enter__(self) -> Self:
-        """Begin."""
-        return self
 
     def __exit__(self, *_: object) -> None:
         """Close the list."""
@@ -65,16 +60,12 @@ class JsonOutput:
         found = answer.prediction
         if found is None:
             return {"image": answer.image, "error": answer.error}
-        scores = dict(found.scores if self._top_k is None else highest(found, self._top_k))
-        return {
-            "image": answer.image,
-            "label": found.label,
-            "confidence": found.confidence,
-            "scores": scores,
-        }
+        scores = dict(highest(found, self._top_k) if self._top_k else found.scores)
+        shown = {"label": found.label, "confidence": found.confidence, "scores": scores}
+        return {"image": answer.image, **shown}
 
 
-class CsvOutput:
+class CsvOutput(Output):
     """A file with a row for each answer and a column for each class."""
 
     def __init__(self, path: Path, labels: Sequence[str]) -> None:
@@ -112,7 +103,7 @@ class CsvOutput:
             self._add([answer.image, found.label, found.confidence, "", *scores])
 
 
-class TableOutput:
+class TableOutput(Output):
     """Lines on standard output: the most probable classes, then the image's name."""
 
     def __init__(self, labels: Sequence[str], top_k: int = 1) -> None:
@@ -127,9 +118,6 @@ class TableOutput:
         head = set_cell_size("label", self._width) + "   score"
         self._print(Text("   ".join([head] * self._top_k + ["image"]), "bold"))
         return self
-
-    def __exit__(self, *_: object) -> None:
-        """Print nothing."""
 
     def write(self, answer: Answer) -> None:
         """Print a line."""

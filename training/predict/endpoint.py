@@ -53,7 +53,7 @@ class Endpoint:
             address: ``https://….amazonaws.com/dev``, with or without ``/classify``.
             key: Sent as ``x-api-key``.
             at_once: Requests that are under way at the same time.
-            retries: How often a request is repeated that finds the service busy or away.
+            retries: Number of retries where the service is busy or unreachable.
             signature: Signs each request.
 
         Raises:
@@ -162,7 +162,7 @@ class Endpoint:
 
 
 def sent_name(name: str) -> str:
-    """Return what a service is told of a question's name: no folder, and no more than it takes."""
+    """Return the file name for a request: without folders, and not too long."""
     last = visible(PurePath(name).name)[-_LONGEST_NAME:]
     return last.replace("\\", r"\\")  # a form's backslash escapes what follows
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from model_loader import Model, Prediction
 from training.predict.questions import classify_image
@@ -17,19 +17,12 @@ _SECONDS_BETWEEN_POLLS = 0.05
 """Seconds to wait for a frame before the window handles its keys."""
 
 
-@dataclass(frozen=True)
-class Labelled:
-    """A frame that was answered and shown.
-
-    Attributes:
-        frame: As it came.
-        prediction: Its answer.
-        rate: Frames that were answered a second, of late.
-    """
+class Labelled(NamedTuple):
+    """A frame that was answered and shown."""
 
     frame: VideoFrame
     prediction: Prediction
-    rate: float
+    rate: float  # frames answered per second, over the last two seconds
 
 
 def newest_frames(newest: Newest) -> Iterator[VideoFrame | None]:

@@ -27,7 +27,7 @@ class Answerer(Protocol):
     """Something that answers.
 
     Attributes:
-        title: What it is, for people.
+        title: Name and version of the model.
         labels: The model's class names, in index order.
     """
 

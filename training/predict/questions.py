@@ -1,4 +1,4 @@
-"""What is asked about, an image file or a frame, and what comes back."""
+"""Questions, an image file or a frame each, and their answers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from PIL import Image
 from model_loader import InputError, Model, Prediction, UndecodableImageError
 
 _QUALITY = 95
-"""Of the JPEG that a frame is sent as: as PNG, one of 1920 × 1080 is often more than a Lambda
-function takes."""
+"""JPEG quality of frames; a PNG of 1920 × 1080 is often too large for a request."""
 
 
 class Question(Protocol):
@@ -21,7 +20,7 @@ class Question(Protocol):
 
     @property
     def name(self) -> str:
-        """What the answer is listed under."""
+        """The name in the list of answers."""
         ...
 
     def data(self) -> bytes:
@@ -78,7 +77,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """What should have given images, and gives none."""
+    """A source without images."""
 
     name: str
     reason: str
@@ -94,17 +93,11 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back for one question: a prediction, or the reason why there is none.
+    """The prediction for a question, or the reason why there is none."""
 
-    Attributes:
-        image: The question's name.
-        prediction: The answer; None where there is an error.
-        error: A sentence; empty where there is a prediction.
-    """
-
-    image: str
+    image: str  # the question's name
     prediction: Prediction | None
-    error: str = ""
+    error: str = ""  # a sentence; empty where there is a prediction
 
 
 def answer(model: Model, question: Question) -> Answer:

@@ -1,4 +1,4 @@
-"""Asking a service again that is busy, restarting or out of reach for a moment."""
+"""Retries where a service is busy, restarting or unreachable for a moment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib3.util import Retry
 from training.output.progress import console
 
 _AGAIN = (429, 502, 503, 504)
-"""Statuses that another moment may mend: too many requests, and no backend."""
+"""Statuses worth another attempt: too many requests, and no backend."""
 
 _LONGEST = 60
 """Seconds to wait at most, whatever the service asks for."""
@@ -34,7 +34,7 @@ class Retries(Retry):
 
     @classmethod
     def times(cls, times: int) -> Self:
-        """Ask again up to so many times."""
+        """Return a policy of up to ``times`` retries."""
         made = cls(
             total=times,
             status_forcelist=_AGAIN,

@@ -27,7 +27,7 @@ class Signature(AuthBase):
         """Find the credentials, and the region of an API.
 
         Args:
-            address: Of the API; the region stands in it unless the API has a domain of its own.
+            address: Address of the API; names the region unless the API has its own domain.
 
         Raises:
             TrainingError: There are no credentials, or no region.

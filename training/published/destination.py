@@ -1,16 +1,14 @@
-"""Where versions are published: a local directory or S3, with writes that overrule nobody."""
+"""Local directories and S3 prefixes that versions are published to, with conditional writes."""
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from model_loader import FileInfo
 from model_loader.store import Tagged, file_info, sha256
 from training.errors import TrainingError
 from training.files.atomic import replacing
@@ -18,13 +16,13 @@ from training.output.progress import console
 from training.published.s3_access import NotS3Error, make_client, reaching
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, PutObjectRequestTypeDef
+    from mypy_boto3_s3.type_defs import PutObjectRequestTypeDef
 
 _Answer = TypeVar("_Answer", bound=Mapping[str, Any])
 
-_CHUNK = 1 << 20
+_SMALL = 1 << 20
 _LOST = (409, 412)
-"""HTTP statuses of a conditional write that lost: 409 is one that met another at the same time."""
+"""HTTP statuses of a conditional write that lost a race; 409: two at the same time."""
 _UNSAFE = (
     "The store of the bucket {} does not check the conditions of a write (If-None-Match): where "
     "two people publish at once, one may overwrite the other. Publish from one place at a time."
@@ -35,11 +33,7 @@ class Destination(Protocol):
     """A folder of a store that can be written to."""
 
     def read(self, key: str) -> Tagged | None:
-        """Return a small file, or None where there is none."""
-        ...
-
-    def info(self, key: str) -> FileInfo | None:
-        """Return what a file's bytes are, or None where there is none."""
+        """Return a file, or None where there is none."""
         ...
 
     def put(self, key: str, data: bytes, replaces: str | None) -> bool:
@@ -84,17 +78,12 @@ class LocalDestination:
         self._folder = folder
 
     def read(self, key: str) -> Tagged | None:
-        """Return a small file, or None where there is none."""
+        """Return a file, or None where there is none."""
         path = self._folder / key
         if not path.is_file():
             return None
         data = path.read_bytes()
         return Tagged(data, sha256(data))
-
-    def info(self, key: str) -> FileInfo | None:
-        """Return what a file's bytes are, or None where there is none."""
-        path = self._folder / key
-        return file_info(path) if path.is_file() else None
 
     def put(self, key: str, data: bytes, replaces: str | None) -> bool:
         """Write a file under a temporary name, then rename it; see ``Destination``."""
@@ -104,7 +93,6 @@ class LocalDestination:
             with _alone(path.parent):
                 if replaces != (file_info(path).sha256 if path.is_file() else None):
                     return False
-                # The lock makes this name one writer's; what a killed one left is written over.
                 with replacing(path) as temporary:
                     temporary.write_bytes(data)
                 return True
@@ -140,27 +128,14 @@ class S3Destination:
         self._is_proven = False
 
     def read(self, key: str) -> Tagged | None:
-        """Return a small object, or None where there is none."""
+        """Return an object, or None where there is none."""
         with self._reaching(key):
-            found = self._get(key)
-            if found is None:
+            try:
+                found = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
+            except self._client.exceptions.NoSuchKey:
                 return None
             with closing(found["Body"]) as body:
                 return Tagged(body.read(), _from_s3(found, "ETag")["ETag"])
-
-    def info(self, key: str) -> FileInfo | None:
-        """Return what an object's bytes are, or None where there is none."""
-        digest, size = hashlib.sha256(), 0
-        with self._reaching(key):
-            found = self._get(key)
-            if found is None:
-                return None
-            with closing(found["Body"]) as body:
-                _from_s3(found, "ETag")
-                for chunk in body.iter_chunks(_CHUNK):
-                    digest.update(chunk)
-                    size += len(chunk)
-        return FileInfo(digest.hexdigest(), size)
 
     def put(self, key: str, data: bytes, replaces: str | None) -> bool:
         """Write an object on a condition that S3 checks as it writes; see ``Destination``."""
@@ -172,7 +147,7 @@ class S3Destination:
             request["IfMatch"] = replaces
         with self._reaching(key):
             is_written = self._write(request)
-            if is_written and replaces is None and len(data) < _CHUNK and not self._is_proven:
+            if is_written and replaces is None and len(data) < _SMALL and not self._is_proven:
                 self._is_proven = True
                 if self._write(request):  # the same bytes, which must be refused now
                     console.print(_UNSAFE.format(self._bucket), soft_wrap=True, highlight=False)
@@ -188,12 +163,6 @@ class S3Destination:
                 for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix)
                 for entry in _from_s3(page, "IsTruncated").get("Contents", [])
             }
-
-    def _get(self, key: str) -> GetObjectOutputTypeDef | None:
-        try:
-            return self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
-        except self._client.exceptions.NoSuchKey:
-            return None
 
     def _write(self, request: PutObjectRequestTypeDef) -> bool:
         """Write an object; return False where the condition for it does not hold."""

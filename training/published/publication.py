@@ -104,17 +104,16 @@ def read_version(folder: Path) -> Metadata:
 def _copy(version: Path, metadata: Metadata, destination: Destination, address: str) -> None:
     """Write the files that are not there yet, ``model.json`` last; never over another one."""
     base = f"versions/{metadata.version}"
-    document = version / "model.json"
     published = destination.read(f"{base}/model.json")
-    if published is not None and published.data != document.read_bytes():
+    if published is not None and published.data != (version / "model.json").read_bytes():
         raise _differs(f"{address}/{base}/model.json")
     with progress("Publishing", len(metadata.files) + 1) as advance:
-        for file, info in {**metadata.files, "model.json": file_info(document)}.items():
-            key = f"{base}/{file}"
-            found = destination.info(key)
-            if found is None and not destination.put(key, (version / file).read_bytes(), None):
-                found = destination.info(key)  # somebody else was faster
-            if found not in (None, info):
+        for file in (*metadata.files, "model.json"):
+            key, data = f"{base}/{file}", (version / file).read_bytes()
+            found = destination.read(key)
+            if found is None and not destination.put(key, data, None):
+                found = destination.read(key)  # somebody else was faster
+            if found is not None and found.data != data:
                 raise _differs(f"{address}/{key}")
             advance(file)
 

@@ -1,4 +1,4 @@
-"""The AWS SDK's client for publishing: finite waits, and its errors as sentences."""
+"""The S3 client for publishing: limited waiting times, and its errors as sentences."""
 
 from __future__ import annotations
 
@@ -99,14 +99,10 @@ def _why(error: Exception) -> str:
     if isinstance(error, aws.ReadTimeoutError | aws.ConnectTimeoutError):
         return SILENCE
     text = str(error).rstrip(".")
-    if isinstance(
-        error,
-        aws.NoCredentialsError
-        | aws.PartialCredentialsError
-        | aws.CredentialRetrievalError
-        | aws.SSOError
-        | aws.TokenRetrievalError,
-    ):
+    credentials = (
+        aws.NoCredentialsError | aws.PartialCredentialsError | aws.CredentialRetrievalError
+    )
+    if isinstance(error, credentials | aws.SSOError | aws.TokenRetrievalError):
         return (
             f"{text}. Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in "
             "(aws sso login)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,10 +33,10 @@ class Published:
     Attributes:
         version: Its name.
         is_current: Whether it is the one that is served.
-        size: In bytes, of all its files.
+        size: Bytes of all its files.
         created: Time of the export, ISO 8601, UTC; '' where it is not known.
-        accuracy: On the test images, as ``model.json`` has it; None where it has none.
-        sha256: Of ``model.json``, for ``MODEL_SHA256``; '' where there is none.
+        accuracy: Accuracy on the test images according to ``model.json``, if it has one.
+        sha256: Digest of ``model.json``, for ``MODEL_SHA256``; '' where there is none.
         problem: Why it cannot be served, as far as a listing tells; '' where it can.
     """
 
@@ -54,9 +54,9 @@ class Verified:
     """A version that was downloaded whole and answers its self-test.
 
     Attributes:
-        metadata: What it says of itself.
-        sha256: Of its ``model.json``.
-        models: It, loaded, by the engine that runs it.
+        metadata: Its ``model.json``.
+        sha256: Digest of its ``model.json``.
+        models: The loaded model for each engine.
     """
 
     metadata: Metadata
@@ -189,25 +189,21 @@ def _list(destination: Destination, current: Tagged | None, address: str) -> lis
 def _describe(
     destination: Destination, version: str, sizes: dict[str, int], is_current: bool
 ) -> Published:
-    size = sum(sizes.values())
-    read = destination.read(f"{_VERSIONS}{version}/model.json")
-    if read is None:
-        problem = "its publication was interrupted; publish it again"
-        return Published(version, is_current, size, problem=problem)
-    digest = sha256(read.data)
+    found = Published(version, is_current, sum(sizes.values()))
+    document = destination.read(f"{_VERSIONS}{version}/model.json")
+    if document is None:
+        return replace(found, problem="its publication was interrupted; publish it again")
+    found = replace(found, sha256=sha256(document.data))
     try:
-        metadata = Metadata.from_json(read.data)
+        metadata = Metadata.from_json(document.data)
     except ModelUnavailableError as error:
-        return Published(version, is_current, size, sha256=digest, problem=str(error).rstrip("."))
+        return replace(found, problem=str(error).rstrip("."))
     wrong = [file for file, info in metadata.files.items() if sizes.get(file) != info.size]
-    return Published(
-        version,
-        is_current,
-        size,
-        metadata.created,
-        promised_accuracy(metadata),
-        digest,
-        f"{', '.join(wrong)} missing or changed" if wrong else "",
+    return replace(
+        found,
+        created=metadata.created,
+        accuracy=promised_accuracy(metadata),
+        problem=f"{', '.join(wrong)} missing or changed" if wrong else "",
     )
 
 

@@ -1,4 +1,4 @@
-"""What each image of the report shows, in a sentence below it."""
+"""The caption of each plot of the report."""
 
 from __future__ import annotations
 

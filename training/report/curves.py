@@ -1,13 +1,15 @@
-"""What happened while a run trained, against its epochs."""
+"""Plots of the training history against epochs."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from training.output.drawing import BLUE, GREY, GRID, PALE, RED, RULE, short_name
+from training.output.drawing import BLUE, GREY, PALE, RED, plain_frame, short_name
 from training.report.history import FIGURES, History, Values, batch_times
 
 _HALF = (5.4, 3.0)
@@ -16,14 +18,14 @@ _PANEL = 2.6
 """Inches of height for one row of panels."""
 
 LINES = ("#3f7fc4", "#d9822b", "#2f9e6e", "#c2579c", "#b8a12a", "#7c6bd6", "#d0594f", "#2aa5b5")
-"""Colours that can be told apart, on white and on black."""
+"""Distinguishable colours on white and on black."""
 
 _SHOWN = len(LINES)
 """Classes with a curve each; of more, the worst ones have one."""
 _WORST = 5
 
 _FAR_APART = 20
-"""How many times larger one stage's values are than another's where both shall be seen."""
+"""Ratio of two stages' values above which the scale is logarithmic."""
 _MANY = 3000
 """Points of a line from which on it is an image in the page."""
 _ABOVE = 15
@@ -38,8 +40,8 @@ def draw_curves(history: History, labels: tuple[str, ...]) -> dict[str, Figure]:
     figures["learning_rate"] = _rate(history)
     if history.steps:
         figures["batch_loss"] = _batch_loss(history)
-    figures["loss"] = _loss(history)
-    figures["accuracy"] = _accuracy(history)
+    figures["loss"] = _loss_or_accuracy(history, "loss")
+    figures["accuracy"] = _loss_or_accuracy(history, "accuracy")
     figures["seconds"] = _seconds(history)
     figures["classes"] = _classes(history, labels)
     return figures
@@ -59,13 +61,13 @@ def _range_tests(history: History) -> Figure:
             loss = float(np.interp(np.log(chosen), np.log(rates), losses))
             panel.plot([chosen], [loss], "o", color=RED, markersize=5)
             panel.set_title(f"Stage {stage + 1}: {chosen:.2g} chosen")
-        _finish(panel)
+        plain_frame(panel)
     panels[0].set_ylabel("loss, smoothed")
     return figure
 
 
 def _rate(history: History) -> Figure:
-    figure, axes = _over_epochs(history, "Learning rate", _HALF)
+    figure, axes = _over_epochs(history, "Learning rate")
     if history.steps:
         axes.plot(batch_times(history.steps), history.steps["learning_rate"], color=BLUE)
     else:
@@ -108,37 +110,26 @@ def _batch_loss(history: History) -> Figure:
     return figure
 
 
-def _loss(history: History) -> Figure:
-    figure, axes = _over_epochs(history, "Loss", _HALF)
-    epochs = history.epochs
-    _pair(history, axes, epochs["train_loss"], epochs["validation_loss"])
-    axes.set_ylim(0)
-    return figure
-
-
-def _accuracy(history: History) -> Figure:
-    figure, axes = _over_epochs(history, "Accuracy", _HALF)
-    epochs = history.epochs
-    _pair(history, axes, epochs["train_accuracy"], epochs["validation_accuracy"])
-    lowest = min(epochs["train_accuracy"].min(), epochs["validation_accuracy"].min())
-    axes.set_ylim(max(0.0, float(lowest) - 0.05), 1.0)
-    axes.yaxis.set_major_formatter("{x:.0%}")
-    return figure
-
-
-def _pair(history: History, axes: Axes, train: Values, validation: Values) -> None:
-    ends = _ends(history)
+def _loss_or_accuracy(history: History, name: Literal["loss", "accuracy"]) -> Figure:
+    figure, axes = _over_epochs(history, name.capitalize())
+    train, validation = (history.epochs[f"{part}_{name}"] for part in ("train", "validation"))
+    ends, best = _ends(history), history.best
     marker = _marker(len(ends))
     axes.plot(ends, train, color=GREY, linestyle="--", marker=marker, label="train")
     axes.plot(ends, validation, color=BLUE, marker=marker, label="validation")
-    best = history.best
     kept = ([ends[best]], [validation[best]])
     axes.plot(*kept, "o", color=RED, markersize=5, label="weights kept", clip_on=False)
     axes.legend(frameon=False, fontsize=8)
+    if name == "loss":
+        axes.set_ylim(0)
+    else:
+        axes.set_ylim(max(0.0, float(min(train.min(), validation.min())) - 0.05), 1.0)
+        axes.yaxis.set_major_formatter("{x:.0%}")
+    return figure
 
 
 def _seconds(history: History) -> Figure:
-    figure, axes = _over_epochs(history, "Seconds an epoch", _HALF)
+    figure, axes = _over_epochs(history, "Seconds an epoch")
     seconds = history.epochs["seconds"]
     if seconds.max() > _FAR_APART * seconds.min():
         axes.set_yscale("log")
@@ -157,20 +148,17 @@ def _classes(history: History, labels: tuple[str, ...]) -> Figure:
     colours = LINES if len(labels) <= _SHOWN else LINES[1:]  # the first is near the median's
     for row, part in zip(panels, parts, strict=True):
         for axes, figures in zip(row, FIGURES, strict=True):
-            _mark_stages(history, axes)
+            name = "F1" if figures == "f1" else figures.capitalize()
+            _set_up(history, axes, f"{name}, {part}")
             values = history.classes[part, figures]
             if len(labels) > _SHOWN:
                 _spread(axes, _ends(history), values)
             for colour, label in zip(colours, worst, strict=False):
                 name = short_name(labels[label], 24)
                 axes.plot(_ends(history), values[:, label], color=colour, linewidth=1.2, label=name)
-            name = "F1" if figures == "f1" else figures.capitalize()
-            axes.set_title(f"{name}, {part}", pad=_title_pad(history))
             axes.set_ylim(-0.02, 1.02)
             axes.yaxis.set_major_formatter("{x:.0%}")
-            _finish(axes)
-    for axes in panels[-1]:
-        axes.set_xlabel("epoch")
+            axes.label_outer()
     handles, names = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     return figure
@@ -193,8 +181,8 @@ def _spread(axes: Axes, ends: Values, values: Values) -> None:
     axes.plot(ends, middle, color=BLUE, linewidth=1.6, label="median")
 
 
-def _over_epochs(history: History, title: str, size: tuple[float, float]) -> tuple[Figure, Axes]:
-    figure = Figure(size, layout="constrained")
+def _over_epochs(history: History, title: str) -> tuple[Figure, Axes]:
+    figure = Figure(_HALF, layout="constrained")
     axes = figure.subplots()
     _set_up(history, axes, title)
     return figure, axes
@@ -204,7 +192,7 @@ def _set_up(history: History, axes: Axes, title: str) -> None:
     _mark_stages(history, axes)
     axes.set_title(title, pad=_title_pad(history))
     axes.set_xlabel("epoch")
-    _finish(axes)
+    plain_frame(axes)
 
 
 def _marker(points: int) -> str:
@@ -237,15 +225,6 @@ def _mark_stages(history: History, axes: Axes) -> None:
             color=GREY,
             fontsize=8,
         )
-
-
-def _finish(axes: Axes) -> None:
-    axes.grid(color=GRID)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(RULE)
-    axes.tick_params(color=RULE)
 
 
 def _ends(history: History) -> Values:

@@ -1,11 +1,11 @@
-"""Images that were answered wrongly and rightly, each beside what the answer rests on."""
+"""Images that were answered wrongly and rightly, each with its heat map."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib
 import numpy as np
@@ -37,46 +37,28 @@ _HEAT = "turbo"
 _STRENGTH = 0.65
 
 
-@dataclass(frozen=True)
-class Shown:
-    """One image.
+class Shown(NamedTuple):
+    """One image with its answer."""
 
-    Attributes:
-        file: Its path below the data folder.
-        truth: Its class.
-        answer: What it was answered with.
-        confidence: Of the answer, 0…1.
-        image: The image.
-        heat: The same with what speaks for the answer; None where the model keeps no maps.
-    """
-
-    file: str
+    file: str  # path below the data folder
     truth: str
     answer: str
-    confidence: float
+    confidence: float  # 0…1
     image: Thumbnail
-    heat: Thumbnail | None
+    heat: Thumbnail | None  # None where the model keeps no maps
 
 
 @dataclass(frozen=True)
 class ClassGallery:
-    """The wrong or the right answers to the images of one class.
-
-    Attributes:
-        label: The class.
-        n: Number of its images.
-        count: Number of these answers.
-        shown: Some of them, those of the highest confidence first.
-    """
+    """The wrong or the right answers to the images of one class."""
 
     label: str
-    n: int
-    count: int
-    shown: tuple[Shown, ...]
+    n: int  # images of the class
+    count: int  # answers of this kind
+    shown: tuple[Shown, ...]  # some of them, the highest confidence first
 
 
-@dataclass(frozen=True)
-class Galleries:
+class Galleries(NamedTuple):
     """All that is shown; of many classes, those of most mistakes."""
 
     wrong: tuple[ClassGallery, ...]
@@ -92,7 +74,7 @@ def make_galleries(
         model: In eval mode.
         transform: The test transform.
         answers: To the test images.
-        temperature: Of the version.
+        temperature: Temperature of the version.
         root: The data folder.
     """
     probabilities = answers.probabilities(temperature)
@@ -108,6 +90,7 @@ def make_galleries(
         if len(own) and len(chosen[wrong]) < MOST_CLASSES:
             chosen[wrong].append((label, len(own), some.tolist()))
     grid = measure_grid(model)
+    totals = np.bincount(truth, minlength=len(answers.labels))
 
     def show(i: int) -> Shown | None:
         row, guess = answers.rows[i], int(guesses[i])
@@ -115,39 +98,21 @@ def make_galleries(
             image = read_image(root / row.file, transform.image_ops)
         except TrainingError:  # it has gone since it was answered
             return None
-        return Shown(
-            row.file,
-            row.label,
-            answers.labels[guess],
-            float(confidence[i]),
-            thumbnail(image),
-            _heat_thumbnail(model, transform, image, guess, grid),
-        )
+        heat = _heat_thumbnail(model, transform, image, guess, grid)
+        given = answers.labels[guess]
+        return Shown(row.file, row.label, given, float(confidence[i]), thumbnail(image), heat)
 
-    drawn = _draw([i for part in chosen.values() for *_, some in part for i in some], show)
-    totals = np.bincount(truth, minlength=len(answers.labels))
-    wrong_ones, right_ones = (
-        tuple(
-            ClassGallery(
-                answers.labels[label],
-                int(totals[label]),
-                count,
-                tuple(one for i in some if (one := drawn[i]) is not None),
-            )
-            for label, count, some in part
-        )
-        for part in chosen.values()
-    )
-    return Galleries(wrong_ones, right_ones)
-
-
-def _draw(images: list[int], show: Callable[[int], Shown | None]) -> dict[int, Shown | None]:
-    drawn = {}
-    with progress("Drawing heat maps", len(images)) as advance:
-        for i in images:
-            drawn[i] = show(i)
+    def gallery(label: int, count: int, some: list[int]) -> ClassGallery:
+        shown = []
+        for i in some:
+            shown.append(show(i))
             advance("")
-    return drawn
+        found = tuple(one for one in shown if one is not None)
+        return ClassGallery(answers.labels[label], int(totals[label]), count, found)
+
+    images = sum(len(some) for part in chosen.values() for *_, some in part)
+    with progress("Drawing heat maps", images) as advance:
+        return Galleries(*(tuple(gallery(*one) for one in part) for part in chosen.values()))
 
 
 def _most_mistakes_first(

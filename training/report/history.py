@@ -1,4 +1,4 @@
-"""What a run noted while it trained, read back from its tables."""
+"""The tables that a run wrote while it trained."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +21,8 @@ Values = NDArray[np.float64]
 FIGURES = ("precision", "recall", "f1")
 
 
-@dataclass(frozen=True)
-class Span:
-    """The epochs of one stage.
-
-    Attributes:
-        number: Of the stage, from 0.
-        first: Its first epoch, counted through all stages from 0.
-        last: Its last.
-    """
+class Span(NamedTuple):
+    """The epochs of one stage; both count from 0, epochs through all stages."""
 
     number: int
     first: int
@@ -43,9 +37,9 @@ class History:
         epochs: Each column of ``history.csv``, [E].
         classes: By part and figure, [E, classes] in index order.
         steps: Each column of ``steps.csv``; empty for a run that did not keep it.
-        validation_steps: Each column of ``steps-validation.csv``; likewise.
-        ranges: Of each stage with a range test: rates, and smoothed losses.
-        sizes: The size of images in each stage of the recipe, in pixels.
+        validation_steps: The same of ``steps-validation.csv``.
+        ranges: Rates and smoothed losses of each stage with a range test.
+        sizes: Image size of each stage of the recipe, in pixels.
     """
 
     epochs: Mapping[str, Values]

@@ -1,4 +1,4 @@
-"""What was measured on the test images: shares with their intervals, and calibration."""
+"""Plots of the test figures: shares with their intervals, and calibration."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from training.evaluation.calibration import Calibration, Reliability
 from training.evaluation.figures import Evaluation, Interval
-from training.output.drawing import BLUE, GREY, GRID, RED, RULE, short_name
+from training.output.drawing import BLUE, GREY, RED, RULE, plain_frame, short_name
 
 _ROW = 0.22
 """Inches of height for one line."""
@@ -68,8 +68,7 @@ def _shares(title: str, lines: Sequence[tuple[str, float, Interval, int]]) -> Fi
     axes.set(xlim=(-0.01, 1.01), ylim=(count - 0.4, -0.6), title=title)
     axes.xaxis.set_major_formatter("{x:.0%}")
     axes.set_xlabel("line: 95 % interval", fontsize=8)
-    axes.grid(axis="x", color=GRID)
-    _finish(axes)
+    plain_frame(axes, grid="x")
     axes.tick_params(axis="y", length=0)
     return figure
 
@@ -103,13 +102,4 @@ def _bars(panel: Axes, found: Reliability) -> None:
     panel.set(xlim=(0, 1), ylim=(0, 1.02))
     panel.set_xlabel("confidence (blue: right answers; red: mean confidence; below: images)")
     panel.xaxis.label.set_fontsize(8)
-    panel.grid(color=GRID)
-    _finish(panel)
-
-
-def _finish(axes: Axes) -> None:
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(RULE)
-    axes.tick_params(color=RULE)
+    plain_frame(panel)

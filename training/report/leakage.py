@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from training.data.leaks import copied_from_training
 from training.evaluation.figures import Share
 from training.report.report_data import ReportData
 
 
-@dataclass(frozen=True)
-class Leak:
-    """The images of the other parts whose bytes a training image has.
-
-    Attributes:
-        validation: The files of the validation part.
-        test: The files of the test part.
-        without: The accuracy on the test images that are left; None where none is left.
-    """
+class Leak(NamedTuple):
+    """The files of the other parts that have the bytes of a training image."""
 
     validation: tuple[str, ...]
     test: tuple[str, ...]
-    without: Share | None
+    without: Share | None  # accuracy on the other test images; None where there are none
 
 
 def find_leak(report: ReportData, duplicates: Sequence[Sequence[str]]) -> Leak | None:

@@ -1,4 +1,4 @@
-"""Which classes are taken for which, as images that stay readable with many classes."""
+"""Confusion matrices that stay readable with many classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page itself: everything that a run has is drawn, and put into one file."""
+"""The report of a run as one HTML file."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def write_report(folder: Path, root: Path | None = None) -> Path:
     """Write a run's ``report.html`` and ``plots/*.png``, in place of earlier ones.
 
     Args:
-        folder: The run's.
-        root: Where its images lie now; None for where they lay when it was trained.
+        folder: The run folder.
+        root: The folder of its images; None for the one it was trained on.
 
     Returns:
         The page's path.
@@ -85,8 +85,8 @@ def write_report(folder: Path, root: Path | None = None) -> Path:
         with replacing(report.run.report) as partial:
             partial.write_text(text, encoding="utf-8")
     except OSError as error:
-        said = f"The report of {folder} cannot be written{because(error, 'draw it again.')}"
-        raise TrainingError(said) from error
+        message = f"The report of {folder} cannot be written{because(error, 'draw it again.')}"
+        raise TrainingError(message) from error
     return report.run.report
 
 

@@ -1,10 +1,11 @@
-"""All that a run left behind, read back."""
+"""The data of a report: everything in a run folder."""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from model_loader import Metadata, ModelUnavailableError
 from training.data.split import Split, read_split
@@ -17,58 +18,33 @@ from training.report.history import History, read_history
 from training.run import Run, RunData, open_run, read_data
 
 
-@dataclass(frozen=True)
-class StageSummary:
-    """One stage, as the report tells of it.
+class StageSummary(NamedTuple):
+    """One trained stage."""
 
-    Attributes:
-        number: From 1.
-        trained: What was trained, in words.
-        size: Of the images, in pixels.
-        epochs: How many.
-        rate: The highest learning rate; None where it was not kept.
-        is_found: Whether a range test chose it.
-        accuracy: The highest on the validation images.
-        loss: The lowest on them.
-        seconds: Of all its epochs.
-    """
-
-    number: int
-    trained: str
-    size: int
+    number: int  # from 1
+    trained: str  # the trained layers, in words
+    size: int  # of the images, pixels
     epochs: int
-    rate: float | None
-    is_found: bool
-    accuracy: float
-    loss: float
+    rate: float | None  # highest learning rate; None where it was not recorded
+    is_found: bool  # whether a range test chose the rate
+    accuracy: float  # highest validation accuracy
+    loss: float  # lowest validation loss
     seconds: float
 
 
 @dataclass(frozen=True)
 class ReportData:
-    """What the report is made from.
-
-    Attributes:
-        run: The folder.
-        root: Where its images lie.
-        recipe: As it was resolved.
-        data: What the run noted of its images.
-        split: Which image was in which part.
-        history: Of all epochs and steps.
-        metadata: Of the exported version.
-        answers: Of the exported version to the test images.
-        evaluation: Of these answers.
-    """
+    """A finished run."""
 
     run: Run
-    root: Path
+    root: Path  # of the images
     recipe: Recipe
     data: RunData
     split: Split
     history: History
-    metadata: Metadata
-    answers: Answers
-    evaluation: Evaluation
+    metadata: Metadata  # of the exported version
+    answers: Answers  # of the exported version, to the test images
+    evaluation: Evaluation  # of these answers
 
     @property
     def table(self) -> ImageTable:
@@ -103,7 +79,7 @@ class ReportData:
 
     @property
     def command(self) -> str:
-        """What trains the same model again."""
+        """The command that trains the same model again."""
         parts = ["python", "-m", "training", "train", "--data", str(self.root)]
         parts += ["--recipe", str(self.run.recipe), "--split", str(self.run.split)]
         return shlex.join([*parts, "--weights", self.data.weights])
@@ -113,8 +89,8 @@ def read_report_data(folder: Path, root: Path | None = None) -> ReportData:
     """Read a run.
 
     Args:
-        folder: The run's.
-        root: Where its images lie now; None for where they lay when it was trained.
+        folder: The run folder.
+        root: The folder of its images; None for the one it was trained on.
 
     Raises:
         TrainingError: It is not the folder of a run that was finished, or a file is damaged.

@@ -1,4 +1,4 @@
-"""A figure as SVG that stands in a page and takes its colours and fonts, light or dark."""
+"""Figures as inline SVG in the colours and fonts of the page, light or dark."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def to_svg(figure: Figure, name: str, says: str) -> Markup:
 
     Args:
         figure: To be drawn.
-        name: Tells its clip paths from those of the page's other figures.
-        says: What it shows, for those who cannot see it.
+        name: Makes its clip paths' names unique on the page.
+        says: Text alternative for screen readers.
     """
     written = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):

@@ -1,12 +1,12 @@
-"""Images small enough to be part of the page."""
+"""Images small enough to be embedded in the page."""
 
 from __future__ import annotations
 
 import base64
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -25,23 +25,15 @@ _SAMPLES = 60
 _MOST_SAMPLES = 8
 
 
-@dataclass(frozen=True)
-class Thumbnail:
-    """A small image.
-
-    Attributes:
-        uri: The whole image as a ``data:`` address.
-        width: In pixels.
-        height: Likewise.
-    """
+class Thumbnail(NamedTuple):
+    """A small image: its ``data:`` address, and its size in pixels."""
 
     uri: str
     width: int
     height: int
 
 
-@dataclass(frozen=True)
-class Samples:
+class Samples(NamedTuple):
     """A few images of one class."""
 
     label: str
@@ -58,12 +50,10 @@ def thumbnail(image: Image.Image, side: int = SIDE) -> Thumbnail:
 
 
 def shrink(image: Image.Image, side: int = SIDE) -> Image.Image:
-    """Return an image whose longer side is at most ``side``."""
-    scale = side / max(image.size)
-    if scale >= 1:
-        return image
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return image.resize(size, Image.Resampling.LANCZOS)
+    """Return a copy of an image whose longer side is at most ``side``."""
+    small = image.copy()
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return small
 
 
 def choose_samples(

@@ -1,11 +1,9 @@
-"""What is written on a live image: the label, its confidence, frames a second."""
+"""Captions of live images: the label, its confidence, frames per second."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -13,19 +11,16 @@ from model_loader import UNKNOWN, Prediction
 from training.output.fonts import fitted
 from training.video.camera import HEIGHT, WIDTH
 
-_SHARE = 1 / 18
-"""Height of the label's letters, of the image's."""
-_SMALLEST = 14
-_TINIEST = 8
-_SMALL = 0.6
-"""Size of the other lines, of the label's."""
+_SHARE = 1 / 18  # height of the label as a share of the image's
+_SMALL = 0.6  # height of the other lines as a share of the label's
+_SMALLEST, _SMALLEST_OF_ALL = 14, 8  # pixels of a label, and of one that would not fit else
 
 _BEHIND = (0, 0, 0, 170)
 _KNOWN, _UNKNOWN, _OTHER = (255, 255, 255), (255, 196, 87), (205, 205, 205)
 
 
 class Rate:
-    """How many images a second there were of late."""
+    """Images per second over the last seconds."""
 
     def __init__(self, window: float = 2.0) -> None:
         """Look back ``window`` seconds."""
@@ -61,48 +56,29 @@ def caption(image: Image.Image, prediction: Prediction, *notes: str) -> Image.Im
     margin, gap = size // 2, size // 4
     room = image.width - 2 * margin
     # Name and figure apart: beside Arabic or Hebrew, the percent sign would change sides.
-    answer = _line([prediction.label, f"{prediction.confidence * 100:.1f} %"], size, room)
-    lines = [answer, *(_line([note], small, room) for note in notes)]
+    answer = [prediction.label, f"{prediction.confidence * 100:.1f} %"]
+    lines = [_line(answer, size, room), *(_line([note], small, room) for note in notes)]
     colours = [_UNKNOWN if prediction.label == UNKNOWN else _KNOWN] + [_OTHER] * len(notes)
     drawn = image.copy()
     draw = ImageDraw.Draw(drawn, "RGBA")
-    width = max(line.width for line in lines) + 2 * margin
-    draw.rectangle((0, 0, width, sum(line.height + gap for line in lines) + margin), fill=_BEHIND)
+    width = max(width for *_, width in lines) + 2 * margin
+    draw.rectangle((0, 0, width, sum(high + gap for _, high, _ in lines) + margin), fill=_BEHIND)
     y = margin // 2 + gap
-    for line, colour in zip(lines, colours, strict=True):
-        line.draw(draw, margin, y + line.height / 2, colour)
-        y += line.height + gap
+    for (texts, high, _), colour in zip(lines, colours, strict=True):
+        x: float = margin
+        for text, font in texts:
+            draw.text((x, y + high / 2), text, fill=colour, font=font, anchor="lm")
+            x += font.getlength(text) + high / 2
+        y += high + gap
     return drawn
 
 
-@dataclass(frozen=True)
-class _Line:
-    """Texts beside each other, each with its font; sizes in pixels."""
-
-    texts: tuple[tuple[str, ImageFont.FreeTypeFont], ...]
-    height: int
-
-    @property
-    def width(self) -> float:
-        lengths = [font.getlength(text) for text, font in self.texts]
-        return sum(lengths) + self._space * (len(lengths) - 1)
-
-    @property
-    def _space(self) -> float:
-        return self.height / 2
-
-    def draw(
-        self, draw: ImageDraw.ImageDraw, x: float, middle: float, colour: tuple[int, int, int]
-    ) -> None:
-        for text, font in self.texts:
-            draw.text((x, middle), text, fill=colour, font=font, anchor="lm")
-            x += font.getlength(text) + self._space
-
-
-def _line(texts: Sequence[str], size: int, room: float) -> _Line:
-    """Lay out texts at a size at which they fit into the room, if they are not endless."""
-    full = _Line(tuple(fitted(text, size) for text in texts), size)
-    if full.width <= room:
-        return full
-    smaller = max(_TINIEST, int(size * room / full.width))
-    return _Line(tuple(fitted(text, smaller) for text in texts), smaller)
+def _line(
+    texts: list[str], size: int, room: float
+) -> tuple[list[tuple[str, ImageFont.FreeTypeFont]], int, float]:
+    """Return texts with their fonts, the size at which they fit side by side, and their width."""
+    fonts = [fitted(text, size) for text in texts]
+    width = sum(font.getlength(text) for text, font in fonts) + (len(texts) - 1) * size / 2
+    if width <= room or size == _SMALLEST_OF_ALL:
+        return fonts, size, width
+    return _line(texts, max(_SMALLEST_OF_ALL, int(size * room / width)), room)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from training.video.opencv import Levels, cv2
 from training.video.sampling import Sampling, clock
@@ -21,18 +21,11 @@ class BrokenVideoError(Exception):
     """A video has no frames, or far fewer than it promises; the message is a sentence."""
 
 
-@dataclass(frozen=True)
-class VideoFrame:
-    """One frame.
+class VideoFrame(NamedTuple):
+    """One frame."""
 
-    Attributes:
-        seconds: Since the beginning.
-        time: The same in minutes and seconds, as fine as needed to tell frames apart.
-        levels: Its pixels.
-    """
-
-    seconds: float
-    time: str
+    seconds: float  # since the beginning
+    time: str  # the same in minutes and seconds, unique to the frame
     levels: Levels
 
 
@@ -41,7 +34,7 @@ def read_clip(path: Path, sampling: Sampling | None = None) -> Generator[VideoFr
 
     Args:
         path: The file.
-        sampling: Which frames are taken; None for all.
+        sampling: The frames to take; None for all.
 
     Raises:
         BrokenVideoError: No frame can be decoded, or far fewer than the file promises.

@@ -1,4 +1,4 @@
-"""Which frames of a video are taken, and how a moment is written."""
+"""The frames of a video that are taken, and their time stamps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Takes = Callable[[int, float], bool]
 
 @dataclass(frozen=True)
 class Sampling:
-    """Every so-many-th frame, or so many frames of each second.
+    """Every n-th frame, or n frames per second.
 
     Attributes:
         every: 1 takes each frame, 10 the first of each ten.

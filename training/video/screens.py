@@ -1,4 +1,4 @@
-"""Where live images go: a window, or a video file."""
+"""Outputs for live images: a window, or a video file."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Screen(Protocol):
     """Something that shows labelled images.
 
     Attributes:
-        note: What is written on each, beside the answer.
+        note: Text on each image, beside the answer.
     """
 
     note: str

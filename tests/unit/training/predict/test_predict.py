@@ -23,7 +23,7 @@ from training.parallel import in_order
 from training.predict.answer_formats import CsvOutput, TableOutput, Tally
 from training.predict.local import OneProcess, SeveralProcesses
 from training.predict.questions import Answer, Frame, ImageFile, Question
-from training.predict.sources import Folder, count_questions, read_sources
+from training.predict.sources import count_questions, read_sources
 from training.video.sampling import Sampling
 
 
@@ -120,7 +120,8 @@ def test_a_frame_is_answered_as_the_same_picture_in_a_file(version: Path) -> Non
 
 def test_several_processes_answer_like_one_in_the_same_order(pictures: Path, version: Path) -> None:
     (pictures / "bad.png").write_bytes(b"hello")
-    questions = [*Folder(pictures).questions(), Frame("a frame", noise(9, 9))]
+    (folder,) = read_sources([str(pictures)], Sampling())
+    questions = [*folder.questions(), Frame("a frame", noise(9, 9))]
     one = list(OneProcess(str(version), "onnx").answers(questions))
     several = list(SeveralProcesses(str(version), "onnx", 2).answers(questions))
     assert [answer.image for answer in several] == [question.name for question in questions]
