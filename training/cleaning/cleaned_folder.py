@@ -44,15 +44,15 @@ def check_classes(cleaning: Cleaning) -> None:
     Raises:
         TrainingError: The rules drop every image of a class.
     """
-    dropped = Counter(_place_of(cleaning, finding.file) for finding in cleaning.dropped)
-    left = dropped.keys() - {_place_of(cleaning, file) for file in cleaning.kept}
+    dropped: dict[tuple[str, str], Counter[str]] = {}
+    for finding in cleaning.dropped:
+        dropped.setdefault(_place_of(cleaning, finding.file), Counter())[finding.rule] += 1
+    empty = dropped.keys() - {_place_of(cleaning, file) for file in cleaning.kept}
     if cleaning.parts:  # files that no part holds are no loss
-        left = {(label, part) for label, part in left if part}
-    if left:
-        label, part = min(left)
-        rules = Counter(
-            f.rule for f in cleaning.dropped if _place_of(cleaning, f.file) == (label, part)
-        )
+        empty = {(label, part) for label, part in empty if part}
+    if empty:
+        label, part = min(empty)
+        rules = dropped[label, part]
         where = f" in the {part} part" if part else ""
         raise TrainingError(
             f"The rules would drop all images of the class {label!r}{where}: "
@@ -71,16 +71,15 @@ def keep(
 ) -> tuple[Finding, ...]:
     """Write what is kept into a new folder: all of it, or nothing.
 
-    It is written into a hidden folder beside the target, which gets the target's name when it is
-    complete, so that a folder of that name is never half a one. Originals are only read.
+    It is written into a hidden folder beside the target, which is renamed when it is complete.
 
     Args:
         cleaning: The files to keep; subfolders stay as they are.
         target: The new folder. It gets ``report.csv``, one line a finding, and, where there is a
             split, ``split.csv`` with the images that are kept.
         split: Split of the original folder.
-        copy: Copy every file. Otherwise files are hard links where the file system allows it:
-            they take no room, but whoever changes one in place changes the original.
+        copy: Copy every file; otherwise files are hard links where the file system has them, and
+            a change of one in place changes the original.
 
     Returns:
         All findings, with those that arose while writing: an image that has disappeared.

@@ -25,10 +25,8 @@ _MANY_POINTS = 2000
 def draw_plots(inspection: Inspection, folder: Path) -> list[Path]:
     """Draw images per class, file sizes and sides per class as PNG; return the paths."""
     with style():
-        return [
-            save_png(figure, folder / f"{name}.png")
-            for name, figure in data_figures(inspection).items()
-        ]
+        figures = data_figures(inspection)
+        return [save_png(figure, folder / f"{name}.png") for name, figure in figures.items()]
 
 
 def data_figures(inspection: Inspection) -> dict[str, Figure]:
@@ -52,10 +50,8 @@ def _images_per_class(inspection: Inspection) -> Figure:
 
 
 def _file_sizes(inspection: Inspection) -> Figure:
-    sizes = [
-        [header.bytes / 1024 for header in headers if header.bytes]
-        for headers in _by_class(inspection)
-    ]
+    by_class = _by_class(inspection)
+    sizes = [[one.bytes / 1024 for one in headers if one.bytes] for headers in by_class]
     figure, axes = _list_of_classes(inspection, "File size per class")
     axes.boxplot(
         [values or [math.nan] for values in sizes],
@@ -150,17 +146,11 @@ def _mark(panel: Axes, ticks: Sequence[float], left: bool, below: bool) -> None:
 
 
 def _scatter(panel: Axes, headers: Sequence[Header]) -> None:
-    whole = [header for header in headers if header.problem is None]
-    alpha = min(1.0, max(0.25, 30 / (len(whole) or 1)))
-    panel.scatter(
-        [header.width for header in whole],
-        [header.height for header in whole],
-        s=10,
-        alpha=alpha,
-        color=BLUE,
-        linewidths=0,
-        rasterized=len(whole) > _MANY_POINTS,
-    )
+    sides = [(header.width, header.height) for header in headers if header.problem is None]
+    widths, heights = zip(*sides, strict=True) if sides else ((), ())
+    alpha = min(1.0, max(0.25, 30 / (len(sides) or 1)))
+    many = len(sides) > _MANY_POINTS
+    panel.scatter(widths, heights, 10, BLUE, alpha=alpha, linewidths=0, rasterized=many)
     panel.set_box_aspect(1)
 
 

@@ -66,7 +66,7 @@ def cost(
     from training.cost.prices import read_prices
     from training.cost.tables import print_estimate
     from training.cost.usage import FLAVOURS, MEMORY, RATE, Month
-    from training.models.weights import MODELS
+    from training.models.weights import SHIPPED_MODELS
     from training.run import model_address
 
     month = Month(_whole(requests), MEMORY if memory is None else memory, cold, start)
@@ -78,7 +78,7 @@ def cost(
             "larger, so it is uploaded first. That takes one more request of the gateway and of "
             "Lambda, a PUT and a GET of S3, and its storage for a day or two: not counted."
         )
-    address = str(MODELS / "flying-objects") if model is None else model_address(model)
+    address = str(SHIPPED_MODELS / "flying-objects") if model is None else model_address(model)
     models = load_engines(address, tuple(flavour.engine for flavour in FLAVOURS))
     for flavour in FLAVOURS:
         if flavour.engine not in models:

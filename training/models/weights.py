@@ -14,10 +14,7 @@ from training.models.classifier import backbone
 from training.models.network import State
 from training.torchvision_import import torchvision
 
-IMAGENET = "imagenet"
-NONE = "none"
-
-MODELS = Path(__file__).parents[2] / "models"
+SHIPPED_MODELS = Path(__file__).parents[2] / "models"
 """The models that come with the project; see the MODEL_CARD.md of each."""
 
 
@@ -33,16 +30,18 @@ def find_weights(source: str, model: str) -> State | None:
         TrainingError: They cannot be downloaded, the file is not a state dict, or ``imagenet`` is
             asked for and there is no such architecture.
     """
-    if source == NONE:
+    if source == "none":
         return None
-    if source == IMAGENET:
+    if source == "imagenet":
         return _download(model)
-    return _read(MODELS / source / "weights.pt" if source in shipped_weights() else Path(source))
+    return _read(
+        SHIPPED_MODELS / source / "weights.pt" if source in shipped_weights() else Path(source)
+    )
 
 
 def shipped_weights() -> list[str]:
     """Return the names of the weights that come with the project."""
-    return sorted(path.parent.name for path in MODELS.glob("*/weights.pt"))
+    return sorted(path.parent.name for path in SHIPPED_MODELS.glob("*/weights.pt"))
 
 
 def _download(model: str) -> State:

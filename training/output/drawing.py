@@ -16,14 +16,12 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 
 from training.files.atomic import replacing
+from training.output.fonts import PREFERRED
 from training.output.terminal import short
 
 INK, PAPER = "#000000", "#ffffff"
 BLUE, PALE, RED, GREY = "#3b6ea5", "#c9d9ea", "#b03a2e", "#888888"
 GRID, RULE = "#e5e5e5", "#bbbbbb"
-
-_FONTS = ("DejaVu Sans", "Noto Sans CJK JP", "Noto Sans", "Arial Unicode MS", "Unifont")
-"""Tried in this order, glyph by glyph, so that class names of any script can be read."""
 
 _LONGEST_LABEL = 30
 
@@ -32,7 +30,7 @@ _LONGEST_LABEL = 30
 def style() -> Iterator[None]:
     """Draw and save figures in the project's style within this context."""
     installed = {font.name for font in fontManager.ttflist}
-    fonts = [font for font in _FONTS if font in installed] or ["sans-serif"]
+    fonts = [font for font in PREFERRED if font in installed] or ["sans-serif"]
     # A glyph that no font has is drawn as a box: the image is still of use.
     logger = logging.getLogger("matplotlib.font_manager")
     level = logger.level

@@ -8,8 +8,8 @@ from functools import cache, lru_cache
 from matplotlib.font_manager import fontManager, get_font
 from PIL import ImageFont
 
-_PREFERRED = ("DejaVu Sans", "Noto Sans", "Noto Sans CJK JP", "Arial Unicode MS")
-"""Tried in this order, then whatever is installed; the first comes with matplotlib."""
+PREFERRED = ("DejaVu Sans", "Noto Sans", "Noto Sans CJK JP", "Arial Unicode MS", "Unifont")
+"""Tried in this order, then all installed fonts; the first comes with matplotlib."""
 
 _BOXES = frozenset({"Last Resort", "Last Resort High-Efficiency"})
 """They have every letter, as a box that names its script; matplotlib brings one along."""
@@ -41,14 +41,11 @@ def unwritten(texts: Iterable[str]) -> list[str]:
 
 @cache
 def _installed() -> tuple[str, ...]:
-    rank = {name: number for number, name in enumerate(_PREFERRED)}
+    rank = {name: number for number, name in enumerate(PREFERRED)}
     upright = [f for f in fontManager.ttflist if f.style == "normal" and f.name not in _BOXES]
-    upright.sort(key=lambda f: (rank.get(f.name, len(rank)), abs(_weight(f.weight) - 400), f.fname))
+    weights = {f: abs(f.weight - 400) if isinstance(f.weight, int) else 0 for f in upright}
+    upright.sort(key=lambda f: (rank.get(f.name, len(rank)), weights[f], f.fname))
     return tuple(dict.fromkeys(font.fname for font in upright))
-
-
-def _weight(weight: int | str) -> int:
-    return weight if isinstance(weight, int) else 400
 
 
 @cache

@@ -124,14 +124,14 @@ class Endpoint:
         form = MultipartEncoder({_FIELD: (sent_name(name), data, "application/octet-stream")})
         if form.len > MAX_REQUEST_BYTES:
             return ask_by_upload(self._post_json, self._storage, data)
-        headers = {"Content-Type": form.content_type}
         # As bytes: a stream could be sent only once, and not again after a failure.
-        url = self._base + "/classify"
-        return send(self._session, "POST", url, form.to_string(), headers)
+        return self._post("/classify", form.to_string(), form.content_type)
 
     def _post_json(self, path: str, document: Mapping[str, Any]) -> requests.Response:
-        headers = {"Content-Type": "application/json"}
-        body = json.dumps(document).encode()
+        return self._post(path, json.dumps(document).encode(), "application/json")
+
+    def _post(self, path: str, body: bytes, content_type: str) -> requests.Response:
+        headers = {"Content-Type": content_type}
         return send(self._session, "POST", self._base + path, body, headers)
 
     def _describe(self) -> tuple[str, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Answering on this machine, with an exported version, through the code that serves."""
+"""Answers of an exported version on this machine, by the code that serves."""
 
 from __future__ import annotations
 
@@ -16,11 +16,8 @@ from training.parallel import in_order
 from training.predict.questions import Answer, Question, answer
 from training.process import keep_freed_memory
 
-_AHEAD = 4
-"""Questions that wait for their turn, for each process."""
-
-_THREADS = 1
-"""One image is too little for several threads to share; several images are for processes."""
+_AHEAD = 4  # questions that wait for each process
+_THREADS = 1  # one image is too little for several threads to share
 
 
 class Answerer(Protocol):
@@ -73,9 +70,7 @@ class SeveralProcesses:
         )
         self._answer = functools.partial(_answer, address, engine)
         try:
-            self.title, self.labels = self._pool.submit(
-                _load_and_describe, address, engine
-            ).result()
+            self.title, self.labels = self._pool.submit(_described, address, engine).result()
         except BaseException:
             self._pool.shutdown(cancel_futures=True)
             raise
@@ -106,7 +101,7 @@ def _load(address: str, engine: str) -> Model:
     return load_model(address, engine, _THREADS)
 
 
-def _load_and_describe(address: str, engine: str) -> tuple[str, tuple[str, ...]]:
+def _described(address: str, engine: str) -> tuple[str, tuple[str, ...]]:
     return _describe(_load(address, engine))
 
 

@@ -1,4 +1,4 @@
-"""A model's published versions: which there are, going back to one, and checking one."""
+"""A model's published versions: listing, rolling back, verifying."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from model_loader import Metadata, Model, ModelNotFoundError, ModelUnavailableError
 from model_loader.engine import ENGINES
@@ -28,40 +28,23 @@ _VERSIONS = "versions/"
 
 @dataclass(frozen=True)
 class Published:
-    """A version in a store.
-
-    Attributes:
-        version: Its name.
-        is_current: Whether it is the one that is served.
-        size: Bytes of all its files.
-        created: Time of the export, ISO 8601, UTC; '' where it is not known.
-        accuracy: Accuracy on the test images according to ``model.json``, if it has one.
-        sha256: Digest of ``model.json``, for ``MODEL_SHA256``; '' where there is none.
-        problem: Why it cannot be served, as far as a listing tells; '' where it can.
-    """
+    """A version in a store."""
 
     version: str
     is_current: bool
-    size: int
-    created: str = ""
-    accuracy: float | None = None
-    sha256: str = ""
-    problem: str = ""
+    size: int  # bytes of all its files
+    created: str = ""  # time of the export, ISO 8601, UTC; '' where unknown
+    accuracy: float | None = None  # on the test images, according to ``model.json``
+    sha256: str = ""  # of ``model.json``, for ``MODEL_SHA256``; '' where there is none
+    problem: str = ""  # why it cannot be served; '' where a listing shows no reason
 
 
-@dataclass(frozen=True)
-class Verified:
-    """A version that was downloaded whole and answers its self-test.
-
-    Attributes:
-        metadata: Its ``model.json``.
-        sha256: Digest of its ``model.json``.
-        models: The loaded model for each engine.
-    """
+class Verified(NamedTuple):
+    """A version that was downloaded whole and has passed its self-test."""
 
     metadata: Metadata
-    sha256: str
-    models: dict[str, Model]
+    sha256: str  # of its ``model.json``
+    models: dict[str, Model]  # by engine
 
 
 def list_versions(address: str) -> list[Published]:
@@ -93,11 +76,10 @@ def roll_back(address: str, version: str | None = None) -> tuple[str | None, str
 
     Args:
         address: ``s3://bucket/prefix/name``, or a local directory.
-        version: Which one, older or newer; None for the one that was exported before the current
-            one.
+        version: An older or newer version; None for the one exported before the current one.
 
     Returns:
-        The version that was the current one, and the one that is.
+        The version that was current, and the one that is.
 
     Raises:
         TrainingError: There is no such version, it cannot be served, the store cannot be written,
@@ -128,7 +110,7 @@ def verified(address: str, version: str | None = None) -> Iterator[Verified]:
 
     Args:
         address: ``s3://bucket/prefix/name``, or a local directory.
-        version: Which one; None for the current one.
+        version: The version; None for the current one.
 
     Raises:
         TrainingError: There is no such version.

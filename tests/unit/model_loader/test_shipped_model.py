@@ -12,9 +12,9 @@ from model_loader import Model, load_model
 from model_loader.engine import ENGINES
 from samples.draw import draw_sample_data
 from training.models.classifier import build_model
-from training.models.weights import MODELS, find_weights, shipped_weights
+from training.models.weights import SHIPPED_MODELS, find_weights, shipped_weights
 
-FOLDER = MODELS / "flying-objects"
+FOLDER = SHIPPED_MODELS / "flying-objects"
 PER_CLASS = 20
 LARGEST = 20_000_000
 

@@ -9,7 +9,7 @@ import yaml
 
 from model_loader import Metadata, Resize
 from training.errors import TrainingError
-from training.models.weights import MODELS
+from training.models.weights import SHIPPED_MODELS
 from training.recipe import load_recipe, shipped_recipes
 
 
@@ -39,7 +39,7 @@ def test_document_002s_recipe_is_its_own_chain() -> None:
 
 
 def test_the_shipped_model_was_trained_by_the_tuned_recipe(tmp_path: Path) -> None:
-    (written,) = (MODELS / "flying-objects" / "versions").glob("*/model.json")
+    (written,) = (SHIPPED_MODELS / "flying-objects" / "versions").glob("*/model.json")
     metadata = Metadata.from_json(written.read_bytes())
     path = tmp_path / "recipe.yaml"
     path.write_text(yaml.safe_dump(dict(metadata.recipe)), encoding="utf-8")
