@@ -172,7 +172,7 @@ def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
             urllib.request.urlopen(url).close()
         except urllib.error.URLError:
             if process.poll() is not None or time.monotonic() > deadline:
-                raise subprocess.CalledProcessError(1, map(str, process.args)) from None
+                raise subprocess.CalledProcessError(1, "serve.py") from None
             time.sleep(0.1)
         else:
             return

@@ -60,7 +60,7 @@ def _build(folder: Path, image: str) -> None:
 
 def _install_runtime(system: Path) -> None:
     runtime = system / "var" / "runtime"
-    target = ["--target", runtime, "--python-version", _PYTHON, "--only-binary=:all:"]
+    target = ["--target", str(runtime), "--python-version", _PYTHON, "--only-binary=:all:"]
     _check(sys.executable, "-m", "pip", "install", *target, RUNTIME_CLIENT_PACKAGE)
     for path, content in (
         (system / "usr" / "local" / "bin" / "aws-lambda-rie", RIE.read_bytes()),

@@ -89,7 +89,12 @@ class Service:
 
     def curl(self, *arguments: str) -> Answer:
         """Run curl with every host led to ministack."""
-        lead = ["--connect-to", f"::127.0.0.1:{self.aws.port}", "--cacert", self.aws.certificate]
+        lead = [
+            "--connect-to",
+            f"::127.0.0.1:{self.aws.port}",
+            "--cacert",
+            str(self.aws.certificate),
+        ]
         done = subprocess.run(
             ["curl", "--silent", "--dump-header", "/dev/stderr", *lead, *arguments],
             capture_output=True,

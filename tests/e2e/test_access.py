@@ -277,8 +277,9 @@ def test_the_role_may(probe: RoleProbe, service: Service, call: str, name: str) 
 @pytest.mark.parametrize(("call", "name"), REFUSED)
 def test_the_role_may_not(probe: RoleProbe, service: Service, call: str, name: str) -> None:
     acl = {"ACL": "public-read"} if call.endswith("acl") else {}
-    place = {"Bucket": bucket_of(service), "Key": name}
-    assert probe.try_to(*call.split("."), **place, **acl) == "AccessDenied"
+    client, operation = call.split(".")
+    found = probe.try_to(client, operation, Bucket=bucket_of(service), Key=name, **acl)
+    assert found == "AccessDenied"
 
 
 @pytest.mark.parametrize("call", ["list_objects_v2", "get_bucket_policy", "delete_bucket_policy"])

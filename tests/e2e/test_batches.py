@@ -95,7 +95,7 @@ class Jobs:
 
         def is_there() -> bool:
             found = self.s3.list_objects_v2(Bucket=self.service.bucket, Prefix=key)
-            return found["KeyCount"] > 0
+            return bool(found["KeyCount"])
 
         wait_until(is_there, f"{name} was answered", poll_seconds=0.02)
 

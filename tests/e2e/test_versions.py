@@ -9,6 +9,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -65,7 +66,7 @@ def publish_together(
     together = threading.Barrier(len(versions))
     copy = publish_module._copy
 
-    def copy_together(*arguments: object) -> None:
+    def copy_together(*arguments: Any) -> None:
         together.wait(30)
         copy(*arguments)
 

@@ -105,12 +105,13 @@ def test_every_library_finds_the_libraries_that_it_was_linked_with(
     elves = libraries(archive)
     present = {PurePosixPath(name).name for name in elves}
     lacking = {
-        (name, tag.needed)
+        (name, needed)
         for name, elf in elves.items()
         for section in elf.iter_sections()
         if isinstance(section, DynamicSection)
         for tag in section.iter_tags("DT_NEEDED")
-        if tag.needed not in present and tag.needed.partition(".so")[0] not in SYSTEM_LIBRARIES
+        if (needed := tag.needed) not in present  # type: ignore[attr-defined]
+        and needed.partition(".so")[0] not in SYSTEM_LIBRARIES
     }
     assert lacking == set()
 

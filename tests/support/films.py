@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from samples.draw import CLASSES, draw_image
@@ -40,6 +41,6 @@ def drawn(count: int, size: tuple[int, int] = (320, 240)) -> list[Image.Image]:
 def brightness(pictures: Sequence[Image.Image]) -> list[int]:
     """Return the grey level in the middle of each picture."""
     return [
-        picture.convert("L").getpixel((picture.width // 2, picture.height // 2))
+        int(np.asarray(picture.convert("L"))[picture.height // 2, picture.width // 2])
         for picture in pictures
     ]

@@ -19,7 +19,8 @@ def pictures(count: int, height: int, width: int, seed: int = 0) -> Tensor:
     """Noise, of another contrast and brightness in each image."""
     generator = torch.Generator().manual_seed(seed)
     contrast, brightness = torch.rand(2, count, 1, 1, 1, generator=generator)
-    return contrast * torch.randn(count, 3, height, width, generator=generator) + brightness
+    noise = torch.randn(count, 3, height, width, generator=generator)
+    return noise.mul(contrast).add(brightness)
 
 
 def spread(network: Classifier) -> None:

@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -103,3 +105,82 @@ def _imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module.split(".")[0])
     return names
+
+
+PRODUCT = ("deploy", "model_loader", "samples", "service", "training")
+"""What is built, apart from the two files at the top: handler.py and serve.py."""
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    assert list(_circles(_imports())) == []
+
+
+def test_no_room_imports_itself_by_way_of_others() -> None:
+    rooms: dict[str, set[str]] = {}
+    for module, imported in _imports().items():
+        found = rooms.setdefault(_room(module), set())
+        found |= {_room(other) for other in imported} - {_room(module)}
+    assert list(_circles(rooms)) == []
+
+
+def test_benchmarks_and_tests_share_tools_and_not_each_other() -> None:
+    forbidden = {"benchmarks": {"tests"}, "tools": {"tests", "benchmarks"}}
+    for package, names in forbidden.items():
+        for path in (ROOT / package).rglob("*.py"):
+            assert _imported(path) & names == set(), path
+
+
+def test_files_and_folders_can_be_taken_in() -> None:
+    files = [path for package in PRODUCT for path in (ROOT / package).rglob("*.py")]
+    too_long = {path for path in files if len(path.read_text(encoding="utf-8").splitlines()) > 300}
+    assert too_long == set()
+    siblings = Counter(path.parent for path in files if path.name != "__init__.py")
+    assert {folder for folder, count in siblings.items() if count > 20} == set()
+    assert siblings[ROOT / "training"] - 1 <= 14  # __main__.py apart
+
+
+def _room(module: str) -> str:
+    """Return the package of a module; of training, its own room there."""
+    parts = module.split(".")
+    return ".".join(parts[:2]) if parts[0] == "training" else parts[0]
+
+
+def _imports() -> dict[str, set[str]]:
+    """Return each module of the product with those of them that it imports, wherever it does."""
+    paths = [
+        *ROOT.glob("*.py"),
+        *(file for name in PRODUCT for file in (ROOT / name).rglob("*.py")),
+    ]
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in paths
+    }
+    found: dict[str, set[str]] = {}
+    for module, path in modules.items():
+        names = found[module] = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                inner = {f"{node.module}.{alias.name}" for alias in node.names}
+                names |= inner if inner & modules.keys() else {node.module}
+        names &= modules.keys()
+        names.discard(module)
+    return found
+
+
+def _circles(imports: dict[str, set[str]]) -> Iterator[list[str]]:
+    """Yield a circle from each node that can be reached from itself."""
+    for start in imports:
+        reached: dict[str, list[str]] = {start: [start]}
+        waiting = [start]
+        while waiting:
+            here = waiting.pop()
+            for other in sorted(imports.get(here, ())):
+                if other == start:
+                    yield [*reached[here], start]
+                    waiting.clear()
+                    break
+                if other not in reached:
+                    reached[other] = [*reached[here], other]
+                    waiting.append(other)

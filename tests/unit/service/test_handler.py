@@ -318,8 +318,8 @@ def test_a_missing_model_is_503_and_says_when_to_come_back(
 ) -> None:
     client = Client(create_app(SharedModel(str(tmp_path))))
     method, path = request_to
-    options = {"data": photo, "content_type": "image/jpeg"} if method == "POST" else {}
-    response = client.open(path, method=method, **options)
+    data = photo if method == "POST" else None
+    response = client.open(path, method=method, data=data, content_type="image/jpeg")
     assert "Publish a model there" in problem(response, 503)
     assert int(response.headers["Retry-After"]) > 0
 

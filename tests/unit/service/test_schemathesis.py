@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -14,6 +15,7 @@ import schemathesis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
+from schemathesis import Case
 from schemathesis.checks import positive_data_acceptance
 
 from handler import create_app
@@ -62,12 +64,12 @@ def s3() -> Iterator[None]:
 
 
 @schema.parametrize()
-def test_whatever_is_asked_is_answered_as_described(case: schemathesis.Case) -> None:
+def test_whatever_is_asked_is_answered_as_described(case: Case[Any]) -> None:
     case.call_and_validate()
 
 
 @without_a_model.parametrize()
-def test_so_it_is_where_no_model_can_be_loaded(case: schemathesis.Case) -> None:
+def test_so_it_is_where_no_model_can_be_loaded(case: Case[Any]) -> None:
     # A service that has no model is down for everyone, and says so.
     case.call_and_validate(excluded_checks=[schemathesis.checks.not_a_server_error])
 

@@ -240,8 +240,7 @@ def test_the_verb_prints_json_of_a_given_picture(
     picture = tmp_path / "gull.png"
     picture.write_bytes(encode(noise(300, 200), "PNG"))
     options = ("--image", picture, "--memory", 1024, "--cold", 0, "--free-tier", "--json")
-    options += ("--rate", 2.5)
-    assert run("cost", "--requests", "3e5", "--model", published, *options) == 0
+    assert run("cost", "--requests", "3e5", "--model", published, "--rate", 2.5, *options) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["month"] == {"requests": 300_000, "memory": 1024, "cold": 0.0, "start": None}
     assert found["picture"] == {"title": str(picture), "bytes": picture.stat().st_size}

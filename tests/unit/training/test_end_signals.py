@@ -67,7 +67,7 @@ def test_a_training_that_is_told_to_end_says_how_to_go_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder = tmp_path / "run"
-    command = ("train", "--data", data, "--save", folder, *QUICK_RUN)
+    command: tuple[object, ...] = ("train", "--data", data, "--save", folder, *QUICK_RUN)
     end = partial(os.kill, os.getpid(), number)
 
     with monkeypatch.context() as patch:

@@ -57,8 +57,8 @@ def test_before_an_epoch_is_finished_nothing_is_left_and_the_same_command_works(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "runs" / "run"
-    command = ("train", "--data", data, "--save", folder, *QUICK_RUN)
-    command = (*command, "--set=stages.0.learning_rate=auto")
+    options = ("--data", data, "--save", folder, *QUICK_RUN)
+    command = ("train", *options, "--set=stages.0.learning_rate=auto")
     for place, name in enumerate(BEFORE_AN_EPOCH):
         number = list(WORDS)[place % len(WORDS)]
         with failing(name, number):

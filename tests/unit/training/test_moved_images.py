@@ -13,6 +13,7 @@ from typer.main import get_command
 from tests.support.command_line import QUICK_RUN, mistake, run
 from tests.support.failing_writes import at_write
 from training.cli import app
+from training.data.parts import Part
 from training.data.split import Split, read_split
 from training.evaluation.runs import finish_run
 from training.run import Run, read_data
@@ -154,7 +155,7 @@ def test_a_version_is_exported_though_test_images_vanished_and_measured_when_the
 @pytest.mark.parametrize("part", ["validation", "test"])
 @pytest.mark.parametrize("left", [0, 1])
 def test_a_version_is_measured_on_the_images_that_are_left(
-    moved: Path, capsys: pytest.CaptureFixture[str], part: str, left: int
+    moved: Path, capsys: pytest.CaptureFixture[str], part: Part, left: int
 ) -> None:
     files = [row.file for row in split_of(moved).part(part)]
     shutil.move(moved / "new", moved / "data")

@@ -29,7 +29,9 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Images:
     return read_images(DataSource(root), load_recipe("flying-objects-head"))
 
 
-def shapes(images: Images, recipe: Recipe, stage: Stage) -> set[tuple[tuple[int, ...], ...]]:
+def shapes(
+    images: Images, recipe: Recipe, stage: Stage
+) -> set[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Return, image by image, the shapes that a stage sees and those that its transform makes."""
     material, transform = images.material(recipe, stage), recipe.transform(stage)
     found = set()
@@ -40,8 +42,8 @@ def shapes(images: Images, recipe: Recipe, stage: Stage) -> set[tuple[tuple[int,
     ):
         for number, row in enumerate(rows):
             file = (images.table.root / row.file).read_bytes()
-            wanted = transform(transform.decode(file)).shape
-            found.add((tuple(part[number][0].shape), tuple(wanted)))
+            wanted = tuple(map(int, transform(transform.decode(file)).shape))
+            found.add((tuple(part[number][0].shape), wanted))
     return found
 
 

@@ -157,6 +157,7 @@ def test_plots_are_drawn_for_names_of_any_script_and_many_classes(
     for path in drawn:
         with Image.open(path) as image:
             colours = image.convert("RGB").getcolors(1 << 24)
+            assert colours is not None
             assert len(colours) > 10, path
             assert image.height > 12 * len(labels), path
 

@@ -28,7 +28,7 @@ def _no_fitting(monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object) -> None:
         raise InterruptedRunError("Here the training would begin.")
 
-    monkeypatch.setattr(train_module.Fitting, "go_on", stop)
+    monkeypatch.setattr("training.fitting.fit.Fitting.go_on", stop)
     monkeypatch.setattr(Run, "discard", lambda run: None)  # what was written is looked at
 
 
@@ -39,7 +39,7 @@ def thousands(folder: Path, corrupt: int) -> list[str]:
     for number in range(50):
         (pictures / f"{number}").write_bytes(encode(noise(6, 6, number), "PNG"))
     cut = encode(noise(6, 6, 99), "PNG")[:90]
-    bad = []
+    bad: list[str] = []
     for label in CLASSES:
         (folder / label).mkdir(parents=True)
     for number in range(THOUSANDS):

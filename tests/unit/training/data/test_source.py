@@ -13,7 +13,6 @@ import pytest
 from tests.support.command_line import mistake, run
 from tests.support.images import encode, noise
 from tests.unit.training.test_training_cli import SMALL
-from training import train as train_module
 from training.data.source import DataSource, SplitData, read_source
 from training.data.split import PARTS, read_split
 from training.data.table import read_folder
@@ -44,7 +43,7 @@ def _no_fitting(monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object) -> None:
         raise InterruptedRunError("Here the training would begin.")
 
-    monkeypatch.setattr(train_module.Fitting, "go_on", stop)
+    monkeypatch.setattr("training.fitting.fit.Fitting.go_on", stop)
     monkeypatch.setattr(Run, "discard", lambda run: None)  # what was written is looked at
 
 

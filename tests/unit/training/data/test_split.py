@@ -43,7 +43,7 @@ def test_every_image_stands_in_exactly_one_part(images: ImageTable) -> None:
 @pytest.mark.parametrize("images", [SINGLES, CLIPS], ids=["single images", "groups"])
 def test_every_class_is_split_in_proportion(images: ImageTable) -> None:
     split = split_table(images, 0.15, 0.15, seed=0)
-    for name, fraction in (("train", 0.7), ("validation", 0.15), ("test", 0.15)):
+    for name, fraction in zip(PARTS, (0.7, 0.15, 0.15), strict=True):
         found = Counter(row.label for row in split.part(name))
         for label, total in images.counts().items():
             assert found[label] / total == pytest.approx(fraction, abs=0.08), (name, label)
@@ -200,7 +200,7 @@ def test_a_class_with_too_few_images_is_named(count: int) -> None:
 
 
 def test_many_classes_with_too_few_images_are_counted_and_some_are_named() -> None:
-    few = {f"c{i}": [None] * 3 for i in range(8)}
+    few: dict[str, list[str | None]] = {f"c{i}": [None] * 3 for i in range(8)}
     named = r"'c0' \(3\), 'c1' \(3\), 'c2' \(3\), 'c3' \(3\), 'c4' \(3\) and 3 more"
     with pytest.raises(TrainingError, match=f"8 of 9 classes have too few images: {named}"):
         split_table(table(a=[None] * 7, **few), 0.15, 0.15, seed=0)

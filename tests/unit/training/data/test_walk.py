@@ -16,7 +16,6 @@ from model_loader.image.formats import FORMATS
 from tests.support.command_line import mistake, run
 from tests.support.images import encode, noise
 from tests.unit.training.test_training_cli import SMALL
-from training import train as train_module
 from training.cleaning.inspection import inspect_table
 from training.data.suffixes import EXTENSIONS
 from training.data.table import list_folder, read_folder
@@ -105,7 +104,7 @@ def test_every_command_passes_over_what_is_no_image(
     def stop(*_: object) -> None:
         raise InterruptedRunError("Here the training would begin.")
 
-    monkeypatch.setattr(train_module.Fitting, "go_on", stop)
+    monkeypatch.setattr("training.fitting.fit.Fitting.go_on", stop)
     monkeypatch.setattr(Run, "discard", lambda run: None)  # what was written is looked at
     left_out = "2 pipes, sockets or devices (a/pipe.jpg, …)"
     assert run("inspect", odd, "--output", tmp_path / "seen") == 0

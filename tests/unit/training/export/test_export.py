@@ -75,7 +75,7 @@ class Unsteady(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.inner(images)
-        if images.shape[0] > 1 and torch.jit.is_scripting():
+        if images.shape[0] > 1 and torch.jit.is_scripting():  # type: ignore[attr-defined]
             logits = logits.flip(1) + torch.tensor([1.0, 0.0])
         return logits
 

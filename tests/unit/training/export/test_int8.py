@@ -19,8 +19,7 @@ from model_loader import Metadata, ModelCorruptError, load_model
 from model_loader import engine as engine_module
 from model_loader.engine import sums_overflow
 from model_loader.store import file_info
-from samples.draw import draw_sample_data
-from tests.support.command_line import SMALL_RUN, mistake, run
+from tests.support.command_line import mistake, run
 from tests.support.versions import LABELS, TRANSFORM, build_version
 from training import train as train_module
 from training.errors import TrainingError
@@ -193,18 +192,9 @@ def test_the_verdict_has_both_accuracies() -> None:
     assert refused.endswith("At most 0.5 points of accuracy may be lost.")
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of a small MobileNetV2."""
-    folder = tmp_path_factory.mktemp("trained")
-    draw_sample_data(folder / "data", 12, seed=0)
-    assert run("train", "--data", folder / "data", "--save", folder / "run", *SMALL_RUN) == 0
-    return folder / "run"
-
-
 @pytest.fixture
-def copied(trained: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(trained, tmp_path / "run"))
+def copied(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished / "run", tmp_path / "run"))
 
 
 def test_a_refused_int8_leaves_a_float32_version_and_fails(

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from tests.support.failing_writes import WORDS, failing
-from training.files import atomic
 from training.files.atomic import (
     HiddenFolder,
     hidden_folder,
@@ -178,7 +177,7 @@ def test_without_locks_only_a_day_old_folder_is_a_leftover(
     def no_locks(*_: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(atomic.fcntl, "flock", no_locks)
+    monkeypatch.setattr("fcntl.flock", no_locks)
     left = HiddenFolder(tmp_path, PREFIX)
     then = left.path.stat().st_mtime - age
     os.utime(left.path, (then, then))

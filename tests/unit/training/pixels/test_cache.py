@@ -12,9 +12,9 @@ import pytest
 
 from tests.support.pixel_material import kept, load, make, same
 from training.errors import TrainingError
-from training.pixels import cache_room
-from training.pixels.cache import Folder, Pictures
+from training.pixels.cache import Folder
 from training.pixels.cache_folder import choose_cache
+from training.pixels.levels import Pictures
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Any:
             used = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
             return SimpleNamespace(free=total - used)
 
-        monkeypatch.setattr(cache_room.shutil, "disk_usage", usage)
+        monkeypatch.setattr("shutil.disk_usage", usage)
 
     return of
 

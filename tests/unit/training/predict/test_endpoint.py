@@ -23,7 +23,6 @@ from tests.support.servers import Moody, hanging_up, serving
 from tests.support.versions import LABELS
 from training.errors import TrainingError
 from training.predict import endpoint as module
-from training.predict import signature
 from training.predict.endpoint import Endpoint, base_address
 from training.predict.questions import Answer, ImageFile
 from training.predict.retries import Retries
@@ -184,7 +183,7 @@ def test_the_region_of_a_signature_is_the_one_in_the_address(
 def test_signing_without_credentials_is_a_mistake(
     pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(signature.Session, "get_credentials", lambda session: None)
+    monkeypatch.setattr("botocore.session.Session.get_credentials", lambda session: None)
     address = "https://abc.execute-api.us-west-2.amazonaws.com/dev"
     line = mistake(capsys, "predict", pictures, "--endpoint", address, "--sign")
     assert "--sign finds no AWS credentials. Put them into the environment" in line

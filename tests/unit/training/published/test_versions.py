@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -199,7 +200,7 @@ def test_who_rolls_back_overrules_nobody(
     first, _, third = names(built)
     make_current = publish_module.make_current
 
-    def overtaken(*arguments: object) -> bool:
+    def overtaken(*arguments: Any) -> bool:
         monkeypatch.setattr(versions_module, "make_current", make_current)
         roll_back(address, first)
         return make_current(*arguments)

@@ -100,7 +100,7 @@ def test_no_tick_label_lies_on_another_or_outside(classes: int) -> None:
     with style():
         for name, figure in figures(classes).items():
             canvas = FigureCanvasAgg(figure)
-            canvas.draw()
+            canvas.draw()  # type: ignore[no-untyped-call]
             page = figure.bbox.expanded(1.01, 1.01)
             for axes in figure.axes:
                 for axis in (axes.xaxis, axes.yaxis):
@@ -134,7 +134,7 @@ def test_no_class_name_is_a_formula_or_missing_from_a_legend() -> None:
     odd = ("_private", "$a$ $\\foo$", "x\x1b[31m", "é" * 60)
     with style():
         figure = draw_curves(history(4), odd)["classes"]
-        FigureCanvasAgg(figure).draw()
+        FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
     shown = [text.get_text().strip().replace(r"\$", "$") for text in figure.legends[0].get_texts()]
     assert shown == ["_private", "$a$ $\\foo$", r"x\u001b[31m", "é" * 23 + "…"]
 
@@ -166,7 +166,7 @@ def test_a_run_that_kept_few_validation_batches_or_none_is_drawn(kept: int) -> N
     last = {key: values[len(values) - kept :] for key, values in made.validation_steps.items()}
     with style():
         figure = draw_curves(replace(made, validation_steps=last), names(4))["batch_loss"]
-        FigureCanvasAgg(figure).draw()
+        FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
     assert len(figure.axes) == (2 if kept else 1)
 
 
