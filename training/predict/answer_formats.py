@@ -167,8 +167,8 @@ class Tally:
         common = self.labels.most_common(10)
         counts = ", ".join(f"{short(label, _WIDEST)} {count:,}" for label, count in common)
         more = f" and {len(self.labels) - 10} more classes" if len(self.labels) > 10 else ""
-        said = f"{answered:,} answered" + (f": {counts}{more}." if counts else ".")
-        return f"{said} {self.errors:,} could not be answered." if self.errors else said
+        message = f"{answered:,} answered" + (f": {counts}{more}." if counts else ".")
+        return f"{message} {self.errors:,} could not be answered." if self.errors else message
 
 
 def highest(prediction: Prediction, count: int) -> list[tuple[str, float]]:

@@ -44,13 +44,13 @@ def problem(response: requests.Response) -> str:
     """Return what an error says, be it the service's, the gateway's own or S3's."""
     try:
         document = response.json()
-        said = str(document.get("detail") or document.get("message") or document["title"])
+        message = str(document.get("detail") or document.get("message") or document["title"])
     except (ValueError, KeyError, AttributeError):
         in_xml = re.search("<Message>(.+?)</Message>", response.text)
-        said = in_xml[1] if in_xml else response.reason or "no reason is given"
+        message = in_xml[1] if in_xml else response.reason or "no reason is given"
         if response.is_redirect:
-            said = f"it leads to {response.headers['location']}: give that address"
-    return f"{said.rstrip('.')} (HTTP {response.status_code})."
+            message = f"it leads to {response.headers['location']}: give that address"
+    return f"{message.rstrip('.')} (HTTP {response.status_code})."
 
 
 def _why(error: requests.RequestException) -> str:
@@ -65,13 +65,13 @@ def _why(error: requests.RequestException) -> str:
 
 
 def _innermost(error: BaseException) -> str:
-    """Return what the system or the peer said, from below the layers that wrap it."""
+    """Return the innermost message, without the exceptions that wrap it."""
     while inner := getattr(error, "reason", None) or error.__cause__ or _wrapped(error):
         if not isinstance(inner, BaseException):
             break
         error = inner
-    said = error.strerror if isinstance(error, OSError) else None
-    return (said or str(error) or type(error).__name__).rstrip(".")
+    message = error.strerror if isinstance(error, OSError) else None
+    return (message or str(error) or type(error).__name__).rstrip(".")
 
 
 def _wrapped(error: BaseException) -> BaseException | None:

@@ -35,7 +35,7 @@ class Retries(Retry):
     @classmethod
     def times(cls, times: int) -> Self:
         """Return a policy of up to ``times`` retries."""
-        made = cls(
+        policy = cls(
             total=times,
             status_forcelist=_AGAIN,
             allowed_methods={"GET", "POST"},
@@ -45,14 +45,14 @@ class Retries(Retry):
             retry_after_max=_LONGEST,
             raise_on_status=False,  # the last answer says what is wrong
         )
-        made.stopped = threading.Event()
-        return made
+        policy.stopped = threading.Event()
+        return policy
 
     def new(self, **changes: Any) -> Self:
         """Return the retries that are left."""
-        made = super().new(**changes)
-        made.stopped = self.stopped
-        return made
+        policy = super().new(**changes)
+        policy.stopped = self.stopped
+        return policy
 
     def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
         """Return the seconds that a service asks for; None also where they cannot be read."""

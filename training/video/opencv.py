@@ -11,7 +11,7 @@ from PIL import Image
 
 from training.errors import TrainingError
 
-# What goes wrong is said by this code; the libraries would say it once more, on many lines.
+# Errors are reported by this code; the libraries would repeat them on many lines.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
