@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 import torch
@@ -88,6 +88,11 @@ class Counted(Examples):
         return N
 
 
+def pairs(images: Tensor, labels: Tensor) -> Examples:
+    """Return images and their labels as a data set."""
+    return cast(Examples, TensorDataset(images, labels))
+
+
 def material(augments: bool = False) -> StageData:
     """Return images whose label is the place of a bright band, in noise."""
     generator = torch.Generator().manual_seed(1)
@@ -96,11 +101,11 @@ def material(augments: bool = False) -> StageData:
     for i, label in enumerate(labels.tolist()):
         images[i, :, label * 3 : label * 3 + 3] += 1.0
     train, rest = slice(0, N), slice(N, None)
-    plain = TensorDataset(images[train], labels[train])
+    plain = pairs(images[train], labels[train])
     return StageData(
         training=Jittered(images[train], labels[train]) if augments else plain,
         plain=plain,
-        validation=TensorDataset(images[rest], labels[rest]),
+        validation=pairs(images[rest], labels[rest]),
         labels=labels[train],
         validation_labels=labels[rest],
         augments=augments,

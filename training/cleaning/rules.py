@@ -64,16 +64,16 @@ class Rules(Settings):
     skip: frozenset[str] = frozenset()
     fix_extensions: bool = False
     conflicts: Literal["keep", "drop"] = "keep"
-    min_side: int = Field(32, ge=1)
+    min_side: int = Field(default=32, ge=1)
     dark: _Share = 0.32
     blurry: _Share = 0.29
     odd_size: _Distance = 3.0
-    clusters: int = Field(8, ge=2)
+    clusters: int = Field(default=8, ge=2)
     max_share: _Share = 0.02
     min_mads: _Distance = 4.0
-    distance: int = Field(10, ge=0, le=64)
+    distance: int = Field(default=10, ge=0, le=64)
     difference: _Distance = 0.25
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
 
 
 def read_rules(skip: Iterable[str], overrides: Iterable[str]) -> Rules:

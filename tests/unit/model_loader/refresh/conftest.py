@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from model_loader import Model, refresh
+from model_loader import Model, loading, refresh
 from tests.support.refresh_material import Clock, Versions
 from tests.support.versions import build_version
 from tests.unit.conftest import BUCKET
@@ -44,7 +44,7 @@ def anywhere(request: pytest.FixtureRequest, built: Path, tmp_path: Path) -> Ver
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The folder of each version that is loaded."""
     folders: list[str] = []
-    load = refresh.load_version
+    load = loading.load_version
 
     def recording(store: Any, folder: str, *rest: Any, **options: Any) -> Model:
         folders.append(folder)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from model_loader import Model, refresh
+from model_loader.loading import load_version
 from model_loader.store import LocalStore
 from tests.support.refresh_material import Clock, Versions, served, shared
 
@@ -20,7 +21,7 @@ def test_others_are_answered_with_the_old_version_while_one_loads_the_new(
     served(model)
     versions.publish_second()
     loading, may_end = threading.Event(), threading.Event()
-    load = refresh.load_version
+    load = load_version
 
     def slow(*arguments: Any) -> Model:
         loading.set()
@@ -88,7 +89,7 @@ def test_a_load_that_takes_long_goes_on_after_the_answer(
     served(model)
     versions.publish_second()
     may_end, ended = threading.Event(), threading.Event()
-    load = refresh.load_version
+    load = load_version
 
     def slow(*arguments: Any) -> Model:
         assert may_end.wait(10)

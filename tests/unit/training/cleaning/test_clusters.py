@@ -37,7 +37,7 @@ def test_clusters_hold_every_image_once_and_equal_images_are_one_cluster() -> No
     assert sorted(i for cluster in clusters for i in cluster.members) == list(range(200))
     assert sum(cluster.share for cluster in clusters) == pytest.approx(1)
     (only,) = find_clusters(np.full((50, 2), 64.0), 5, seed=0)
-    assert (only.centre, only.mads) == (pytest.approx((64, 64)), 0)
+    assert (*only.centre, only.mads) == pytest.approx((64, 64, 0))
     assert outlying([only], 1.0, 0.1) == []
 
 

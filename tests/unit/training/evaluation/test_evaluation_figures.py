@@ -46,11 +46,11 @@ def test_accuracy_counts_right_answers() -> None:
 def test_classes_have_precision_recall_and_f1() -> None:
     cat, dog, owl = measure(ANSWERS).classes
     assert (cat.label, cat.n, cat.answered) == (CAT, 8, 6)
-    assert (cat.precision, cat.recall) == (pytest.approx(5 / 6), pytest.approx(5 / 8))
+    assert (cat.precision, cat.recall) == pytest.approx((5 / 6, 5 / 8))
     assert cat.f1 == pytest.approx(2 * 5 / (6 + 8))
     assert cat.precision_interval == Share(5, 6).interval
     assert cat.recall_interval == Share(5, 8).interval
-    assert (dog.precision, dog.recall) == (pytest.approx(3 / 8), pytest.approx(3 / 4))
+    assert (dog.precision, dog.recall) == pytest.approx((3 / 8, 3 / 4))
     assert (owl.precision, owl.recall, owl.f1, owl.n, owl.answered) == (0, 0, 0, 2, 0)
     assert owl.precision_interval == Interval(0, 1)
 

@@ -40,7 +40,9 @@ def test_the_average_forgets_its_first_weights_soon_and_its_last_ones_slowly() -
 def test_batchnorms_statistics_are_averaged_too() -> None:
     model = network()
     average = Average(StagedModel(model, "all"), decay=0.9)
-    norm = model.features[0][1]
+    norm = model.get_submodule("features.0.1")
+    assert isinstance(norm, torch.nn.BatchNorm2d)
+    assert norm.running_mean is not None
     for value in (0.0, 1.0):
         norm.running_mean.fill_(value)
         average.update()

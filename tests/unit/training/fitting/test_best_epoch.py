@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils.data import TensorDataset
 
-from tests.support.fitting_material import LABELS, VALIDATION, material, network, recipe
+from tests.support.fitting_material import LABELS, VALIDATION, material, network, pairs, recipe
 from training.fitting.checkpoint import Progress, read_progress
 from training.fitting.epochs import best_epoch
 from training.fitting.fit import Fitting
@@ -49,7 +48,7 @@ def hard(images: StageData) -> StageData:
     inputs = torch.stack([images.validation[i][0] for i in range(VALIDATION)])
     labels = images.validation_labels.clone()
     labels[::2] = (labels[::2] + 1) % len(LABELS)
-    return replace(images, validation=TensorDataset(inputs, labels), validation_labels=labels)
+    return replace(images, validation=pairs(inputs, labels), validation_labels=labels)
 
 
 class StoppedError(Exception):

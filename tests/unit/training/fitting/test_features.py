@@ -10,9 +10,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import TensorDataset
 
-from tests.support.fitting_material import N, fit, go_on, material, network, recipe
+from tests.support.fitting_material import N, fit, go_on, material, network, pairs, recipe
 from training.errors import InterruptedRunError, TrainingError
 from training.fitting.features import CachedFeatures, compute_features
 from training.fitting.hardware import Hardware
@@ -33,7 +32,8 @@ def feed(folder: Path, stage: str, augments: bool = True) -> StageData:
 
 
 def seen(found: StageData, epoch: int) -> Tensor:
-    return found.training.__getitems__([epoch * N + i for i in range(N)])[0]  # type: ignore[attr-defined]
+    assert isinstance(found.training, CachedFeatures)
+    return found.training.__getitems__([epoch * N + i for i in range(N)])[0]
 
 
 def plain(found: StageData) -> Tensor:
@@ -130,7 +130,7 @@ def maps(largest: float) -> list[NDArray[np.float32]]:
 def compute(folder: Path, batches: list[NDArray[np.float32]]) -> NDArray[np.generic]:
     left = iter(batches)
     n = sum(map(len, batches))
-    images = TensorDataset(torch.zeros(n, 1), torch.zeros(n, dtype=torch.int64))
+    images = pairs(torch.zeros(n, 1), torch.zeros(n, dtype=torch.int64))
     return compute_features(lambda _: next(left), [images], n, folder / "f.npy", "Features", 4)
 
 
@@ -145,7 +145,8 @@ def test_maps_beyond_float16_are_kept_as_float32(
     rows = compute(tmp_path, batches)
     for found in (rows, np.load(tmp_path / "f.npy", mmap_mode="r")):
         assert found.dtype == kind
-        np.testing.assert_allclose(found, np.concatenate(batches), rtol=1e-3, atol=1e-3)
+        wanted = np.concatenate(batches)
+        np.testing.assert_allclose(found.astype(np.float32), wanted, rtol=1e-3, atol=1e-3)
     assert ("numbers above 65,504" in capsys.readouterr().err) == (kind is np.float32)
     assert [path.name for path in tmp_path.iterdir()] == ["f.npy"]
 
@@ -164,11 +165,12 @@ def test_a_frozen_part_that_gives_no_numbers_is_named(
 def loud() -> Classifier:
     """Return a network whose frozen blocks give maps up to 10⁶, and go on as if they did not."""
     model = network(0)
-    norm = model.features[0][1]
+    norm, convolution = model.get_submodule("features.0.1"), model.get_submodule("features.1.0")
     assert isinstance(norm, torch.nn.BatchNorm2d)
+    assert isinstance(convolution, torch.nn.Conv2d)
     with torch.no_grad():
-        norm.weight *= 1e6
-        model.features[1][0].weight /= 1e6
+        norm.weight.mul_(1e6)
+        convolution.weight.div_(1e6)
     return model
 
 
@@ -182,7 +184,10 @@ def test_a_stage_is_trained_on_maps_beyond_float16(tmp_path: Path) -> None:
 
 
 def test_views_may_be_kept_in_different_kinds() -> None:
-    views = [np.ones((3, 2), np.float16), np.full((3, 2), 1e6, np.float32)]
+    views: list[NDArray[np.generic]] = [
+        np.ones((3, 2), np.float16),
+        np.full((3, 2), 1e6, np.float32),
+    ]
     cached = CachedFeatures(views, torch.arange(3))
     features, labels = cached.__getitems__([0, 5])
     assert features.dtype == torch.float32

@@ -20,6 +20,7 @@ from tests.support.fitting_material import (
     killed,
     material,
     network,
+    pairs,
     recipe,
     torchrun,
 )
@@ -66,7 +67,8 @@ def test_a_stage_changes_what_it_thaws_and_nothing_else(
 def test_frozen_batchnorm_stays_in_eval_mode_whatever_is_set() -> None:
     staged = StagedModel(network(), 1)
     staged.train()
-    modes = [block[1].training for block in staged.model.features]
+    blocks = range(len(staged.model.features))
+    modes = [staged.model.get_submodule(f"features.{i}.1").training for i in blocks]
     assert modes == [False, False, True]
 
 
@@ -223,7 +225,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(tmp_path: 
     fit(tmp_path, recipe("thaw: head, epochs: 1"), images)
     kept = Run(tmp_path).last.read_bytes()
     inputs = torch.full((N, 3, 9, 9), float("nan"))
-    poisoned = torch.utils.data.TensorDataset(inputs, images.labels)
+    poisoned = pairs(inputs, images.labels)
     with pytest.raises(TrainingError, match=r"loss became nan in stage head, epoch 0, at .* rate"):
         fit(
             tmp_path,

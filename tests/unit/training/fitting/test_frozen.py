@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from tests.support.fitting_material import network
 from training.fitting.frozen import frozen_runner
-from training.fitting.thaw import StagedModel
+from training.fitting.thaw import StagedModel, Thaw
 from training.models.classifier import build_model
 from training.models.network import Classifier
 
@@ -25,7 +25,7 @@ def _wanted(staged: StagedModel, images: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("thaw", ["head", 1, 2])
-def test_the_outputs_are_those_of_the_frozen_part(thaw: str | int) -> None:
+def test_the_outputs_are_those_of_the_frozen_part(thaw: Thaw) -> None:
     staged = StagedModel(network(), thaw)
     run = frozen_runner(staged, _images(4, 3, 9, 9), CPU)
     images = _images(7, 3, 9, 9)

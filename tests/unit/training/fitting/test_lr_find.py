@@ -16,6 +16,7 @@ from tests.support.fitting_material import (
     fit,
     material,
     network,
+    pairs,
     recipe,
 )
 from training.errors import TrainingError
@@ -88,7 +89,7 @@ def test_a_loss_that_neither_falls_nor_rises_suggests_no_rate() -> None:
 
 def test_a_problem_that_cannot_be_learned_has_no_suggestion_and_says_so(tmp_path: Path) -> None:
     images = material()
-    empty = torch.utils.data.TensorDataset(torch.zeros(N, 3, 9, 9), images.labels)
+    empty = pairs(torch.zeros(N, 3, 9, 9), images.labels)
     nothing = replace(images, training=empty, plain=empty)
     with pytest.raises(TrainingError, match="found no rate at which the loss falls"):
         fit(tmp_path, recipe("thaw: head, epochs: 1, learning_rate: auto"), nothing)

@@ -8,12 +8,13 @@ import torch
 from training.fitting.size_buckets import SizeBuckets
 
 SIZES = [[(64, 64), (32, 64), (64, 32), (200, 300)][i * i % 4 if i % 7 else 3] for i in range(90)]
-LIMITS = {"max_pixels": 10 * 64 * 64, "batch_size": 8}
+LIMITS = (10 * 64 * 64, 8)
+"""Pixels and images of a batch."""
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_each_image_is_in_one_batch_of_its_size_and_the_cap_holds(shuffle: bool) -> None:
-    buckets = SizeBuckets(SIZES, **LIMITS, shuffle=shuffle)
+    buckets = SizeBuckets(SIZES, *LIMITS, shuffle=shuffle)
     batches = list(buckets)
     assert sorted(index for batch in batches for index in batch) == list(range(90))
     assert len(batches) == len(buckets)
@@ -36,7 +37,7 @@ def test_batches_are_as_large_as_the_cap_lets_them_be() -> None:
 
 def test_order_depends_on_seed_and_epoch_alone() -> None:
     def order(seed: int, epoch: int) -> list[list[int]]:
-        buckets = SizeBuckets(SIZES, **LIMITS, seed=seed)
+        buckets = SizeBuckets(SIZES, *LIMITS, seed=seed)
         buckets.set_epoch(epoch)
         torch.manual_seed(len(list(buckets)) + epoch)  # the global generator has no say
         return list(buckets)
@@ -45,7 +46,7 @@ def test_order_depends_on_seed_and_epoch_alone() -> None:
     assert order(3, 5) != order(3, 6)
     assert order(3, 5) != order(4, 5)
     state = torch.get_rng_state()
-    list(SizeBuckets(SIZES, **LIMITS))
+    list(SizeBuckets(SIZES, *LIMITS))
     assert torch.equal(torch.get_rng_state(), state)
 
 

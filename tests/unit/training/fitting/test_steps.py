@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from torch import Tensor
 
 from tests.support.fitting_material import STAGES, N, fit, go_on, material, recipe
 from training.errors import InterruptedRunError
@@ -22,7 +23,7 @@ class Interrupted(Examples):
     def __init__(self, examples: Examples, asked: int) -> None:
         self._examples, self._left = examples, asked
 
-    def __getitem__(self, index: int) -> object:
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         self._left -= 1
         if self._left == 0:
             raise KeyboardInterrupt

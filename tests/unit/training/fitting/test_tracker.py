@@ -14,7 +14,7 @@ import wandb
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torch import Tensor
-from wandb.proto.wandb_internal_pb2 import Record
+from wandb.proto.wandb_internal_pb2 import Record  # type: ignore[attr-defined]
 from wandb.sdk.internal.datastore import DataStore
 
 from tests.support.fitting_material import N, fit, go_on, material, recipe
@@ -157,8 +157,8 @@ def _offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def records(file: Path) -> list[Record]:
     """Read one of W&B's own files."""
     store, found = DataStore(), []
-    store.open_for_scan(str(file))
-    while (data := store.scan_data()) is not None:
+    store.open_for_scan(str(file))  # type: ignore[no-untyped-call]
+    while (data := store.scan_data()) is not None:  # type: ignore[no-untyped-call]
         found.append(Record.FromString(data))
     store.close()
     return found

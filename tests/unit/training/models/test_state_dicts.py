@@ -98,7 +98,7 @@ def test_side_outputs_of_imagenet_weights_are_left_out() -> None:
     zeros = {key: torch.zeros(value.shape, dtype=value.dtype) for key, value in state.items()}
     assert any(key.startswith("aux1.") for key in zeros)
     model = build_model("googlenet", 4, zeros)
-    assert not model.features[1].conv.weight.any()
+    assert not model.get_parameter("features.1.conv.weight").any()
     assert not any(key.startswith("aux") for key in model.state_dict())
 
 

@@ -44,8 +44,10 @@ def test_training_and_plain_pictures_come_from_one_pass(tmp_path: Path, decoded:
     strategy = get_strategy("squash", 32)
     transform = strategy.transform(NORMALIZE)
     augmentation = strategy.augmentation([])
-    options = {"cache": tmp_path / "cache", "train_ops": strategy.train_ops}
-    images = load(table, transform, augmentation=augmentation, **options)
+    cache = tmp_path / "cache"
+    images = load(
+        table, transform, cache=cache, augmentation=augmentation, train_ops=strategy.train_ops
+    )
     assert len(decoded) == len(table.rows)
     assert set(images.sizes) == {(73, 73)}
     assert set(images.plain.sizes) == {(32, 32)}

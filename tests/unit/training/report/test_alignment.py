@@ -26,7 +26,7 @@ def looking_at(place: int) -> Classifier:
 def test_the_pixel_that_a_cell_looks_at_is_found(place: int) -> None:
     grid = measure_grid(looking_at(place))
     assert grid is not None
-    assert (grid.first, grid.step) == (pytest.approx(place), STEP)
+    assert (grid.first, grid.step) == pytest.approx((place, STEP))
 
 
 @pytest.mark.parametrize(

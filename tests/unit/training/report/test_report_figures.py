@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
@@ -244,6 +245,7 @@ def test_of_many_classes_those_of_most_mistakes_are_shown(tmp_path: Path) -> Non
 def two_as(model: Classifier, classes: int) -> Classifier:
     """Give a model of two classes more of them, which are never answered."""
     head = model.classifier[-1]
+    assert isinstance(head, torch.nn.Linear)
     head.weight.data = head.weight.data.repeat(classes // 2, 1)
     head.bias.data = head.bias.data.repeat(classes // 2)
     return model
