@@ -1,4 +1,4 @@
-# How people work on this. Everything is installed inside the checkout.
+# Commands for developers. Everything is installed inside the checkout.
 PYTHON ?= python3
 MODEL_URI ?= models/flying-objects
 MODEL_ENGINE ?= torchscript
@@ -12,7 +12,7 @@ REQUIREMENTS := constraints.txt $(wildcard requirements*.txt)
 
 .PHONY: help setup demo serve image test test-image fuzz bench bench-smoke lint clean
 
-help: ## Say what there is
+help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
 
 setup: $(BIN)/ready $(NODE_READY) ## Install everything: .venv and node_modules
@@ -38,14 +38,14 @@ test-image: $(BIN)/ready ## Build the container image and run it: minutes, Linux
 	@$(BIN)/python -m tools.local_aws.install
 	@BASE_IMAGE=$(BASE_IMAGE) $(BIN)/python -m pytest -m image $(ARGS)
 
-fuzz: $(BIN)/ready ## Try many random inputs on what reads other people's bytes and text: an hour
+fuzz: $(BIN)/ready ## Try many random inputs on the code that reads untrusted bytes and text: an hour
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -m fuzz --timeout 0 $(ARGS)
 
 bench: $(BIN)/ready ## Measure every figure against its baseline: two hours, Linux (ARGS="--data PHOTOS …")
 	@$(BIN)/python -m tools.local_aws.install
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-bench-smoke: $(BIN)/ready ## Run what bench runs, on little: whether it works, not how fast
+bench-smoke: $(BIN)/ready ## Run what bench runs on little data, without measuring
 	@$(BIN)/python -m tools.local_aws.install
 	@$(BIN)/python -m benchmarks --smoke $(ARGS)
 

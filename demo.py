@@ -55,7 +55,7 @@ def main(*photos: str) -> int:
         return 1
     except KeyboardInterrupt:
         console.print()
-        console.print("Stopped. make demo starts anew.")
+        console.print("Stopped. make demo starts again.")
         return 130
     say_what_next(time.monotonic() - began)
     return 0
@@ -90,7 +90,7 @@ def say_what_next(seconds: float) -> None:
         Text(
             "\nWhat to try next:\n"
             "  make serve           the model that comes with the project (photographs):\n"
-            "                       open http://127.0.0.1:8000 to drop pictures on it, or\n"
+            "                       open http://127.0.0.1:8000 to drop images on it, or\n"
             "                       curl -F file1=@photo.jpg http://127.0.0.1:8000/classify\n"
             "  .venv/bin/python -m training train --data YOUR_FOLDER --weights flying-objects\n"
             "                       one folder of images for each class; --help says more\n"

@@ -7,6 +7,7 @@ Environment:
         set, 0 for never.
     MODEL_SHA256: SHA-256 of the only ``model.json`` to serve; any unless set.
     INCOMING_URI: ``s3://bucket/folder`` for images too large for a request; none unless set.
+    METRICS_NAMESPACE: Namespace of the metrics in the log; none unless set.
     API_GATEWAY_BASE_PATH: The base path of a custom domain's mapping; none unless set.
 """
 

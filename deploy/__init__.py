@@ -1,1 +1,1 @@
-"""How the service is packaged and deployed."""
+"""Packaging and deployment of the service."""

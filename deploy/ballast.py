@@ -1,4 +1,4 @@
-"""What the dependencies bring that the deployed function never opens, and why it may go.
+"""Files of the dependencies that the deployed function never opens, and why they may go.
 
 Every pattern must match something, on each architecture: where a new version of a dependency no
 longer brings a file, the build says which line to fix. Licences are never ballast. A file that is

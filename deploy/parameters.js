@@ -144,7 +144,7 @@ function omission(stack, told, defaults) {
   if (!before) {
     const isDeployed = stack?.Outputs?.some(({ OutputKey }) => OutputKey === 'ServiceEndpoint');
     if (!isDeployed || 'auth' in told) return undefined; // or its first deployment failed
-    return `Who gets in at ${stack.StackName} is not known: an earlier release deployed it. Say --param auth=….`;
+    return `The access setting of ${stack.StackName} is unknown: an earlier release deployed it. Give --param auth=….`;
   }
   const left = Object.entries(before).filter(
     ([name, value]) => name in defaults && !(name in told) && value !== String(defaults[name])

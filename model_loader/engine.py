@@ -141,7 +141,7 @@ def sums_overflow(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
 def _missing(engine: str, package: str, other: str) -> str:
     return (
         f"The engine is {engine}, but {package} is not installed. Install "
-        f"requirements-{engine}.txt, or choose the engine {other} (MODEL_ENGINE, or --engine)."
+        f"requirements-{engine}.txt, or choose the engine {other} (MODEL_ENGINE)."
     )
 
 

@@ -72,7 +72,7 @@ class UndecodableImageError(InputError):
 
 
 class UnavailableError(ClassifierError):
-    """Something that answers are made of is missing at present.
+    """Something that is needed to answer is unavailable.
 
     Attributes:
         retry_after: Seconds after which asking again makes sense.

@@ -123,7 +123,7 @@ def load_version(
     engine = engine or DEFAULT_ENGINE
     if engine not in ENGINES:
         raise ModelIncompatibleError(
-            f"The engine (MODEL_ENGINE, or --engine) is {engine!r}; it must be "
+            f"The engine (MODEL_ENGINE) is {engine!r}; it must be "
             f"{' or '.join(ENGINES)}."
         )
     text = store.read(f"{folder}model.json")
@@ -134,7 +134,7 @@ def load_version(
         raise ModelIncompatibleError(
             f"Version {metadata.version} of {metadata.name} has no {file}, which the engine "
             f"{engine} runs; it has {', '.join(metadata.files) or 'no file'}. "
-            "Choose the other engine (MODEL_ENGINE, or --engine), or export the model again."
+            "Choose the other engine (MODEL_ENGINE), or export the model again."
         )
     with store.fetch(f"{folder}{file}", metadata.files[file]) as path:
         model = Model(metadata, engine, load(path, threads))

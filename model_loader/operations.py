@@ -1,6 +1,6 @@
 """Operations on images: which size each makes, which it needs, and what it makes of an image.
 
-Each that torchvision has too reproduces torchvision's on PIL images (``Resize``, ``CenterCrop``,
+Those that torchvision also has match its results on PIL images (``Resize``, ``CenterCrop``,
 ``ToTensor``, ``Normalize``) without importing torchvision.
 """
 

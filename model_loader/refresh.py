@@ -1,4 +1,4 @@
-"""The current version of a model, and how a warm process comes to a newer one.
+"""The current version of a model, and how a warm process switches to a newer one.
 
 Lambda runs nothing reliably between requests, so a request makes the check: the first one after
 ``refresh_seconds`` asks the store whether ``current.json`` or the version's ``model.json`` has
@@ -131,5 +131,5 @@ class LatestModel:
         if logged != self._logged:
             known = isinstance(error, ModelUnavailableError)
             version = self._model.metadata.version
-            log.error("Version %s goes on: %s", version, error, exc_info=None if known else error)
+            log.error("Version %s stays in service: %s", version, error, exc_info=None if known else error)
         self._logged = logged

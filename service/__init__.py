@@ -1,1 +1,1 @@
-"""What stands between the model and those who ask: requests, Lambda's events, objects of S3."""
+"""HTTP requests, Lambda events and S3 objects on their way to the model."""

@@ -1,4 +1,4 @@
-"""What can go wrong with uploads, buckets and batches; the tree goes on in ``model_loader.errors``.
+"""Errors of uploads, buckets and batches; the tree continues in ``model_loader.errors``.
 
 ::
 

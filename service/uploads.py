@@ -50,7 +50,7 @@ class Uploads:
 
     @property
     def advice(self) -> str:
-        """What to do with an image that is too large for a request."""
+        """Advice for an image that is too large for a request."""
         if self._uri:
             return f"POST /uploads says where to send a file of up to {_MOST}."
         return "Scale the image down, or save it as JPEG."

@@ -63,7 +63,7 @@ class App:
         except ClassifierError as error:
             response = _on_classifier_error(error)
         except NotFound as error:
-            detail = f"There is no {request.path[:100]} here; there is {self.listed}."
+            detail = f"There is no {request.path[:100]} here. The routes are {self.listed}."
             response = _problem_response(problem(404, error.name, detail))
         except HTTPException as error:
             response = _on_http_exception(error, request)

@@ -1,10 +1,12 @@
 """Run every test, in two processes: those that share servers and a screen, and most others.
 
 With arguments, pytest alone runs what they say: `python -m tests.run tests/unit -k upload`.
+In CI the coverage is measured, and must reach the floor in pyproject.toml.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,7 +17,9 @@ _SHARING = [_TESTS / name for name in ("e2e", "browser", "window")]
 _FILES = sorted((_TESTS / "unit").rglob("test_*.py"))
 _ALONG = _FILES[::5]
 """Of the others, as many as keep the first process busy as long as the second."""
-_PYTEST = (sys.executable, "-m", "pytest")
+_COVERAGE = (sys.executable, "-m", "coverage")
+_IS_CI = bool(os.environ.get("CI"))
+_PYTEST = (*_COVERAGE, "run", "-m", "pytest") if _IS_CI else (sys.executable, "-m", "pytest")
 
 
 def main(arguments: list[str]) -> int:
@@ -29,7 +33,13 @@ def main(arguments: list[str]) -> int:
         others.wait()
         output.seek(0)
         print(output.read().decode(errors="replace"), flush=True)
-    return sharing.returncode or others.returncode
+    return sharing.returncode or others.returncode or (_report_coverage() if _IS_CI else 0)
+
+
+def _report_coverage() -> int:
+    """Print the files that are not covered whole; return the exit code: 2 below the floor."""
+    subprocess.run([*_COVERAGE, "combine", "--quiet"], check=True)
+    return subprocess.run([*_COVERAGE, "report"]).returncode
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What goes wrong in training through the user's data, arguments or files."""
+"""Errors caused by the user's data, arguments or files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class TrainingError(Exception):
-    """A mistake that the user can mend; the command line shows it as one line and exits with 2.
+    """A mistake that the user can fix; the command line shows it as one line and exits with 2.
 
     The message says what happened, where, and what to do.
     """

@@ -50,7 +50,7 @@ def in_threads(
 ) -> Iterator[_R]:
     """Yield ``function`` of each item, in order, computed by a thread for each core.
 
-    Pillow releases Python's lock while it decodes and resizes, so that threads are as quick as
+    Pillow releases the GIL while it decodes and resizes, so that threads are as quick as
     processes, which have to start and to send the pixels back.
     """
     threads = threads or cores()

@@ -1,4 +1,4 @@
-"""What the stages of a recipe see of the training images, as a contact sheet."""
+"""A contact sheet of training images as the stages of a recipe see them."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ class Stage(Settings):
 
     @property
     def name(self) -> str:
-        """What is trained, in words."""
+        """The trained layers, in words."""
         return f"last {self.thaw} blocks" if isinstance(self.thaw, int) else self.thaw
 
 

@@ -54,7 +54,7 @@ class _JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if request_id := self._request_id():  # a thread of its own answers none
+        if request_id := self._request_id():  # background threads have no request
             line["request_id"] = request_id
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)

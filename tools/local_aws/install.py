@@ -48,8 +48,8 @@ def _deployed_runtime() -> tuple[str, str]:
 
 
 RUNTIME, PYTHON = _deployed_runtime()
-"""What the tests deploy, and its interpreter: the default of serverless.yml where this machine has
-that Python, or else the runtime of the tests' own."""
+"""The runtime that the tests deploy, and its interpreter: the default of serverless.yml if this
+machine has that Python, otherwise the runtime of the tests' own Python."""
 
 _ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64"}
 

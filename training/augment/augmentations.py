@@ -1,4 +1,4 @@
-"""Augmentation: named operations that a recipe chooses from, and the four documents' lists.
+"""Augmentation: named operations that a recipe chooses from.
 
 A recipe lists operations with their parameters, ``[{op: rotate, limit: 15}, {op: cutout}]``; each
 parameter that is not given has albumentations' or torchvision's default. Operations take and

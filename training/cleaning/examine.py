@@ -50,7 +50,7 @@ def examine_files(
 ) -> list[Examined]:
     """Read and decode every file, on all cores.
 
-    Threads do it: Pillow lets go of Python's lock, and a process of its own for each core would
+    Threads do it: Pillow releases the GIL, and a process of its own for each core would
     take longer to start than a thousand images take.
 
     Args:

@@ -52,7 +52,7 @@ def lr_find(
     with interruptible("Interrupted: a range test keeps nothing. Try again."):
         found = find_rate(DataSource(data, groups, split), chosen, weights, stage - 1, cache)
     table = Table("learning rate", "loss", title=f"Range test of stage {stage}")
-    for rate, loss in list(zip(found.rates, found.losses, strict=True))[:: max(1, _EVERY)]:
+    for rate, loss in list(zip(found.rates, found.losses, strict=True))[::_EVERY]:
         table.add_row(f"{rate:.2g}", f"{loss:.4f}")
     print_table(table)
     if output is not None:

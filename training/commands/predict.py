@@ -90,7 +90,7 @@ def predict(
     elif model is not None and endpoint is None:
         answerer = _here(model, 1 if is_live else processes)
     else:
-        raise TrainingError("Give either --model RUN or --endpoint https://…, which is to answer.")
+        raise TrainingError("Give either --model RUN or --endpoint https://….")
     say(f"Answered by {answerer.title}")
     tally = Tally()
     outputs = _outputs(answerer.labels, as_json, to_csv, top_k)

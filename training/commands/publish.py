@@ -28,7 +28,7 @@ def publish(
 
     folder = Run(run).model if is_run(run) else run
     with interruptible(
-        "Interrupted: a version that is not whole is served to nobody. The same command goes on."
+        "Interrupted: an incomplete version is never served. Run the same command to continue."
     ):
         address = publish_version(folder, store)
     text = (folder / "model.json").read_bytes()

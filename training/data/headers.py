@@ -49,7 +49,7 @@ class Header:
 def read_headers(root: Path, rows: Sequence[LabelledImage], title: str) -> list[Header]:
     """Read the headers of a table's images; one that cannot be read becomes a problem.
 
-    One thread is the fastest: others would wait for Python's lock.
+    One thread is the fastest: others would wait for the GIL.
     """
     headers = []
     with warnings.catch_warnings(), progress(title, len(rows)) as advance:

@@ -168,5 +168,5 @@ def _check_files(split: Split, path: Path, root: Path) -> None:
     if missing:
         raise TrainingError(
             f"{path} names {len(missing)} of {len(files)} images that are not below {root}, the "
-            f"first is {missing[0]!r}. Give the folder the split was made from, or split it anew."
+            f"first is {missing[0]!r}. Give the folder the split was made from, or split it again."
         )

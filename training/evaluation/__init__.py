@@ -1,1 +1,1 @@
-"""How well an exported version answers: the file that ships, through the code that serves."""
+"""Evaluation of an exported version: the file that ships, through the code that serves."""

@@ -1,4 +1,4 @@
-"""How often answers of a confidence are right, and the temperature that corrects it."""
+"""Calibration: the accuracy at each confidence, and the temperature that corrects it."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _KEY = "progress"
 
 @dataclass
 class Progress:
-    """How far a run has come.
+    """The progress of a run.
 
     Attributes:
         labels: The class names in index order.
@@ -213,7 +213,7 @@ def read_progress(run: Run) -> Progress:
         return Progress.from_plain(checkpoint[_KEY])
     except FileNotFoundError as error:
         raise TrainingError(
-            f"{run.folder} has no checkpoint to resume from: no epoch was finished. Start anew."
+            f"{run.folder} has no checkpoint to resume from: no epoch was finished. Train again."
         ) from error
     except Exception as error:
         # torch.load raises anything, depending on the bytes.

@@ -103,7 +103,7 @@ class Measure(nn.Module):
     def __init__(self, classes: int) -> None:
         """Begin with no answers."""
         super().__init__()
-        self.loss = MeanMetric(nan_strategy="disable")  # no number must not look like one
+        self.loss = MeanMetric(nan_strategy="disable")  # NaN stays NaN
         self.top5 = MulticlassAccuracy(classes, top_k=min(_TOP, classes), average="micro")
         self.confusion = MulticlassConfusionMatrix(classes)
 

@@ -100,7 +100,7 @@ class Hardware:
             devices=self.local_world,
             num_nodes=self.world // self.local_world,
             strategy="ddp" if self.world > 1 else "auto",
-            logger=False,  # its steps would begin anew in each stage: see EpochRecorder
+            logger=False,  # its steps would restart in each stage: see EpochRecorder
             use_distributed_sampler=False,
             enable_checkpointing=False,
             enable_progress_bar=False,

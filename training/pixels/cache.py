@@ -37,7 +37,7 @@ from training.pixels.cache_room import make_room, touch
 from training.pixels.images import CachedImages, Levels, Sizes
 
 NO_CACHE = "none"
-"""What a user writes for a temporary folder."""
+"""The value of ``--cache`` that asks for a temporary folder."""
 
 _RUNS, _PIXELS = "runs", ".pixels"
 _LEVELS, _INDEX, _LOCK = "levels.u8", "index.json", ".lock"

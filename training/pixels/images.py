@@ -92,7 +92,7 @@ class OnDemandImages:
         except TrainingError as error:
             raise TrainingError(
                 f"{error} It was there when the run began: put it back and go on with --resume, or "
-                "train anew without it."
+                "train again without it."
             ) from error
         return np.asarray(apply_ops(self._ops, image))
 

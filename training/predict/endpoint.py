@@ -27,13 +27,13 @@ from training.predict.retries import Retries
 _FIELD = "file1"
 _LONGEST_NAME = 255  # characters of a file's name that the service takes
 _LOST = 8
-"""Questions in a row that nobody took, after which the service counts as gone."""
+"""Consecutive requests without a response, after which the service counts as gone."""
 
 AT_ONCE = 4
 """Requests that are under way at the same time."""
 
 RETRIES = 4
-"""How often a request is repeated that finds the service busy or away."""
+"""The number of times a request is repeated when the service is busy or unreachable."""
 
 KEY_VARIABLE = "CLASSIFY_API_KEY"
 """The environment variable for the key of an endpoint that asks for one."""
@@ -63,7 +63,7 @@ class Endpoint:
             signature: Signs each request.
 
         Raises:
-            TrainingError: The address is none, nobody answers there, or it has no model.
+            TrainingError: The address is not valid, nobody answers there, or it has no model.
         """
         self._base = base_address(address)
         self._at_once = at_once
@@ -150,7 +150,7 @@ class Endpoint:
             ) from error
         if response.status_code in (requests.codes.unauthorized, requests.codes.forbidden):
             raise TrainingError(
-                f"{self._base} does not let this in: {problem(response)} If it asks for a key, "
+                f"{self._base} denied access: {problem(response)} If it asks for a key, "
                 f"put it into the environment variable {KEY_VARIABLE}; if for a signature, "
                 "give --sign."
             )

@@ -88,7 +88,7 @@ class SeveralProcesses:
                 yield from in_order(self._pool, self._answer, questions, _AHEAD * self._processes)
         except BrokenProcessPool as error:
             raise TrainingError(
-                "One of the processes was ended from outside, perhaps for want of memory. Try "
+                "One of the processes was killed, perhaps because memory ran out. Try "
                 f"again with fewer than --processes {self._processes}."
             ) from error
 

@@ -45,7 +45,7 @@ class ImageFile:
 
     @property
     def name(self) -> str:
-        """The path, with what is no text escaped."""
+        """The path, with undecodable bytes escaped."""
         return printable(self.path)
 
     def data(self) -> bytes:

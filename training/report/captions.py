@@ -19,7 +19,7 @@ CAPTIONS: Mapping[str, str] = {
     "accuracy": "Fraction of right answers at the end of each epoch.",
     "seconds": "Wall time of each epoch, of training and measuring.",
     "classes": "Precision, recall and F1 of the classes at the end of each epoch.",
-    "confusion": "Each row is a class, each column an answer. A cell is the deeper the larger its "
+    "confusion": "Each row is a class, each column an answer. The darker a cell, the larger its "
     "share of its row.",
     "confusion_normalised": "What fraction of a class's images got which answer.",
     "recall": "Of each class's images, the fraction that is answered with it.",

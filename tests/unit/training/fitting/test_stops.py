@@ -244,7 +244,7 @@ def test_a_file_that_disappears_while_images_are_decoded_each_time_is_one_senten
         with pytest.raises(TrainingError) as caught:
             fit(tmp_path / "run", stages, images)
     assert str(caught.value).startswith(f"The image {gone} cannot be read: No such file")
-    assert str(caught.value).endswith("go on with --resume, or train anew without it.")
+    assert str(caught.value).endswith("go on with --resume, or train again without it.")
     gone.write_bytes(whole)
     _, made = go_on(tmp_path / "run", stages, images)
     assert len(made.epochs) == 2

@@ -70,7 +70,7 @@ def test_the_page_needs_nothing_but_itself(page: Reader) -> None:
 def test_every_section_is_there(page: Reader) -> None:
     for heading in ("Data", "Augmentation", "Distribution", "Training", "Test", "Most confused"):
         assert heading in page.words
-    for heading in ("Confidence", "Mistakes", "Right answers", "Once more", "Recipe"):
+    for heading in ("Confidence", "Mistakes", "Right answers", "Reproduce", "Recipe"):
         assert heading in page.words
 
 
