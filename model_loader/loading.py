@@ -123,8 +123,7 @@ def load_version(
     engine = engine or DEFAULT_ENGINE
     if engine not in ENGINES:
         raise ModelIncompatibleError(
-            f"The engine (MODEL_ENGINE) is {engine!r}; it must be "
-            f"{' or '.join(ENGINES)}."
+            f"The engine (MODEL_ENGINE) is {engine!r}; it must be {' or '.join(ENGINES)}."
         )
     text = store.read(f"{folder}model.json")
     _check_pin(text, pinned, f"{store.uri}/{folder}model.json")

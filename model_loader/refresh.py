@@ -131,5 +131,7 @@ class LatestModel:
         if logged != self._logged:
             known = isinstance(error, ModelUnavailableError)
             version = self._model.metadata.version
-            log.error("Version %s stays in service: %s", version, error, exc_info=None if known else error)
+            log.error(
+                "Version %s stays in service: %s", version, error, exc_info=None if known else error
+            )
         self._logged = logged

@@ -52,7 +52,9 @@ def train(
     precision: Annotated[
         str, typer.Option(help="32-true, bf16-mixed, or 16-mixed on a GPU.")
     ] = "32-true",
-    tracker: Annotated[str, typer.Option(help="Additional tracker: none, tensorboard or wandb.")] = "none",
+    tracker: Annotated[
+        str, typer.Option(help="Additional tracker: none, tensorboard or wandb.")
+    ] = "none",
     cache: Cache = None,
     draw_report: Annotated[
         bool, typer.Option("--report/--no-report", help="Draw report.html at the end.")

@@ -27,9 +27,9 @@ class MultiScale(Classifier):
         block 13  96 ch, /16 ─ Down ────────┼ + ─ 3×3 ─ average ─ 1×1 to 32 ─ BN ─ Linear
         block 18  1280 ch, /32 ─ 1×1 to 128 ┘
 
-    Document 003's text says that the maps are concatenated; the 147,456 weights of the 3×3 convolution
-    leave room for 128 channels only, so they are summed. In train mode a batch needs two images,
-    as the last BatchNorm sees one value of each channel per image.
+    Document 003's text says that the maps are concatenated; the 147,456 weights of the 3×3
+    convolution leave room for 128 channels only, so they are summed. In train mode a batch needs
+    two images, as the last BatchNorm sees one value of each channel per image.
     """
 
     def __init__(self, features: nn.Sequential, classes: int) -> None:
