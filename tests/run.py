@@ -15,7 +15,7 @@ from pathlib import Path
 _TESTS = Path(__file__).parent
 _SHARING = [_TESTS / name for name in ("e2e", "browser", "window")]
 _FILES = sorted((_TESTS / "unit").rglob("test_*.py"))
-_ALONG = _FILES[::5]
+_ALONG = _FILES[::3]
 """Of the others, as many as keep the first process busy as long as the second."""
 _COVERAGE = (sys.executable, "-m", "coverage")
 _IS_CI = bool(os.environ.get("CI"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,12 +24,9 @@ KEY = "the key"
 
 def gateways_refusal() -> str:
     """Return what the gateway answers to a request without the key."""
-    text = (ROOT / "deploy" / "access-responses.yml").read_text(encoding="utf-8")
-    resources = yaml.load(text, yaml.BaseLoader)["Resources"]
-    template: str = resources["GatewayResponseNoKey"]["Properties"]["ResponseTemplates"][
-        "application/json"
-    ]
-    return template
+    text = (ROOT / "deploy" / "gateway-responses.yml").read_text(encoding="utf-8")
+    response = yaml.safe_load(text)["NoKey"]
+    return json.dumps({name: response[name] for name in ("title", "status", "detail")})
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -47,7 +48,8 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_window_shows_the_label_saves_a_snapshot_and_quits(
     display: str, version: Path, film: Path, tmp_path: Path
 ) -> None:
-    image = to_image(next(read_clip(film)).levels)
+    _, second = itertools.islice(read_clip(film), 2)  # OpenCV writes the first a little differently
+    image = to_image(second.levels)
     answer = load_model(str(version)).classify_decoded(image)
     others = [replace(answer, label=label) for label in LABELS if label != answer.label]
     lines = [answer_line(caption(image, found, Window.note)) for found in (answer, *others)]
