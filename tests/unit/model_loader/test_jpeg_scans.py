@@ -12,6 +12,8 @@ from model_loader import UndecodableImageError
 from model_loader.image.jpeg import MAX_SCANS, has_too_many_scans
 from tests.support.images import decode_image, noise
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 
 def jpeg(image: Image.Image, **how: object) -> bytes:
     buffer = io.BytesIO()
