@@ -317,7 +317,7 @@ def test_a_stack_that_does_not_say_what_it_was_told_needs_auth_to_be_said() -> N
         (DEPLOYED, {"auth": "key"}),
         ({"ServerlessDeploymentBucketName": "b"}, {}),
     )
-    assert "Say --param auth=" in str(silent)
+    assert "Give --param auth=" in str(silent)
     assert said is None
     assert failed is None
 
