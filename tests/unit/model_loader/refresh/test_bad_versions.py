@@ -36,7 +36,7 @@ def test_a_damaged_version_leaves_the_old_one_and_is_logged_once(
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
     assert file in record.getMessage()
-    assert f"Version {versions.first} goes on" in record.getMessage()
+    assert f"Version {versions.first} stays in service" in record.getMessage()
     assert not record.exc_info
 
 
