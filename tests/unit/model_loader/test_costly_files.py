@@ -154,15 +154,10 @@ def test_nor_do_many_files_in_one_request(data: bytes, honest: Cost) -> None:
     files = min(100, REQUEST // (len(data) + 100))
     part = b'--b\r\nContent-Disposition: form-data; name="f"; filename="a"\r\n\r\n' + data + b"\r\n"
     body = part * files + b"--b--\r\n"
-    seconds = []
-    for _ in range(2):  # what else runs on the machine makes one of them slower, never quicker
-        begin = time.process_time()
-        response = client.post(
-            "/classify", data=body, content_type="multipart/form-data; boundary=b"
-        )
-        seconds.append(time.process_time() - begin)
-        assert len(response.get_json()["predictions"]) == files
-    assert min(seconds) < 2 * honest.seconds
+    begin = time.process_time()
+    response = client.post("/classify", data=body, content_type="multipart/form-data; boundary=b")
+    assert time.process_time() - begin < 2 * honest.seconds
+    assert len(response.get_json()["predictions"]) == files
 
 
 def test_a_header_is_read_without_the_pixels() -> None:
