@@ -78,7 +78,7 @@ class Service:
         )
 
     def classify(self, photo: Path) -> Answer:
-        """Send a photograph with the seed's own command."""
+        """Send a photograph with document 002's own command."""
         no_cache, multipart = "cache-control: no-cache", "content-type: multipart/form-data"
         return self.curl(
             *("-X", "POST", f"{self.url}/classify"),

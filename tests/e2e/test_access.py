@@ -141,7 +141,7 @@ def test_without_a_key_or_with_a_wrong_one_the_answer_is_401(service: Service, p
     check_refusal(service.curl(f"{service.url}/model", *wrong), 401, "no key")
 
 
-def test_with_the_key_the_seeds_own_curl_gets_its_answer(
+def test_with_the_key_the_documents_own_curl_gets_its_answer(
     service: Service, key: str, photo: Path
 ) -> None:
     answer = service.curl(

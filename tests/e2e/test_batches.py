@@ -193,6 +193,19 @@ def test_of_200_images_each_is_answered_once_or_is_a_dead_letter_with_its_reason
     assert events.answered("holidays") == dict.fromkeys(pictures(195), 1)
 
 
+def test_s3_tells_the_function_of_what_is_put_under_batch_and_of_nothing_else(jobs: Jobs) -> None:
+    told = jobs.s3.get_bucket_notification_configuration(Bucket=jobs.service.bucket)
+    (of_objects,) = told["LambdaFunctionConfigurations"]
+    assert of_objects["Events"] == ["s3:ObjectCreated:*"]
+    assert of_objects["LambdaFunctionArn"].endswith(f":function:{FUNCTION}")
+    (rule,) = of_objects["Filter"]["Key"]["FilterRules"]
+    assert {name.lower(): value for name, value in rule.items()} == {
+        "name": "prefix",
+        "value": "batch/",
+    }
+    assert not {"QueueConfigurations", "TopicConfigurations"} & told.keys()
+
+
 def test_a_bad_image_was_tried_three_times(events: Jobs) -> None:
     logs = events.service.aws.client("logs")
     group = f"/aws/lambda/{FUNCTION}"

@@ -73,7 +73,9 @@ def test_before_a_model_is_published_the_answer_is_503_and_says_what_to_do(
     assert "retry-after" in answer.headers
 
 
-def test_the_seeds_own_curl_gets_the_seeds_own_answer(published: Service, photo: Path) -> None:
+def test_the_documents_own_curl_gets_the_documents_own_answer(
+    published: Service, photo: Path
+) -> None:
     answer = published.classify(photo)
     assert answer.status == 200
     assert answer.body["file"] == "file1"

@@ -66,7 +66,7 @@ def running_image(
 
 
 @both_gateways
-def test_the_seeds_curl_is_answered_with_the_models_label(
+def test_the_documents_curl_is_answered_with_the_models_label(
     running_image: Emulator, make_event: MakeEvent, noise: Path, version: Path
 ) -> None:
     check_answer(running_image.invoke(make_event(noise)), version, "torchscript", noise)

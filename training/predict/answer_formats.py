@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,19 +24,12 @@ _WIDEST = 40
 """Columns of a terminal for a class name; longer ones are cut off in tables."""
 
 
-class Output:
+class Output(AbstractContextManager["Output", None]):
     """Where answers go, one by one, within a ``with`` block."""
 
-    def __enter__(self) -> Self:
-        """Begin."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End; what was written before an interruption is whole."""
-
+    @abstractmethod
     def write(self, answer: Answer) -> None:
         """Take one answer."""
-        raise NotImplementedError
 
 
 class JsonOutput(Output):
@@ -118,6 +112,9 @@ class TableOutput(Output):
         head = set_cell_size("label", self._width) + "   score"
         self._print(Text("   ".join([head] * self._top_k + ["image"]), "bold"))
         return self
+
+    def __exit__(self, *_: object) -> None:
+        """End; each line is printed when its answer comes."""
 
     def write(self, answer: Answer) -> None:
         """Print a line."""

@@ -22,7 +22,7 @@ def app_with_a_model(published: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(params=[rest_event, http_api_event], ids=["rest-v1", "http-api-v2"])
 def event(request: pytest.FixtureRequest, photo: bytes, tmp_path: Path) -> dict[str, Any]:
-    """The seed's curl, as a REST or an HTTP API hands it over."""
+    """Document 002's curl, as a REST or an HTTP API hands it over."""
     (tmp_path / "photo.jpg").write_bytes(photo)
     event: dict[str, Any] = request.param(tmp_path / "photo.jpg")
     return event
@@ -34,7 +34,7 @@ def answer(event: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     return response["statusCode"], json.loads(response["body"])
 
 
-def test_the_seeds_request_is_answered(event: dict[str, Any]) -> None:
+def test_the_documents_request_is_answered(event: dict[str, Any]) -> None:
     status, body = answer(event)
     assert status == 200
     assert body["file"] == "file1"

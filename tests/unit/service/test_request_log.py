@@ -44,7 +44,7 @@ def on_lambda(published: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def event(photo: bytes, tmp_path: Path) -> dict[str, Any]:
-    """The seed's request through a REST API."""
+    """Document 002's request through a REST API."""
     (tmp_path / "the-secret-name.jpg").write_bytes(photo)
     return rest_event(tmp_path / "the-secret-name.jpg")
 

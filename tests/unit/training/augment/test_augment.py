@@ -1,4 +1,4 @@
-"""Augmentation: named operations, drawn from torch's generator, and the seeds' strategies."""
+"""Augmentation: named operations, drawn from torch's generator, and the documents' strategies."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def test_the_lists_of_the_documents_are_complete() -> None:
     assert names("flying-objects-multiscale") == ["pad", "random_crop"]
 
 
-def test_the_strategies_are_those_of_the_seeds() -> None:
+def test_the_strategies_are_those_of_the_documents() -> None:
     squash, pad_crop, variable = (get_strategy(name) for name in STRATEGIES)
     assert squash.train_ops == (Resize(512, 512),)
     assert squash.transform(NORMALIZE) == Transform((Resize(224, 224),), NORMALIZE)

@@ -1,4 +1,4 @@
-"""The losses: the seeds' two spellings are one, smoothing is torch's, weights balance."""
+"""The losses: the documents' two spellings are one, smoothing is torch's, weights balance."""
 
 from __future__ import annotations
 

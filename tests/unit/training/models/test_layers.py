@@ -16,11 +16,11 @@ from training.errors import TrainingError
 from training.models.classifier import build_model
 from training.models.layers import Layer, LayerTable, layer_table
 
-SEED = Path(__file__).parents[3] / "support" / "seed_003_layers.csv"
+SEED = Path(__file__).parents[3] / "support" / "document_003_layers.csv"
 
 
 @pytest.fixture(scope="module")
-def seed_rows() -> list[Layer]:
+def document_rows() -> list[Layer]:
     with SEED.open(encoding="utf-8", newline="") as file:
         return [
             Layer(row["layer"], tuple(map(int, row["shape"].split())), int(row["parameters"]))
@@ -41,27 +41,27 @@ def run(*arguments: str) -> str:
     return CliRunner().invoke(app, arguments, catch_exceptions=False).stdout
 
 
-def test_the_seeds_table_is_whole(seed_rows: list[Layer]) -> None:
-    assert len(seed_rows) == 193
-    assert sum(row.parameters for row in seed_rows) == 2_684_484
+def test_the_documents_table_is_whole(document_rows: list[Layer]) -> None:
+    assert len(document_rows) == 193
+    assert sum(row.parameters for row in document_rows) == 2_684_484
 
 
 def test_multiscale_has_each_row_of_the_seed_in_its_place(
-    table: LayerTable, seed_rows: list[Layer]
+    table: LayerTable, document_rows: list[Layer]
 ) -> None:
     assert len(table.layers) == 193
-    for ours, theirs in zip(table.layers, seed_rows, strict=True):
+    for ours, theirs in zip(table.layers, document_rows, strict=True):
         assert ours == theirs
 
 
-def test_multiscale_has_the_seeds_sums(table: LayerTable) -> None:
+def test_multiscale_has_the_documents_sums(table: LayerTable) -> None:
     assert (table.parameters, table.trainable) == (2_684_484, 2_684_484)
     assert f"{table.input_mb:.2f}" == "2.30"
     assert f"{table.passes_mb:.2f}" == "617.72"
     assert f"{table.parameters_mb:.2f}" == "10.24"
 
 
-def test_the_text_is_the_seeds(table: LayerTable) -> None:
+def test_the_text_is_the_documents(table: LayerTable) -> None:
     lines = str(table).splitlines()
     assert lines[3] == "            Conv2d-1          [4, 32, 112, 112]             864"
     assert lines[11] == "  InvertedResidual-9          [4, 16, 112, 112]               0"
@@ -109,7 +109,7 @@ def test_a_transformer_is_listed_layer_by_layer() -> None:
     assert not [name for name in names if name.startswith(("VisionTransformer", "Identity"))]
 
 
-def test_the_command_lists_the_seeds_models() -> None:
+def test_the_command_lists_the_documents_models() -> None:
     listed = {row["model"]: row for row in json.loads(run("--json"))}
     assert {name: (row["parameters"], row["trainable"]) for name, row in listed.items()} == {
         "mobilenet_v2": (2_228_996, 5_124),

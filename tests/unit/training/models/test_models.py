@@ -15,7 +15,7 @@ from training.torchvision_import import torchvision
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-SEEDS = {
+DOCUMENTS = {
     "mobilenet_v2": (4, 2_228_996, 5_124),
     "mobilenet_v2_spp": (4, 2_331_396, 107_524),
     "mobilenet_v2_multiscale": (4, 2_684_484, 132),
@@ -27,8 +27,8 @@ SEEDS = {
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_each_model_has_the_seeds_number_of_parameters(name: str) -> None:
-    classes, parameters, head = SEEDS[name]
+def test_each_model_has_the_documents_number_of_parameters(name: str) -> None:
+    classes, parameters, head = DOCUMENTS[name]
     with torch.device("meta"):
         model = build_model(name, classes)
     assert sum(parameter.numel() for parameter in model.parameters()) == parameters

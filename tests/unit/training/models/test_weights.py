@@ -106,7 +106,7 @@ def test_an_unknown_model_names_those_that_are() -> None:
         build_model("resnet", 4)
 
 
-def test_a_mobilenet_of_four_classes_has_the_seeds_number_of_parameters() -> None:
+def test_a_mobilenet_of_four_classes_has_the_documents_number_of_parameters() -> None:
     model = build_model("mobilenet_v2", 4)
     assert sum(p.numel() for p in model.parameters()) == 2_228_996
     assert sum(p.numel() for p in model.classifier.parameters()) == 5_124
