@@ -8,7 +8,6 @@ const { createRequire } = require('node:module');
 const path = require('node:path');
 
 const fromOsls = createRequire(require.resolve('osls/package.json'));
-const { APIGatewayClient, UpdateStageCommand } = fromOsls('@aws-sdk/client-api-gateway');
 const yaml = fromOsls('js-yaml');
 
 // Routes without access control: the page, which asks for a key itself, and what describes no model.
@@ -40,7 +39,7 @@ function closeRoutes(serverless) {
   };
 }
 
-/** Add the gateway's own responses of gateway-responses.yml to the template. */
+/** Add the gateway's own responses of gateway-responses.yml; return how they extend other resources. */
 function addGatewayResponses({ functions, resources, custom }) {
   const routes = functions.classifier.events.map(
     ({ http }) => `${http.method.toUpperCase()} ${http.path}`
@@ -56,7 +55,17 @@ function addGatewayResponses({ functions, resources, custom }) {
     logicalIds.push(logicalId);
   }
   // Gateway responses act from the next deployment of the API on, and that one waits for its methods.
-  resources.extensions = { ApiGatewayMethodClassifyPost: { DependsOn: logicalIds } };
+  return { ApiGatewayMethodClassifyPost: { DependsOn: logicalIds } };
+}
+
+/** Leave the stage to gateway-stage.yml: osls' deployment would create one without limits. */
+function leaveStage({ naming }, { instanceId, service }) {
+  const deployment = naming.generateApiGatewayDeploymentLogicalId(instanceId);
+  const afterStage = { DependsOn: [naming.getStageLogicalId()] };
+  return {
+    [deployment]: { Properties: { StageName: { Ref: 'AWS::NoValue' } } },
+    ...(service.custom.settings.auth === 'key' && { [naming.getUsagePlanLogicalId()]: afterStage }),
+  };
 }
 
 function gatewayResponse({ type, status, title, detail, retryAfter }) {
@@ -69,7 +78,10 @@ function gatewayResponse({ type, status, title, detail, retryAfter }) {
       ...(status && { StatusCode: String(status) }),
       ResponseParameters: {
         ...header('Access-Control-Allow-Origin', '*'),
-        ...(retryAfter && header('Retry-After', retryAfter)),
+        ...(retryAfter && {
+          ...header('Retry-After', retryAfter),
+          ...header('Access-Control-Expose-Headers', 'Retry-After'),
+        }),
       },
       ResponseTemplates: {
         'application/json': status
@@ -78,28 +90,6 @@ function gatewayResponse({ type, status, title, detail, retryAfter }) {
       },
     },
   };
-}
-
-/**
- * Limit every route of the deployed stage.
- *
- * By a call, as osls sets a stage's logs and tracing. The template cannot do it: the stage belongs
- * to osls' AWS::ApiGateway::Deployment, of which every deployment makes a new one, and whose
- * StageDescription CloudFormation takes only while the stage does not exist. The settings stay when
- * the stage comes to another deployment.
- */
-async function throttleStage(provider, restApiId, { rate, burst }) {
-  const client = new APIGatewayClient(await provider.getAwsSdkV3Config());
-  await client.send(
-    new UpdateStageCommand({
-      restApiId,
-      stageName: provider.getApiGatewayStage(),
-      patchOperations: [
-        { op: 'replace', path: '/*/*/throttling/rateLimit', value: String(rate) },
-        { op: 'replace', path: '/*/*/throttling/burstLimit', value: String(burst) },
-      ],
-    })
-  );
 }
 
 /** Say who may call the service, and how often. */
@@ -114,4 +104,4 @@ function whoGetsIn({ auth, rate, burst, quota }, address) {
   return `${who[auth]} (auth=${auth}; at most ${limit}${daily})`;
 }
 
-module.exports = { addGatewayResponses, closeRoutes, contradiction, throttleStage, whoGetsIn };
+module.exports = { addGatewayResponses, closeRoutes, contradiction, leaveStage, whoGetsIn };

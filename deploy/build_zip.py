@@ -38,8 +38,6 @@ UNZIPPED_LIMIT_BYTES = 250 * 1024 * 1024
 WHEEL_MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
 GLIBC_MINORS = (28, 27, 24, 17)
 """N of the manylinux_2_N tags of the wheels; all load on Amazon Linux 2023 (glibc 2.34)."""
-AMAZON_LINUX_2_RUNTIMES = ("python3.10", "python3.11")
-"""Lambda runtimes that still have glibc 2.26."""
 
 MISSING_WHEEL = re.compile(r"(?:No matching distribution found for|Cannot install) (\S+)")
 """Messages of pip about a requirement, pinned or not, that has no wheel for the target."""
@@ -175,12 +173,6 @@ def main() -> int:
     args = parser.parse_args()
     if not re.fullmatch(r"python3\.\d+", args.runtime):
         parser.error(f"--runtime {args.runtime}: must be python3.X, for example python3.13")
-    if args.runtime in AMAZON_LINUX_2_RUNTIMES:
-        print(
-            f"Warning: AWS runs {args.runtime} on Amazon Linux 2, whose glibc 2.26 cannot load "
-            "these wheels (2.27 and later). Deploy python3.12 or newer there.",
-            file=sys.stderr,
-        )
     try:
         archive = build_zip(args.runtime, args.architecture)
     except BuildError as error:

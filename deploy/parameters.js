@@ -33,7 +33,7 @@ const SCHEMA = {
   rate: { type: 'number', exclusiveMinimum: 0 },
   quota: { type: 'integer', minimum: 0 },
   reserved: { type: 'string', pattern: '^(none|\\d+)$' },
-  monitoring: { type: 'boolean' },
+  monitoring: { type: 'string', enum: ['true', 'false', 'detailed'] },
   alarmEmail: { type: 'string', pattern: '^([^@\\s]+@[^@\\s]+|none)$' },
 };
 
@@ -132,18 +132,22 @@ function isMapping(value) {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Return the value of a stack's output; undefined where there is none. */
+function output(stack, key) {
+  return stack?.Outputs?.find(({ OutputKey }) => OutputKey === key)?.OutputValue;
+}
+
 /** Return the parameters that a deployed stack remembers; undefined where it remembers none. */
 function toldBefore(stack) {
-  const output = stack?.Outputs?.find(({ OutputKey }) => OutputKey === OUTPUT);
-  return output && JSON.parse(output.OutputValue);
+  const remembered = output(stack, OUTPUT);
+  return remembered && JSON.parse(remembered);
 }
 
 /** Return why a stack must not be deployed with `told`; undefined where it may. */
 function omission(stack, told, defaults) {
   const before = toldBefore(stack);
   if (!before) {
-    const isDeployed = stack?.Outputs?.some(({ OutputKey }) => OutputKey === 'ServiceEndpoint');
-    if (!isDeployed || 'auth' in told) return undefined; // or its first deployment failed
+    if (!output(stack, 'ServiceEndpoint') || 'auth' in told) return undefined; // or it failed at first
     return `The access setting of ${stack.StackName} is unknown: an earlier release deployed it. Give --param auth=….`;
   }
   const left = Object.entries(before).filter(
@@ -183,4 +187,13 @@ function currentValue(place, service, folder) {
   return new RegExp(`^ARG ${key}=(.*)$`, 'm').exec(text)[1];
 }
 
-module.exports = { FILE, OUTPUT, SCHEMA, formerOmission, omission, readParameters, toldBefore };
+module.exports = {
+  FILE,
+  OUTPUT,
+  SCHEMA,
+  formerOmission,
+  omission,
+  output,
+  readParameters,
+  toldBefore,
+};

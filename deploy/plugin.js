@@ -1,27 +1,40 @@
 'use strict';
 
-// What the service adds to `osls`: it closes and throttles the routes, says who gets in, and empties
-// the model bucket before removal (CloudFormation deletes no bucket that has objects). See stack.js for
-// parameters and packaging.
+// What the service adds to `osls`: it closes the routes, says who gets in, and keeps the bucket when the
+// stack is removed, unless told otherwise. See stack.js for parameters and packaging.
 
 const fs = require('node:fs');
 const { createRequire } = require('node:module');
 const path = require('node:path');
 
 const access = require('./access');
-const { formerOmission, toldBefore } = require('./parameters');
+const { formerOmission, output, toldBefore } = require('./parameters');
 const StackPlugin = require('./stack');
 
 const fromOsls = createRequire(require.resolve('osls/package.json'));
 const { CloudFormationClient, DescribeStackResourceCommand, ListImportsCommand } = fromOsls(
   '@aws-sdk/client-cloudformation'
 );
-const { S3Client, DeleteObjectsCommand, ListObjectVersionsCommand } =
-  fromOsls('@aws-sdk/client-s3');
+const {
+  S3Client,
+  DeleteBucketCommand,
+  DeleteObjectsCommand,
+  ListObjectVersionsCommand,
+} = fromOsls('@aws-sdk/client-s3');
 
 module.exports = class ServicePlugin extends StackPlugin {
   constructor(...args) {
     super(...args);
+    this.commands = {
+      remove: {
+        options: {
+          'delete-bucket': {
+            type: 'boolean',
+            usage: 'Also delete the bucket: every model, upload, image of batches and answer',
+          },
+        },
+      },
+    };
     Object.assign(this.hooks, {
       'initialize': async () => {
         this.checkSnapStart();
@@ -29,26 +42,20 @@ module.exports = class ServicePlugin extends StackPlugin {
         this.setGateway();
         await this.checkOmissions();
       },
-      'after:deploy:deploy': () => this.settleAccess(),
-      'after:rollback:rollback': () => this.settleAccess(),
-      'finalize': () => this.access && this.writeText(`\naccess: ${this.access}`),
-      'before:remove:remove': () => this.emptyModelBucket(),
+      'after:deploy:deploy': () => this.describe(),
+      'after:rollback:rollback': () => this.describe(),
+      'finalize': () => this.summary && this.writeText(this.summary),
+      'before:remove:remove': () => this.prepareRemoval(),
+      'after:remove:remove': () => this.finishRemoval(),
     });
   }
 
   checkSnapStart() {
-    const { custom, provider } = this.serverless.service;
-    const { engine, provisioned, snapstart } = custom.settings;
+    const { engine, provisioned, snapstart } = this.serverless.service.custom.settings;
     if (!snapstart) return;
     if (engine !== 'onnx') {
       throw this.error(
         '--param snapstart=true needs --param engine=onnx: Lambda takes no snapshots of images.'
-      );
-    }
-    if (Number(provider.runtime.split('.')[1]) < 12) {
-      throw this.error(
-        `Lambda takes no snapshots of ${provider.runtime}: set provider.runtime of serverless.yml to ` +
-          'python3.12 or newer.'
       );
     }
     if (provisioned > 0) {
@@ -79,14 +86,17 @@ module.exports = class ServicePlugin extends StackPlugin {
     service.provider.apiGateway = {
       binaryMediaTypes: types.filter((type) => type !== 'application/json'),
     };
-    access.addGatewayResponses(service);
+    service.resources.extensions = {
+      ...access.addGatewayResponses(service),
+      ...access.leaveStage(this.provider, this.serverless),
+    };
     access.closeRoutes(this.serverless);
     // A deployment's log is no place for the key; `osls info` shows it to whoever asks.
     if (this.command() === 'deploy') this.options.conceal = true;
   }
 
   async refusal(stack) {
-    if (stack?.Outputs?.some(({ OutputKey }) => OutputKey === 'BatchFailures')) {
+    if (output(stack, 'BatchFailures')) {
       this.log.warning(
         `Batches are a stack of their own now: this deployment removes the batch function of ` +
           `${stack.StackName}, its queue of failures and its state machine. Afterwards deploy ` +
@@ -94,40 +104,66 @@ module.exports = class ServicePlugin extends StackPlugin {
       );
     }
     const former = formerOmission(stack, this.serverless.service, path.join(__dirname, '..'));
-    return (await super.refusal(stack)) ?? former;
+    return (await super.refusal(stack)) ?? former ?? (await this.formerStage(stack));
   }
 
-  /** Set the limits of what is deployed now, and find out who gets in. */
-  async settleAccess() {
+  /** Return what to do about a stage that an earlier release made outside of the template. */
+  async formerStage(stack) {
+    const { naming } = this.provider;
+    if (!output(stack, 'ServiceEndpoint')) return undefined;
+    if (await this.resourceId(naming.getStageLogicalId())) return undefined;
+    const api = await this.resourceId(naming.getRestApiLogicalId());
+    return (
+      `An earlier release deployed ${stack.StackName}. The API's stage is part of the template now, and ` +
+      'CloudFormation does not take over the one that exists. Delete it, and deploy again at once: the ' +
+      'address stays, but answers nothing until then. aws apigateway delete-stage --rest-api-id ' +
+      `${api} --stage-name ${this.provider.getApiGatewayStage()}`
+    );
+  }
+
+  /** Say where models belong and who gets in. */
+  async describe() {
     const stack = await this.stack();
-    const told = toldBefore(stack);
-    const endpoint = stack?.Outputs?.find(({ OutputKey }) => OutputKey === 'ServiceEndpoint');
-    if (!told || !endpoint) return;
+    const [told, url] = [toldBefore(stack), output(stack, 'ServiceEndpoint')];
+    if (!told || !url) return;
     const { burst } = this.serverless.service.custom;
     const settings = { burst, ...this.defaults, ...told };
-    const api = await this.resourceId(this.provider.naming.getRestApiLogicalId());
-    await access.throttleStage(this.provider, api, settings);
-    this.access = access.whoGetsIn(settings, endpoint.OutputValue);
+    const store = output(stack, 'ModelStore');
+    this.summary =
+      `\nmodel: the service answers with ${store}/${settings.model}; publish it with ` +
+      `python -m training publish RUN ${store}\naccess: ${access.whoGetsIn(settings, url)}`;
   }
 
-  async emptyModelBucket() {
+  async prepareRemoval() {
     const stack = await this.stack();
     if (!stack || stack.EnableTerminationProtection) return; // a protected one osls refuses
-    const bucket = await this.resourceId('ModelBucket').catch((error) => {
-      if (error.name !== 'ValidationError') throw error;
-    });
-    if (!bucket) return; // the first deployment failed before there was one
+    this.bucket = await this.resourceId('ModelBucket');
+    if (!this.bucket) return; // the first deployment failed before there was one
     await this.checkImports();
+    if (this.options['delete-bucket']) await this.emptyBucket();
+  }
+
+  /** Delete the emptied bucket, or say that it is kept. */
+  async finishRemoval() {
+    if (!this.bucket) return;
+    if (!this.options['delete-bucket']) {
+      this.log.notice(
+        `Kept: s3://${this.bucket}, with every model. The next deployment makes another bucket; publish ` +
+          "the model there, or empty and delete this one in AWS's console."
+      );
+      return;
+    }
+    const client = new S3Client(await this.provider.getAwsSdkV3Config());
+    await ifThere(client.send(new DeleteBucketCommand({ Bucket: this.bucket })));
+  }
+
+  async emptyBucket() {
+    const { bucket } = this;
     this.log.notice(`Deleting every model, upload and result in s3://${bucket}`);
     const client = new S3Client(await this.provider.getAwsSdkV3Config());
     for (;;) {
-      const page = await client
-        .send(new ListObjectVersionsCommand({ Bucket: bucket }))
-        .catch((error) => {
-          if (error.name !== 'NoSuchBucket') throw error; // deleted by a deployment that failed
-          return {};
-        });
-      const found = [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])];
+      const page = await ifThere(client.send(new ListObjectVersionsCommand({ Bucket: bucket })));
+      const found = [...(page?.Versions ?? []), ...(page?.DeleteMarkers ?? [])];
       if (found.length === 0) return;
       const { Errors: errors = [] } = await client.send(
         new DeleteObjectsCommand({
@@ -139,16 +175,12 @@ module.exports = class ServicePlugin extends StackPlugin {
     }
   }
 
-  /** Refuse removal while another stack uses the bucket; CloudFormation would, with it empty. */
+  /** Refuse removal while another stack uses the bucket; CloudFormation would, with it emptied. */
   async checkImports() {
     const client = new CloudFormationClient(await this.provider.getAwsSdkV3Config());
     const ExportName = `${this.provider.naming.getStackName()}-ModelBucket`;
-    const { Imports: users = [] } = await client
-      .send(new ListImportsCommand({ ExportName }))
-      .catch((error) => {
-        if (error.name !== 'ValidationError') throw error; // there is no such import, or no export
-        return {};
-      });
+    const found = await ifThere(client.send(new ListImportsCommand({ ExportName })));
+    const users = found?.Imports ?? [];
     if (users.length) {
       throw this.error(
         `${users.join(', ')} uses this stack's bucket. Remove it first: cd deploy/batches && npx osls remove`
@@ -156,13 +188,18 @@ module.exports = class ServicePlugin extends StackPlugin {
     }
   }
 
-  /** The id that AWS gave to a resource of the stack. */
+  /** The id that AWS gave to a resource of the stack; undefined where there is none. */
   async resourceId(LogicalResourceId) {
     const client = new CloudFormationClient(await this.provider.getAwsSdkV3Config());
     const StackName = this.provider.naming.getStackName();
-    const { StackResourceDetail: resource } = await client.send(
-      new DescribeStackResourceCommand({ StackName, LogicalResourceId })
-    );
-    return resource.PhysicalResourceId;
+    const asked = new DescribeStackResourceCommand({ StackName, LogicalResourceId });
+    return (await ifThere(client.send(asked)))?.StackResourceDetail.PhysicalResourceId;
   }
 };
+
+/** Return an answer of AWS; undefined where it says that there is nothing of the kind. */
+function ifThere(answer) {
+  return answer.catch((error) => {
+    if (!['ValidationError', 'NoSuchBucket'].includes(error.name)) throw error;
+  });
+}

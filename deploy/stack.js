@@ -15,6 +15,9 @@ const { CloudFormationClient, DescribeStacksCommand } = fromOsls('@aws-sdk/clien
 
 const ROOT = path.dirname(__dirname);
 
+// The minor version of the oldest Python 3 that AWS runs on Amazon Linux 2023.
+const OLDEST_PYTHON = 12;
+
 module.exports = class StackPlugin {
   constructor(serverless, options, { log, progress, writeText }) {
     this.serverless = serverless;
@@ -33,6 +36,7 @@ module.exports = class StackPlugin {
       'before:aws:deploy:deploy:createStack': () => this.checkPackage(),
       'before:package:createDeploymentArtifacts': () => this.buildZip(),
       'before:package:function:package': () => this.buildZip(),
+      'after:aws:deploy:finalize:cleanup': () => this.checkAlarms(),
     };
   }
 
@@ -67,12 +71,19 @@ module.exports = class StackPlugin {
   /** Remember with the stack which parameters were given, and let none of them change by omission. */
   async checkOmissions() {
     const { custom, resources } = this.serverless.service;
-    const names = Object.keys(this.defaults).filter((name) => this.given.has(name));
-    const pairs = names.sort().map((name) => [name, String(custom.settings[name])]);
-    this.told = Object.fromEntries(pairs);
+    const pick = (isWanted) =>
+      Object.fromEntries(
+        Object.keys(this.defaults)
+          .filter(isWanted)
+          .sort()
+          .map((name) => [name, String(custom.settings[name])])
+      );
+    this.told = pick((name) => this.given.has(name));
+    // Who may call it is remembered in any case: the default may be another one next time.
+    this.remembered = JSON.stringify(pick((name) => this.given.has(name) || name === 'auth'));
     resources.Outputs[OUTPUT] = {
-      Description: 'The parameters that were given at the last deployment',
-      Value: JSON.stringify(this.told),
+      Description: 'The parameters that were given at the last deployment, and auth',
+      Value: this.remembered,
     };
     if (!['deploy', 'deploy function'].includes(this.command())) return;
     const stack = await this.stack();
@@ -80,7 +91,7 @@ module.exports = class StackPlugin {
     if (reason) throw this.error(reason);
     if (!stack || this.command() !== 'deploy function') return;
     const before = JSON.stringify(toldBefore(stack));
-    if (before !== JSON.stringify(this.told)) {
+    if (before !== this.remembered) {
       throw this.error(
         `"deploy function" changes the code alone, and the stack was deployed with ${before}: give ` +
           'the same parameters, or deploy the whole stack.'
@@ -92,9 +103,9 @@ module.exports = class StackPlugin {
   checkPackage() {
     const { Outputs } = this.serverless.service.provider.compiledCloudFormationTemplate;
     const packaged = Outputs[OUTPUT]?.Value;
-    if (packaged !== JSON.stringify(this.told)) {
+    if (packaged !== this.remembered) {
       throw this.error(
-        `The package was made with the parameters ${packaged}, not with ${JSON.stringify(this.told)}. ` +
+        `The package was made with the parameters ${packaged}, not with ${this.remembered}. ` +
           'Package again, or give the same ones.'
       );
     }
@@ -107,10 +118,12 @@ module.exports = class StackPlugin {
   /** Ship a function as the zip that deploy/build_zip.py makes, or as the image of the Dockerfile. */
   ship(functionName) {
     const { functions, provider, custom } = this.serverless.service;
-    const { engine, architecture, sha256 } = custom.settings;
+    const { engine, architecture, sha256, monitoring } = custom.settings;
     if (sha256 === 'any') provider.environment.MODEL_SHA256 = '';
     const shipped = functions[functionName];
+    if (monitoring === 'detailed') shipped.tracing = 'Active';
     if (engine === 'onnx') {
+      this.checkRuntime();
       const zip = path.join(ROOT, '.build', `${provider.runtime}-${architecture}`, 'package.zip');
       shipped.package = {
         individually: true, // or osls looks for a zip of the whole service
@@ -119,9 +132,50 @@ module.exports = class StackPlugin {
     } else {
       shipped.image = { name: 'classifier', command: [shipped.handler] };
       delete shipped.handler;
-      const machine = { x86_64: 'amd64', arm64: 'arm64' }[architecture];
-      provider.ecr.images.classifier.platform = `linux/${machine}`;
+      const { classifier } = provider.ecr.images;
+      if (classifier.uri) return; // built and pushed already
+      classifier.platform = { x86_64: 'linux/amd64', arm64: 'linux/arm64' }[architecture];
+      this.checkDocker();
     }
+  }
+
+  /** Refuse a runtime that Lambda has and the zip does not start on. */
+  checkRuntime() {
+    const { runtime } = this.serverless.service.provider;
+    const [, minor] = /^python3\.(\d+)$/.exec(runtime) ?? [];
+    if (Number(minor) >= OLDEST_PYTHON) return;
+    throw this.error(
+      `provider.runtime of serverless.yml is ${runtime}; the zip needs python3.${OLDEST_PYTHON} or newer: ` +
+        'AWS runs older ones on Amazon Linux 2, whose C library (glibc 2.26) cannot load ONNX Runtime.'
+    );
+  }
+
+  /** Refuse to build an image where that would fail half-way. */
+  checkDocker() {
+    const isBuilt = this.options.package && this.command() === 'deploy';
+    if (isBuilt || !['deploy', 'package', 'deploy function'].includes(this.command())) return;
+    const run = (...command) => spawnSync('docker', command, { encoding: 'utf8' });
+    const version = run('--version');
+    const isPodman = /podman/i.test(`${version.stdout}${version.stderr}`);
+    let lack;
+    if (version.error) lack = 'there is no docker on this machine';
+    else if (isPodman) lack = 'docker is podman on this machine, which osls cannot build it with';
+    else if (run('buildx', 'version').status !== 0) lack = "this machine's docker has no buildx";
+    if (!lack) return;
+    throw this.error(
+      `engine=torchscript is deployed as an image, which Docker with its plugin buildx builds, and ${lack}. ` +
+        'Install it, or deploy a zip, which needs neither: --param engine=onnx.'
+    );
+  }
+
+  /** Warn of alarms that nobody hears. */
+  checkAlarms() {
+    const { monitoring, alarmEmail } = this.serverless.service.custom.settings;
+    if (monitoring === 'false' || alarmEmail !== 'none') return;
+    this.log.warning(
+      'The alarms notify nobody: give the address to send them to with --param alarmEmail=…, or look at ' +
+        'them in CloudWatch.'
+    );
   }
 
   /** Return what follows the model's folder in the address of the version that is served. */

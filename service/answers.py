@@ -13,8 +13,10 @@ from model_loader import (
     InputError,
     Metadata,
     Model,
+    ModelNotFoundError,
     Prediction,
     TooLargeError,
+    UnavailableError,
 )
 from service.log.request_log import current
 
@@ -23,6 +25,9 @@ PROBLEM_TYPE = "application/problem+json"
 
 KEY_FIELD = "key"
 """``file`` in the answer for an object of a bucket, which has no form field."""
+
+OPERATOR = "The operator of the service finds the reason in its log. Try again later."
+"""For errors that a client can do nothing about."""
 
 _DIGITS = 4
 
@@ -103,8 +108,16 @@ def problem(status: int, title: str, detail: str) -> dict[str, Any]:
 
 
 def problem_of(error: ClassifierError) -> dict[str, Any]:
-    """Return the JSON of an error."""
-    return problem(error.status, error.title, str(error))
+    """Return the JSON of an error.
+
+    Where the operator is to act, the error names settings and resources: those are for the log.
+    """
+    detail = str(error)
+    if isinstance(error, ModelNotFoundError):
+        detail = f"The service finds no model to answer with. {OPERATOR}"
+    elif isinstance(error, UnavailableError):
+        detail = f"The service cannot answer this request at present. {OPERATOR}"
+    return problem(error.status, error.title, detail)
 
 
 def _describe(prediction: Prediction, metadata: Metadata) -> dict[str, Any]:

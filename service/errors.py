@@ -4,6 +4,7 @@
 
     ClassifierError                       500
     ├── InputError                        400
+    │   ├── UnsupportedTypeError          415   a content type that is not taken
     │   └── UploadNotFoundError           404   never sent, deleted, or no uploads are accepted
     ├── UnavailableError                  503
     │   ├── StorageError                  503   S3 refuses, fails or cannot be reached
@@ -16,6 +17,13 @@
 from __future__ import annotations
 
 from model_loader import ClassifierError, InputError, UnavailableError
+
+
+class UnsupportedTypeError(InputError):
+    """The content type is not one that the service takes."""
+
+    status = 415
+    title = "Unsupported content type"
 
 
 class UploadNotFoundError(InputError):

@@ -9,8 +9,8 @@ from model_loader import (
     MAX_UPLOAD_BYTES,
     MalformedRequestError,
     TooLargeError,
-    UnsupportedImageError,
 )
+from service.errors import UnsupportedTypeError
 
 JSON_TYPE = "application/json"
 
@@ -37,7 +37,7 @@ def read_upload_request(body: bytes) -> str:
 
     Raises:
         MalformedRequestError: The body is not the JSON of this route.
-        UnsupportedImageError: The media type is not supported.
+        UnsupportedTypeError: The media type is not supported.
         TooLargeError: The file has more than ``MAX_UPLOAD_BYTES``.
     """
     document = _read(body or b"{}", '{"content_type": "image/jpeg", "bytes": 8123456}')
@@ -53,7 +53,7 @@ def read_upload_request(body: bytes) -> str:
             "bytes is not a whole number above 0. Send the file's size, or leave it out."
         )
     if media_type not in (*IMAGE_TYPES, RAW_TYPE):
-        raise UnsupportedImageError(
+        raise UnsupportedTypeError(
             f"The content type {media_type[:80]!r} is not taken. Send one of "
             f"{', '.join(IMAGE_TYPES)} or {RAW_TYPE}."
         )

@@ -10,9 +10,9 @@ from model_loader import (
     MAX_REQUEST_BYTES,
     MalformedRequestError,
     TooLargeError,
-    UnsupportedImageError,
 )
 from service.answers import KEY_FIELD, ImageFile
+from service.errors import UnsupportedTypeError
 from service.json_bodies import JSON_TYPE, RAW_TYPE, read_key
 from service.multipart import Part, read_parts
 from service.uploads import Uploads
@@ -26,7 +26,8 @@ RAW_FIELD = "body"
 # Characters, as in file systems.
 _LONGEST_NAME = 255
 
-_CURL = "With curl, send a file as -F file1=@photo.jpg and set no content-type boundary yourself."
+_SEND = "Send an image as a file of a form (multipart/form-data), or as the whole body (image/*)."
+_BOUNDARY = "Leave the boundary to the HTTP client, and send the request again."
 
 
 def read_files(request: Request, uploads: Uploads) -> list[ImageFile]:
@@ -40,7 +41,7 @@ def read_files(request: Request, uploads: Uploads) -> list[ImageFile]:
         TooLargeError: The body has more than ``MAX_REQUEST_BYTES`` or ``MAX_PARTS``, or the upload
             more than ``MAX_UPLOAD_BYTES``.
         MalformedRequestError: The body does not fit its media type, or has no file.
-        UnsupportedImageError: The body's media type is not supported.
+        UnsupportedTypeError: The body's media type is not supported.
         UploadNotFoundError: There is no such upload.
         UploadsUnavailableError: The upload cannot be read at present.
     """
@@ -52,10 +53,10 @@ def read_files(request: Request, uploads: Uploads) -> list[ImageFile]:
     if _is_image(request.mimetype):
         return [ImageFile(RAW_FIELD, None, body)]
     if not body:
-        raise MalformedRequestError(f"The request has no file. {_CURL}")
-    raise UnsupportedImageError(
+        raise MalformedRequestError(f"The request has no file. {_SEND}")
+    raise UnsupportedTypeError(
         f"The content type {request.mimetype or '(none)'} is not taken. Send multipart/form-data "
-        f"with a file, the image itself as image/*, or the key of an upload as {JSON_TYPE}. {_CURL}"
+        f"with a file, the image itself as image/*, or the key of an upload as {JSON_TYPE}."
     )
 
 
@@ -73,8 +74,8 @@ def read_body(request: Request, uploads: Uploads) -> bytes:
         body = None
     if body is None or len(body) > MAX_REQUEST_BYTES:
         raise TooLargeError(
-            f"The request is larger than {MAX_REQUEST_BYTES / 1e6:.1f} MB, which is what AWS "
-            f"Lambda lets through. {uploads.advice}"
+            f"The request is larger than {MAX_REQUEST_BYTES / 1e6:.1f} MB, the most that is taken. "
+            f"{uploads.advice}"
         )
     return body
 
@@ -84,14 +85,14 @@ def _read_multipart(body: bytes, content_type: str) -> list[ImageFile]:
     if not boundary:
         raise MalformedRequestError(
             f"The content type {content_type} names no boundary, so the parts of the body cannot "
-            f"be told apart. {_CURL}"
+            f"be told apart. {_BOUNDARY}"
         )
     try:
         parts = _read(body, boundary)
     except ValueError as error:
         raise MalformedRequestError(
             f"The body is not whole multipart/form-data with the boundary {boundary[:70]!r} that "
-            f"the content type names: its parts, their headers or its end are missing. {_CURL}"
+            f"the content type names: its parts, their headers or its end are missing. {_BOUNDARY}"
         ) from error
     files = [part for part in parts if _is_file(part)]
     filled = [part for part in files if part.filename != "" or part.data]
@@ -99,11 +100,11 @@ def _read_multipart(body: bytes, content_type: str) -> list[ImageFile]:
         return [ImageFile(part.name, part.filename or None, part.data) for part in filled]
     if files:
         raise MalformedRequestError(
-            f"The file field {files[0].name!r} is empty: no file was chosen. {_CURL}"
+            f"The file field {files[0].name!r} is empty: no file was chosen. {_SEND}"
         )
     if parts:
-        raise MalformedRequestError(f"The field {parts[0].name!r} holds text, not a file. {_CURL}")
-    raise MalformedRequestError(f"The request has no file. {_CURL}")
+        raise MalformedRequestError(f"The field {parts[0].name!r} holds text, not a file. {_SEND}")
+    raise MalformedRequestError(f"The request has no file. {_SEND}")
 
 
 def _read(body: bytes, boundary: str) -> list[Part]:
@@ -137,5 +138,5 @@ def _check_names(part: Part) -> None:
     if max(len(part.name), len(part.filename or "")) > _LONGEST_NAME:
         raise MalformedRequestError(
             f"The name of a field or of its file has more than {_LONGEST_NAME} characters. "
-            f"Give it a shorter one. {_CURL}"
+            "Give it a shorter one."
         )

@@ -5,6 +5,7 @@ boto3 is imported for the first upload, so that requests with small images never
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import secrets
@@ -12,13 +13,11 @@ import threading
 from functools import cached_property
 from typing import Any, NoReturn
 
-from model_loader import (
-    MAX_REQUEST_BYTES,
-    MAX_UPLOAD_BYTES,
-    TooLargeError,
-)
+from model_loader import MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES, TooLargeError
 from service.bucket import Bucket
 from service.errors import StorageError, UploadNotFoundError, UploadsUnavailableError
+
+log = logging.getLogger(__name__)
 
 SECONDS = 300
 """Lifetime of an upload form."""
@@ -105,9 +104,10 @@ class Uploads:
     @cached_property
     def _place(self) -> tuple[str, str]:
         if not self._uri:
+            log.warning("An upload was refused: INCOMING_URI is not set.")
             raise UploadNotFoundError(
-                "This service takes no uploads: its INCOMING_URI is not set. Images come in the "
-                f"request itself, up to {MAX_REQUEST_BYTES / 1e6:.1f} MB: scale larger ones down."
+                f"This service takes no files of more than {MAX_REQUEST_BYTES / 1e6:.1f} MB. Scale "
+                "the image down, or save it as JPEG."
             )
         scheme, _, rest = self._uri.partition("://")
         bucket, _, folder = rest.strip("/").partition("/")

@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Request, Response
 
 from model_loader import ClassifierError, UnavailableError
-from service.answers import PROBLEM_TYPE, problem, problem_of
+from service.answers import OPERATOR, PROBLEM_TYPE, problem, problem_of
 from service.log.request_log import current
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ALLOWED_HEADERS = (
-    "Content-Type, Cache-Control, Authorization, X-Api-Key, X-Amz-Date, X-Amz-Security-Token"
+    "Content-Type, Cache-Control, Authorization, X-Api-Key, X-Amz-Date, X-Amz-Security-Token, "
+    "X-Requested-With"
 )
 
 View = Callable[[Request], Response]
@@ -53,6 +54,7 @@ class App:
         request = Request(environ, populate_request=False)
         response = self._respond(request)
         response.headers["Access-Control-Allow-Origin"] = "*"
+        response.headers["Access-Control-Expose-Headers"] = "Retry-After"
         return response(environ, start_response)
 
     def _respond(self, request: Request) -> Response:
@@ -69,7 +71,7 @@ class App:
             response = _on_http_exception(error, request)
         except Exception as error:
             log.exception("Unexpected error", exc_info=error)
-            detail = "Something went wrong here, not in your request. The log says what."
+            detail = f"Something went wrong here, not in your request. {OPERATOR}"
             response = _problem_response(problem(500, "Internal error", detail))
         return response
 

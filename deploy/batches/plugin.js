@@ -7,7 +7,7 @@
 
 const { createRequire } = require('node:module');
 
-const { omission } = require('../parameters');
+const { omission, output } = require('../parameters');
 const StackPlugin = require('../stack');
 
 const fromOsls = createRequire(require.resolve('osls/package.json'));
@@ -73,8 +73,3 @@ module.exports = class BatchesPlugin extends StackPlugin {
     );
   }
 };
-
-/** Return the value of a stack's output; undefined where there is none. */
-function output(stack, key) {
-  return stack?.Outputs?.find(({ OutputKey }) => OutputKey === key)?.OutputValue;
-}

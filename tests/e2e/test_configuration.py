@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shutil
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from model_loader import MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES
 from model_loader.image.formats import FORMATS
 from service.json_bodies import IMAGE_TYPES, RAW_TYPE
 from service.log.metrics import ALWAYS, ANSWERED, LABELS
+from service.web import ALLOWED_HEADERS
 from tests.e2e.service import change, copy_checkout, run_osls
 from tests.support.openapi import ROUTES
 from tools.local_aws.install import RUNTIME, lambda_architecture
@@ -269,8 +273,8 @@ def test_metrics_alarms_and_dashboard_are_switched_by_one_parameter() -> None:
     for params, switch in ((DEFAULT, "true"), (SET, "false")):
         configuration = resolved(*params)
         conditions = configuration["resources"]["Conditions"]
-        compared = [f"monitoring: {switch}", "monitoring: true"]
-        assert conditions["Monitoring"] == {"Fn::Equals": compared}
+        compared = [f"monitoring: {switch}", "monitoring: false"]
+        assert conditions["Monitoring"] == {"Fn::Not": [{"Fn::Equals": compared}]}
         namespace = configuration["provider"]["environment"]["METRICS_NAMESPACE"]
         assert namespace == {"Fn::If": ["Monitoring", "flying-objects", ""]}
         for resource in configuration["resources"]["Resources"].values():
@@ -296,21 +300,84 @@ def test_an_alarm_is_quiet_without_data_and_writes_to_whom_it_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("params", "runtime", "complaint"),
+    ("params", "complaint"),
     [
-        ([], DEFAULT_RUNTIME, "needs --param engine=onnx"),
-        (["engine=onnx"], "python3.11", "python3.12 or newer"),
-        (["engine=onnx", "provisioned=2"], DEFAULT_RUNTIME, "exclude each other"),
+        ([], "needs --param engine=onnx"),
+        (["engine=onnx", "provisioned=2"], "exclude each other"),
     ],
 )
-def test_snapstart_is_refused_where_lambda_has_none(
-    params: list[str], runtime: str, complaint: str, tmp_path: Path
+def test_snapstart_is_refused_where_lambda_has_none(params: list[str], complaint: str) -> None:
+    with pytest.raises(RuntimeError) as refusal:
+        run_osls("print", "snapstart=true", *params)
+    assert complaint in str(refusal.value)
+
+
+NOWHERE = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+"""For what is refused before AWS is asked anything."""
+
+
+@pytest.mark.parametrize("folder", [".", "deploy/batches"])
+@pytest.mark.parametrize(
+    ("runtime", "reason"),
+    [
+        ("python3.11", "Amazon Linux 2, whose C library (glibc 2.26)"),
+        ("nodejs22.x", "the zip needs python3.12 or newer"),
+    ],
+)
+def test_a_runtime_that_the_zip_does_not_start_on_is_refused_before_it_is_built(
+    folder: str, runtime: str, reason: str, tmp_path: Path
 ) -> None:
     checkout = copy_checkout(tmp_path)
     change(checkout / "serverless.yml", f"runtime: {RUNTIME}", f"runtime: {runtime}")
+    stack = checkout / "deploy" / "stack.js"
+    stack.write_text(re.sub(r"OLDEST_PYTHON = \d+", "OLDEST_PYTHON = 12", stack.read_text()))
+    env = {**os.environ, **NOWHERE}
     with pytest.raises(RuntimeError) as refusal:
-        run_osls("print", "snapstart=true", *params, cwd=checkout)
-    assert complaint in str(refusal.value)
+        run_osls("deploy", "engine=onnx", env=env, cwd=checkout / folder)
+    assert f"provider.runtime of serverless.yml is {runtime}" in str(refusal.value)
+    assert reason in str(refusal.value)
+    assert "    at " not in str(refusal.value)
+
+
+DOCKERS = {
+    "none": ("", "there is no docker on this machine"),
+    "without buildx": (
+        '[ "$1" = --version ] && echo "Docker version 28.2.2" || exit 1',
+        "this machine's docker has no buildx",
+    ),
+    "podman": (
+        'echo "podman version 4.3.1"',
+        "docker is podman on this machine, which osls cannot build it with",
+    ),
+}
+
+
+@pytest.mark.parametrize(("docker", "lack"), DOCKERS.values(), ids=DOCKERS)
+def test_an_image_is_not_begun_where_it_cannot_be_built(
+    docker: str, lack: str, tmp_path: Path
+) -> None:
+    for name in ("node", "npx", "sh"):
+        (tmp_path / name).symlink_to(str(shutil.which(name)))
+    if docker:
+        (tmp_path / "docker").write_text(f"#!/bin/sh\n{docker}\n")
+        (tmp_path / "docker").chmod(0o755)
+    env = {**os.environ, **NOWHERE, "PATH": str(tmp_path)}
+    with pytest.raises(RuntimeError) as refusal:
+        run_osls("deploy", env=env)
+    assert lack in str(refusal.value)
+    assert "--param engine=onnx" in str(refusal.value)
+    assert "    at " not in str(refusal.value)
+
+
+def test_a_script_of_any_origin_may_send_what_the_function_itself_allows() -> None:
+    for event in resolved()["functions"]["classifier"]["events"]:
+        assert event["http"]["cors"]["headers"] == ALLOWED_HEADERS.split(", ")
+
+
+def test_everything_is_tagged_with_its_service_and_stage() -> None:
+    provider = resolved()["provider"]
+    tags = {"SERVICE": "flying-objects", "STAGE": "dev"}
+    assert provider["tags"] == provider["stackTags"] == tags
 
 
 def test_every_deployment_with_snapstart_takes_a_new_snapshot_and_no_other_one_a_new_version() -> (

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.service import copy_checkout, run_osls
+from tests.e2e.service import change, copy_checkout, run_osls
 from tools.local_aws.install import ROOT
 
 pytestmark = pytest.mark.e2e
@@ -29,7 +29,7 @@ WRONG_VALUES = {
     "rate": ("0", "must be > 0"),
     "quota": ("-1", "must be >= 0"),
     "reserved": ("some", "must match pattern"),
-    "monitoring": ("TRUE", "must be boolean"),
+    "monitoring": ("TRUE", "must be equal to one of the allowed values [true, false, detailed]"),
     "alarmEmail": ("nobody", "must match pattern"),
 }
 
@@ -260,6 +260,18 @@ def test_each_parameter_that_a_stage_was_told_is_missed_where_it_is_left_out() -
     assert set(omissions(*said, *unchanged)) == {None}
 
 
+def test_a_service_that_a_changed_default_closed_is_not_opened_by_the_old_default(
+    checkout: Path,
+) -> None:
+    change(checkout / "serverless.yml", "auth: none #", "auth: key #")
+    printed = json.loads(run_osls("print --format json", cwd=checkout))
+    told = printed["resources"]["Outputs"]["Parameters"]["Value"]
+    (reason,) = omissions(({**DEPLOYED, "Parameters": told}, {}))
+    assert "a-stack was deployed with auth=key, of which this deployment says nothing" in str(
+        reason
+    )
+
+
 def test_a_parameter_that_there_is_no_more_is_not_missed() -> None:
     before = {**DEPLOYED, "Parameters": '{"colour": "red"}'}
     assert omissions((before, {})) == [None]
@@ -372,7 +384,7 @@ def test_a_stage_remembers_its_parameters_and_the_command_line_has_the_last_word
     }
     dev, told = settings()
     assert dev == {**resolved()["custom"]["settings"], "memory": 3008}
-    assert told == {"memory": "3008"}
+    assert told == {"auth": "none", "memory": "3008"}  # auth is remembered though nobody said it
 
 
 def test_every_parameter_that_means_none_has_a_word_for_it() -> None:

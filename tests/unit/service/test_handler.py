@@ -125,13 +125,13 @@ def test_files_that_have_too_many_pixels_together_are_refused_one_by_one(
 
 def test_no_body_is_no_file(client: Client) -> None:
     detail = problem(client.post("/classify"), 400)
-    assert "-F file1=@photo.jpg" in detail
+    assert "Send an image as a file of a form" in detail
 
 
 def test_a_form_without_a_file_says_how_to_send_one(client: Client) -> None:
     detail = problem(post(client, ("file1", "photo.jpg")), 400)
     assert "'file1' holds text, not a file" in detail
-    assert "-F file1=@photo.jpg" in detail
+    assert "Send an image as a file of a form" in detail
 
 
 def test_an_empty_form_has_no_file(client: Client) -> None:
@@ -314,20 +314,22 @@ def test_a_request_is_forgotten_as_soon_as_it_is_answered(published: str, photo:
 
 @pytest.mark.parametrize("request_to", [("POST", "/classify"), ("GET", "/model")])
 def test_a_missing_model_is_503_and_says_when_to_come_back(
-    tmp_path: Path, photo: bytes, request_to: tuple[str, str]
+    tmp_path: Path, photo: bytes, request_to: tuple[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     client = Client(create_app(SharedModel(str(tmp_path))))
     method, path = request_to
     data = photo if method == "POST" else None
     response = client.open(path, method=method, data=data, content_type="image/jpeg")
-    assert "Publish a model there" in problem(response, 503)
+    assert "finds no model to answer with" in problem(response, 503)
+    assert "Publish a model there" in caplog.text
     assert int(response.headers["Retry-After"]) > 0
 
 
-def test_an_unset_model_uri_is_503(photo: bytes) -> None:
+def test_an_unset_model_uri_is_503(photo: bytes, caplog: pytest.LogCaptureFixture) -> None:
     client = Client(create_app(SharedModel("")))
     response = client.post("/classify", data=photo, content_type="image/jpeg")
-    assert "(MODEL_URI, or --model) is ''" in problem(response, 503)
+    problem(response, 503)
+    assert "(MODEL_URI, or --model) is ''" in caplog.text
 
 
 def test_a_fault_of_ours_is_500_without_its_trace(
@@ -367,7 +369,9 @@ def test_any_origin_may_ask_but_not_with_credentials(client: Client) -> None:
     assert response.status_code == 200
     assert response.headers["Access-Control-Allow-Origin"] == "*"
     assert "POST" in response.headers["Access-Control-Allow-Methods"]
-    assert "Content-Type" in response.headers["Access-Control-Allow-Headers"]
+    assert response.headers["Access-Control-Expose-Headers"] == "Retry-After"
+    allowed = response.headers["Access-Control-Allow-Headers"].split(", ")
+    assert {"Content-Type", "X-Api-Key", "X-Requested-With"} <= {*allowed}
     assert "Access-Control-Allow-Credentials" not in response.headers
 
 

@@ -140,7 +140,7 @@ def test_what_a_refused_client_sent_is_not_quoted(
     event["headers"] = {"Content-Type": "text/the-secret-type"}
     event.pop("multiValueHeaders")
     line = asked(capsys, event)
-    assert (line["status"], line["error"]) == (415, "Unsupported image format")
+    assert (line["status"], line["error"]) == (415, "Unsupported content type")
     assert "secret" not in json.dumps(line)
 
 

@@ -40,9 +40,11 @@ def test_the_pin_covers_every_file_of_the_version(versions: Versions) -> None:
         shared(versions, pinned=pinned).get()
 
 
-def test_a_mismatch_is_answered_503_with_what_to_do(versions: Versions, photo: bytes) -> None:
+def test_a_mismatch_is_answered_503_and_the_log_says_what_to_do(
+    versions: Versions, photo: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     client = Client(create_app(shared(versions, pinned="0" * 64)))
     response = client.post("/classify", data=photo, content_type="image/jpeg")
     assert response.status_code == 503
     assert response.headers["Retry-After"]
-    assert "--param sha256=" in response.get_json()["detail"]
+    assert "--param sha256=" in caplog.text
