@@ -8,6 +8,7 @@ const { createRequire } = require('node:module');
 const path = require('node:path');
 
 const access = require('./access');
+const { adoptStage } = require('./adopt-stage');
 const { formerOmission, output, toldBefore } = require('./parameters');
 const StackPlugin = require('./stack');
 
@@ -42,6 +43,7 @@ module.exports = class ServicePlugin extends StackPlugin {
         this.setGateway();
         await this.checkOmissions();
       },
+      'before:aws:deploy:deploy:updateStack': () => this.adoptStage(),
       'after:deploy:deploy': () => this.describe(),
       'after:rollback:rollback': () => this.describe(),
       'finalize': () => this.summary && this.writeText(this.summary),
@@ -104,21 +106,21 @@ module.exports = class ServicePlugin extends StackPlugin {
       );
     }
     const former = formerOmission(stack, this.serverless.service, path.join(__dirname, '..'));
-    return (await super.refusal(stack)) ?? former ?? (await this.formerStage(stack));
+    return (await super.refusal(stack)) ?? former;
   }
 
-  /** Return what to do about a stage that an earlier release made outside of the template. */
-  async formerStage(stack) {
+  /** Take the API's stage into the stack where an earlier release made it outside of the template. */
+  async adoptStage() {
     const { naming } = this.provider;
-    if (!output(stack, 'ServiceEndpoint')) return undefined;
-    if (await this.resourceId(naming.getStageLogicalId())) return undefined;
-    const api = await this.resourceId(naming.getRestApiLogicalId());
-    return (
-      `An earlier release deployed ${stack.StackName}. The API's stage is part of the template now, and ` +
-      'CloudFormation does not take over the one that exists. Delete it, and deploy again at once: the ' +
-      'address stays, but answers nothing until then. aws apigateway delete-stage --rest-api-id ' +
-      `${api} --stage-name ${this.provider.getApiGatewayStage()}`
-    );
+    const stack = await this.stack();
+    if (!output(stack, 'ServiceEndpoint') || (await this.resourceId(naming.getStageLogicalId()))) return;
+    this.log.notice("Taking the API's stage into the stack");
+    await adoptStage(new CloudFormationClient(await this.provider.getAwsSdkV3Config()), {
+      stackName: stack.StackName,
+      logicalId: naming.getStageLogicalId(),
+      restApiId: await this.resourceId(naming.getRestApiLogicalId()),
+      stageName: this.provider.getApiGatewayStage(),
+    });
   }
 
   /** Say where models belong and who gets in. */

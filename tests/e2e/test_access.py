@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.role_probe import RoleProbe, role_probe
-from tests.e2e.service import FUNCTION, STACK, Answer, Service, change
+from tests.e2e.service import FUNCTION, STACK, Answer, Service, change, copy_checkout
 from tools.local_aws.install import ROOT
 from tools.local_aws.ministack import REGION, Ministack
 
@@ -55,7 +55,7 @@ def printed(aws: Ministack, checkout: Path) -> Iterator[str]:
     change(checkout / "serverless.yml", "burst: 20", f"burst: {BURST}")
     params = ("auth=key", f"quota={QUOTA}", f"rate={RATE}")
     yield service.osls("deploy", *params)
-    service.osls("remove")
+    service.osls("remove --delete-bucket")
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +176,12 @@ def test_a_deployment_ends_with_who_gets_in_and_how_often(service: Service, prin
     assert printed.strip().splitlines()[-1] == (
         f"access: holders of the API key may call {service.url} (auth=key; {limits} with the key)"
     )
+
+
+def test_a_deployment_says_where_the_model_belongs(service: Service, printed: str) -> None:
+    store = service.outputs()["ModelStore"]
+    assert f"model: the service answers with {store}/flying-objects; publish it with " in printed
+    assert f"python -m training publish RUN {store}\n" in printed
 
 
 def test_a_deployment_that_leaves_out_what_the_stage_was_told_is_refused(service: Service) -> None:
@@ -420,3 +426,43 @@ def test_a_service_is_opened_by_a_deployment_that_says_so(
     last = printed.strip().splitlines()[-1]
     assert last.startswith(f"access: everyone who knows {signed_service.url} may call it")
     assert signed_service.curl(f"{signed_service.url}/model").status == 200
+
+
+# A stage of an earlier release, which is no resource of its stack
+
+
+def test_the_stage_of_an_earlier_release_is_taken_over_with_its_key(
+    aws: Ministack, tmp_path: Path
+) -> None:
+    checkout = copy_checkout(tmp_path)
+    edited = {
+        "serverless.yml": ("  - ${file(deploy/gateway-stage.yml)}\n", ""),
+        "deploy/plugin.js": ("      ...access.leaveStage(this.provider, this.serverless),\n", ""),
+    }
+    for file, (text, replacement) in edited.items():
+        change(checkout / file, text, replacement)
+    change(checkout / "serverless.yml", "stage: dev", "stage: old")
+    service = Service(aws, checkout)
+    service.osls("deploy", "auth=key")
+    before = service.outputs("flying-objects-old")
+    cloudformation, gateway = aws.client("cloudformation"), aws.client("apigateway")
+
+    def kinds() -> set[str]:
+        listed = cloudformation.describe_stack_resources(StackName="flying-objects-old")
+        return {resource["ResourceType"] for resource in listed["StackResources"]}
+
+    assert "AWS::ApiGateway::Stage" not in kinds()
+    for file in edited:
+        (checkout / file).write_bytes((ROOT / file).read_bytes())
+    change(checkout / "serverless.yml", "stage: dev", "stage: old")
+    service.osls("deploy", "auth=key", "rate=7")
+    assert "AWS::ApiGateway::Stage" in kinds()
+    assert service.outputs("flying-objects-old")["ServiceEndpoint"] == before["ServiceEndpoint"]
+    api = before["ServiceEndpoint"].removeprefix("https://").partition(".")[0]
+    limits = gateway.get_stage(restApiId=api, stageName="old")["methodSettings"]["*/*"]
+    assert (limits["throttlingRateLimit"], limits["throttlingBurstLimit"]) == (7, 20)
+    (key,) = gateway.get_api_keys(includeValues=True)["items"]
+    ping = before["ServiceEndpoint"] + "/model"
+    check_refusal(service.curl(ping), 401, "no key")
+    assert service.curl(ping, "-H", f"x-api-key: {key['value']}").status == 503  # no model
+    service.osls("remove --delete-bucket", "auth=key")
