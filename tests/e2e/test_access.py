@@ -56,6 +56,12 @@ def printed(aws: Ministack, checkout: Path) -> Iterator[str]:
     params = ("auth=key", f"quota={QUOTA}", f"rate={RATE}")
     yield service.osls("deploy", *params)
     service.osls("remove --delete-bucket")
+    iam = aws.client("iam")
+    for role in iam.list_roles()["Roles"]:  # the one that writes access logs outlives the stack
+        name = role["RoleName"]
+        (managed,) = iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
+        iam.detach_role_policy(RoleName=name, PolicyArn=managed["PolicyArn"])
+        iam.delete_role(RoleName=name)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +85,7 @@ def key(service: Service) -> str:
 def signed_service(service: Service) -> Service:
     """The same service, deployed again to be asked by signed requests; what has a key is over."""
     change(service.checkout / "serverless.yml", f"burst: {BURST}", "burst: 20")
-    service.osls("deploy", "auth=iam", "quota=0", "rate=10")
+    service.osls("deploy", "auth=iam", "quota=0", "rate=10", "monitoring=detailed")
     return Service(service.aws, service.checkout)
 
 
@@ -412,6 +418,19 @@ def test_the_settings_of_the_stage_follow_each_deployment(signed_service: Servic
     )
     limits = stage["methodSettings"]["*/*"]
     assert (limits["throttlingRateLimit"], limits["throttlingBurstLimit"]) == (10, 20)
+    assert stage["tracingEnabled"] is True
+
+
+def test_detailed_monitoring_traces_the_function_and_lets_the_gateway_write_its_log(
+    signed_service: Service,
+) -> None:
+    functions, logs = (signed_service.aws.client(name) for name in ("lambda", "logs"))
+    function = functions.get_function_configuration(FunctionName=FUNCTION)
+    assert function["TracingConfig"] == {"Mode": "Active"}
+    (group,) = logs.describe_log_groups(logGroupNamePrefix="/aws/apigateway/")["logGroups"]
+    assert (group["logGroupName"], group["retentionInDays"]) == (f"/aws/apigateway/{STACK}", 30)
+    account = signed_service.aws.client("apigateway").get_account()
+    assert "GatewayLogRole" in account["cloudwatchRoleArn"]
 
 
 # auth=none, which must be said
@@ -420,9 +439,10 @@ def test_the_settings_of_the_stage_follow_each_deployment(signed_service: Servic
 def test_a_service_is_opened_by_a_deployment_that_says_so(
     signed_service: Service, invoker: Credentials
 ) -> None:
-    with pytest.raises(RuntimeError, match="was deployed with auth=iam, of which"):
+    with pytest.raises(RuntimeError, match="was deployed with auth=iam monitoring=detailed, of"):
         signed_service.osls("deploy")
-    printed = signed_service.osls("deploy", "auth=none", "quota=0", "rate=10")
+    same = ("quota=0", "rate=10", "monitoring=detailed")
+    printed = signed_service.osls("deploy", "auth=none", *same)
     last = printed.strip().splitlines()[-1]
     assert last.startswith(f"access: everyone who knows {signed_service.url} may call it")
     assert signed_service.curl(f"{signed_service.url}/model").status == 200
