@@ -26,6 +26,8 @@ from training.video.clip import read_clip
 from training.video.opencv import cv2, to_image, to_levels
 from training.video.window import Window
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).resolve().parents[2]
 _WINDOW = (0, 0, 700, 560)
 # Where the window is: without a window manager, in the corner.
