@@ -35,11 +35,9 @@ def write_onnx(network: nn.Module, images: Tensor, path: Path, any_size: bool) -
         # An example whose maps were 1 high or wide would fix that size in the graph.
         images = images.new_zeros(1, 3, 192, 256)
     network = copy.deepcopy(network)
-    for module in network.modules():
+    for module in network.modules():  # torch.export takes seconds to decompose what works in place
         if hasattr(module, "inplace"):
-            module.inplace = (
-                False  # torch.export decomposes in-place activations, which takes longer
-            )
+            module.inplace = False  # type: ignore[assignment]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="torch|onnxscript|copyreg")
         torch.onnx.export(
