@@ -147,7 +147,8 @@ def test_uploads_go_after_a_day_with_all_that_versioning_keeps_of_them(
     assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
     assert unfinished["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
     assert "Prefix" not in unfinished
-    assert {one["Prefix"] for one in replaced} == {"results/", "batch/", "bulk-results/", "bulk/"}
+    folders = {"models/", "results/", "batch/", "bulk-results/", "bulk/"}
+    assert {one["Prefix"] for one in replaced} == folders
     assert all("ExpirationInDays" not in one for one in replaced)
 
 
