@@ -37,7 +37,7 @@ FOR_THE_GATEWAY = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 """The policy that AWS asks for before it writes access logs."""
 
 
-@pytest.fixture(scope="module", params=DEPLOYMENTS.values(), ids=DEPLOYMENTS)
+@pytest.fixture(scope="module", params=DEPLOYMENTS.values(), ids=list(DEPLOYMENTS))
 def packaged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the templates of a deployment, the first and the whole one."""
     folder, params = request.param
