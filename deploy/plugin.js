@@ -132,8 +132,9 @@ module.exports = class ServicePlugin extends StackPlugin {
     const settings = { burst, ...this.defaults, ...told };
     const store = output(stack, 'ModelStore');
     this.summary =
-      `\nmodel: the service answers with ${store}/${settings.model}; publish it with ` +
-      `python -m training publish RUN ${store}\naccess: ${access.whoGetsIn(settings, url)}`;
+      `\nmodel: the service answers with ${store}/${settings.model}` +
+      `\nnext: python -m training publish RUN ${store}` +
+      `\naccess: ${access.whoGetsIn(settings, url)}`;
   }
 
   async prepareRemoval() {

@@ -186,8 +186,8 @@ def test_a_deployment_ends_with_who_gets_in_and_how_often(service: Service, prin
 
 def test_a_deployment_says_where_the_model_belongs(service: Service, printed: str) -> None:
     store = service.outputs()["ModelStore"]
-    assert f"model: the service answers with {store}/flying-objects; publish it with " in printed
-    assert f"python -m training publish RUN {store}\n" in printed
+    assert f"\nmodel: the service answers with {store}/flying-objects\n" in printed
+    assert f"\nnext: python -m training publish RUN {store}\n" in printed
 
 
 def test_a_deployment_that_leaves_out_what_the_stage_was_told_is_refused(service: Service) -> None:

@@ -21,7 +21,7 @@ from service.log.metrics import ALWAYS, ANSWERED, LABELS
 from service.web import ALLOWED_HEADERS
 from tests.e2e.service import change, copy_checkout, run_osls
 from tests.support.openapi import ROUTES
-from tools.local_aws.install import RUNTIME, lambda_architecture
+from tools.local_aws.install import ROOT, RUNTIME, lambda_architecture
 
 pytestmark = pytest.mark.e2e
 
@@ -373,6 +373,13 @@ def test_an_image_is_not_begun_where_it_cannot_be_built(
 def test_a_script_of_any_origin_may_send_what_the_function_itself_allows() -> None:
     for event in resolved()["functions"]["classifier"]["events"]:
         assert event["http"]["cors"]["headers"] == ALLOWED_HEADERS.split(", ")
+
+
+def test_the_documents_and_ci_have_the_node_that_the_aws_sdk_asks_for() -> None:
+    # Older ones work until the end of 2026, and every command prints a warning.
+    for file in ("README.md", "docs/deploy.md"):
+        assert "Node 22" in (ROOT / file).read_text(encoding="utf-8")
+    assert "node@22" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
 def test_everything_is_tagged_with_its_service_and_stage() -> None:

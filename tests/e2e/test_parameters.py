@@ -334,6 +334,31 @@ def test_a_stack_that_does_not_say_what_it_was_told_needs_auth_to_be_said() -> N
     assert failed is None
 
 
+def test_a_deployment_whose_alarms_nobody_hears_warns() -> None:
+    script = """
+        const { prototype } = require('./deploy/stack.js');
+        const warned = (settings) => {
+          const warnings = [];
+          const log = { warning: (text) => warnings.push(text) };
+          prototype.checkAlarms.call({ log, serverless: { service: { custom: { settings } } } });
+          return warnings.join();
+        };
+        const cases = [
+          { monitoring: 'true', alarmEmail: 'none' },
+          { monitoring: 'detailed', alarmEmail: 'none' },
+          { monitoring: 'false', alarmEmail: 'none' },
+          { monitoring: 'true', alarmEmail: 'a@b.c' },
+        ];
+        console.log(JSON.stringify(cases.map(warned)));
+    """
+    done = subprocess.run(["node", "-e", script], cwd=ROOT, capture_output=True, text=True)
+    alarms, detailed, *quiet = json.loads(done.stdout)
+    assert "notify nobody" in alarms
+    assert "--param alarmEmail=" in alarms
+    assert detailed == alarms
+    assert quiet == ["", ""]
+
+
 def test_every_wrong_value_is_refused_with_what_it_may_be(checkout: Path) -> None:
     stages = {"dev": {name: value for name, (value, _) in WRONG_VALUES.items()}}
     params = [f"{name}={value}" for name, value in stages["dev"].items()]
