@@ -13,11 +13,11 @@ from model_loader import Metadata, Model, ModelNotFoundError, ModelUnavailableEr
 from model_loader.engine import ENGINES
 from model_loader.loading import find_current, load_version, open_store
 from model_loader.metadata import checked_name
-from model_loader.store import Store, sha256
+from model_loader.store import CURRENT, Store, sha256
 from training.errors import TrainingError
 from training.output.terminal import few
 from training.published.destination import Destination, Tagged, open_destination
-from training.published.publication import CURRENT, current_version, make_current
+from training.published.publication import current_version, make_current
 from training.published.s3_access import waiting
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def _describe(
         found,
         created=metadata.created,
         accuracy=promised_accuracy(metadata),
-        problem=f"{', '.join(wrong)} missing or changed" if wrong else "",
+        problem=f"{', '.join(wrong)} missing or changed; publish it again" if wrong else "",
     )
 
 
