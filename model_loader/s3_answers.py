@@ -31,8 +31,8 @@ _CODES = {
     ),
     REDIRECTS: "301 302 303 307 308",
     "the bucket does not exist. Correct the address, or create the bucket": "NoSuchBucket",
-    "these AWS credentials may not do that. They need s3:GetObject, s3:ListBucket and, to publish, "
-    "s3:PutObject": "AccessDenied AllAccessDisabled AccountProblem 403",
+    "these AWS credentials may not do that. They need s3:GetObject, s3:ListBucket, s3:PutObject to "
+    "publish and s3:DeleteObject to prune": "AccessDenied AllAccessDisabled AccountProblem 403",
     "S3 has trouble of its own. Try again in a minute": (
         "InternalError ServiceUnavailable SlowDown RequestTimeout 500 502 503 504"
     ),

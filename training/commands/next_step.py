@@ -6,7 +6,8 @@ import shlex
 from itertools import chain, count
 from pathlib import Path
 
-from training.output.progress import console, say
+from training.output import progress
+from training.output.progress import say
 
 LOCAL_STORE = "store"
 """The folder that a model is published to where no other store is known."""
@@ -36,4 +37,4 @@ def beside(path: Path, ending: str) -> Path:
 
 def say_next_serve(address: str) -> None:
     """Say how to serve a model on this machine, as a command to be pasted."""
-    console.print(f"Next: make serve MODEL_URI={shlex.quote(address)}", soft_wrap=True)
+    progress.console.print(f"Next: make serve MODEL_URI={shlex.quote(address)}", soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from training.commands.next_step import LOCAL_STORE, say_next, say_next_serve
 from training.commands.options import MODEL_HELP
 from training.errors import InterruptedRunError, TrainingError
 from training.output.progress import say
@@ -80,6 +82,7 @@ def predict(
     """
     from training.predict.answer_formats import Tally
     from training.predict.sources import count_questions, read_sources
+    from training.run import is_run
     from training.video.sampling import Sampling
 
     sources = read_sources(images, Sampling(fps))
@@ -100,6 +103,14 @@ def predict(
         if not is_live:
             raise InterruptedRunError(f"Interrupted. {tally}") from None
     say(str(tally))
+    if to_csv is None and endpoint is not None:
+        say_next("predict", *images, "--endpoint", endpoint, "--csv", "answers.csv")
+    elif to_csv is not None:
+        say(f"Next: open {shlex.quote(str(to_csv))}")
+    elif model is not None and is_run(Path(model)):
+        say_next("publish", model, LOCAL_STORE)
+    elif model is not None:
+        say_next_serve(model)
     if tally.errors:
         raise typer.Exit(1)
 

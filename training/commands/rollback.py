@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from training.commands.next_step import say_next
 from training.commands.options import Address
 from training.output.progress import say
 
@@ -28,6 +29,7 @@ def rollback(
     before, now = roll_back(address, version)
     if before == now:
         say(f"{now} is the current version already.")
-        return
-    was = "there was none" if before is None else f"it was {before}"
-    say(f"The current version of {address} is {now} now; {was}.")
+    else:
+        was = "there was none" if before is None else f"it was {before}"
+        say(f"The current version of {address} is {now} now; {was}.")
+    say_next("verify", address)

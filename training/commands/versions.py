@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from training.commands.next_step import say_next
 from training.commands.options import Address, AsJson
 from training.output.printing import print_json, print_table
 from training.output.progress import say
@@ -36,8 +37,19 @@ def versions(
         if one.problem:
             say(f"{one.version} cannot be served: {one.problem}.")
     if not any(one.is_current for one in published):
-        choose = f"Choose one: python -m training rollback {address} VERSION"
-        say(f"None is the current one. {why_none_is_current(address)} {choose}")
+        say(f"None is the current one. {why_none_is_current(address)}")
+    if not as_json:
+        _say_next(published, address)
+
+
+def _say_next(published: list[Published], address: str) -> None:
+    whole = [one for one in published if not one.problem]
+    if any(one.is_current for one in whole):
+        say_next("verify", address)
+    elif whole:
+        say_next("rollback", address, whole[0].version)
+    else:
+        say_next("publish", "RUN", address.rstrip("/").rpartition("/")[0])
 
 
 def _table(published: list[Published]) -> Table:

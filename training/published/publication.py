@@ -6,7 +6,13 @@ import json
 import shlex
 from pathlib import Path
 
-from model_loader import Metadata, ModelUnavailableError, load_model
+from model_loader import (
+    Metadata,
+    ModelCorruptError,
+    ModelIncompatibleError,
+    ModelUnavailableError,
+    load_model,
+)
 from model_loader.engine import ENGINES
 from model_loader.errors import RESTORE
 from model_loader.loading import find_current, open_store
@@ -148,12 +154,12 @@ def _is_whole(document: bytes, destination: Destination, base: str) -> bool:
     """Return whether the files of a published version are those that its ``model.json`` names."""
     try:
         files = Metadata.from_json(document).files
-    except ModelUnavailableError:
+    except ModelCorruptError:
         return False
+    except ModelIncompatibleError:  # of another release of this code
+        return True
     found = ((info, destination.read(f"{base}/{file}")) for file, info in files.items())
-    return all(
-        stored is not None and sha256(stored.data) == info.sha256 for info, stored in found
-    )
+    return all(stored is not None and sha256(stored.data) == info.sha256 for info, stored in found)
 
 
 def _differs(where: str) -> TrainingError:

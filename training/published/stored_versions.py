@@ -23,7 +23,8 @@ from training.published.s3_access import waiting
 if TYPE_CHECKING:
     from training.evaluation.figures import Evaluation
 
-_VERSIONS = "versions/"
+VERSIONS = "versions/"
+"""The folder of a model's versions."""
 
 
 @dataclass(frozen=True)
@@ -152,10 +153,10 @@ def is_worse(measured: Evaluation, metadata: Metadata) -> bool:
 
 def _list(destination: Destination, current: Tagged | None, address: str) -> list[Published]:
     folders: dict[str, dict[str, int]] = {}
-    for key, size in destination.sizes(_VERSIONS).items():
-        version, _, file = key.removeprefix(_VERSIONS).partition("/")
+    for key, stored in destination.list_files(VERSIONS).items():
+        version, _, file = key.removeprefix(VERSIONS).partition("/")
         if file:  # some tools make an empty object for a folder
-            folders.setdefault(version, {})[file] = size
+            folders.setdefault(version, {})[file] = stored.size
     if not folders:
         raise TrainingError(
             f"No version is published at {address}. Give STORE/NAME, as publish printed it."
@@ -172,7 +173,7 @@ def _describe(
     destination: Destination, version: str, sizes: dict[str, int], is_current: bool
 ) -> Published:
     found = Published(version, is_current, sum(sizes.values()))
-    document = destination.read(f"{_VERSIONS}{version}/model.json")
+    document = destination.read(f"{VERSIONS}{version}/model.json")
     if document is None:
         return replace(found, problem="its publication was interrupted; publish it again")
     found = replace(found, sha256=sha256(document.data))
@@ -228,6 +229,6 @@ def _named(published: list[Published], version: str, address: str) -> Published:
 
 def _folder(version: str) -> str:
     try:
-        return f"{_VERSIONS}{checked_name(version, 'version')}/"
+        return f"{VERSIONS}{checked_name(version, 'version')}/"
     except ValueError as error:
         raise TrainingError(f"{error}.") from error

@@ -43,6 +43,7 @@ def copied(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     monkeypatch.setattr(finish_module, "_export", export)
     monkeypatch.setattr(finish_module, "choose_threshold", choose)
     monkeypatch.setattr("training.export.int8.MOST_POINTS", 100)
+    monkeypatch.setattr("training.export.int8._CALIBRATING", 2)
     for name in ("here", "there"):
         shutil.copytree(finished / "data", tmp_path / name)
     return Path(shutil.copytree(finished / "run", tmp_path / "run"))
@@ -59,42 +60,29 @@ def test_each_option_keeps_what_every_other_one_has_set_before(
     copied: Path, tmp_path: Path
 ) -> None:
     precision, int8, place = 0.0, "float32", read_data(Run(copied)).root.name
-
-    def target(wanted: float) -> None:
-        nonlocal precision
-        precision = wanted
-        assert run("export", copied, "--target-precision", wanted) == 0
-
-    def quantise(option: str) -> None:
-        nonlocal int8
-        int8 = {"--int8": "int8", "--no-int8": "float32"}[option]
-        assert run("export", copied, option) == 0
-
-    def move(folder: str) -> None:
-        nonlocal place
-        place = folder
-        assert run("export", copied, "--data", tmp_path / folder) == 0
-
     # Each kind of option comes directly before and directly behind each other one.
-    for change, value in (
-        (target, 0.9),
-        (quantise, "--int8"),
-        (move, "here"),
-        (target, 0.8),
-        (move, "there"),
-        (quantise, "--no-int8"),
-        (target, 0),
+    for option, value in (
+        ("--target-precision", "0.9"),
+        ("--int8", None),
+        ("--data", tmp_path / "here"),
+        ("--target-precision", "0.8"),
+        ("--data", tmp_path / "there"),
+        ("--no-int8", None),
+        ("--target-precision", "0"),
+        ("--int8", None),
+        (None, None),
     ):
-        change(value)  # type: ignore[operator]
-        assert state(copied) == (precision, int8, place), (change.__name__, value)
-
-
-def test_an_export_without_options_keeps_all_of_them(copied: Path) -> None:
-    assert run("export", copied, "--int8", "--target-precision", 0.9) == 0
-    before = state(copied)
-    assert before[:2] == (0.9, "int8")
-    assert run("export", copied) == 0
-    assert state(copied) == before
+        match option, value:
+            case "--target-precision", str():
+                precision = float(value)
+            case "--data", Path():
+                place = value.name
+            case "--int8", _:
+                int8 = "int8"
+            case "--no-int8", _:
+                int8 = "float32"
+        assert run("export", copied, *filter(None, (option, value))) == 0
+        assert state(copied) == (precision, int8, place), (option, value)
 
 
 def test_a_version_of_before_options_were_noted_stays_int8(copied: Path) -> None:

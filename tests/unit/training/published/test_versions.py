@@ -99,7 +99,7 @@ def test_a_version_with_a_file_lost_or_unreadable_is_listed_as_such(
     Path(local, "versions", first, "model.onnx").unlink()
     Path(local, "versions", second, "model.json").write_text("{}")
     problems = {one.version: one.problem for one in list_versions(local)}
-    assert problems[first] == "model.onnx missing or changed"
+    assert problems[first] == "model.onnx missing or changed; publish it again"
     assert problems[second].startswith("model.json is of schema None")
 
 
