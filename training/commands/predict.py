@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from training.commands.next_step import LOCAL_STORE, say_next, say_next_serve
 from training.commands.options import MODEL_HELP
 from training.errors import InterruptedRunError, TrainingError
+from training.output.next_step import LOCAL_STORE, say_next, say_next_serve
 from training.output.progress import say
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from training.commands.next_step import say_next
 from training.commands.options import Address
 from training.errors import interruptible
+from training.output.next_step import say_next
 from training.output.printing import print_table
 from training.output.progress import say
 

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from training.commands.next_step import say_next, say_next_serve
 from training.errors import interruptible
+from training.output.next_step import say_next, say_next_serve
 from training.output.progress import say
 
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from training.commands.next_step import say_next
 from training.commands.options import Address
+from training.output.next_step import say_next
 from training.output.progress import say
 
 

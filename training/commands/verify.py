@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from training.commands.next_step import say_next_serve
 from training.commands.options import Address
 from training.errors import TrainingError
+from training.output.next_step import say_next_serve
 from training.output.progress import say
 
 if TYPE_CHECKING:

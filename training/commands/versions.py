@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from training.commands.next_step import say_next
 from training.commands.options import Address, AsJson
+from training.output.next_step import say_next
 from training.output.printing import print_json, print_table
 from training.output.progress import say
 
