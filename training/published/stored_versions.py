@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -93,12 +94,12 @@ def roll_back(address: str, version: str | None = None) -> tuple[str | None, str
     if chosen.problem:
         raise TrainingError(
             f"Version {chosen.version} of {address} cannot be served: {chosen.problem}. Name "
-            f"another one: python -m training versions {address}"
+            f"another one: python -m training versions {shlex.quote(address)}"
         )
     if not make_current(destination, chosen.version, seen):
         raise TrainingError(
             f"Meanwhile somebody else published to {address} or rolled it back; nothing was "
-            f"changed. Look again: python -m training versions {address}"
+            f"changed. Look again: python -m training versions {shlex.quote(address)}"
         )
     return current_version(seen), chosen.version
 
@@ -205,7 +206,7 @@ def _before(published: list[Published], address: str) -> Published:
     if current is None:
         raise TrainingError(
             f"{address} has no current version to go back from. Name one: "
-            f"python -m training versions {address}"
+            f"python -m training versions {shlex.quote(address)}"
         )
     for one in published[current + 1 :]:
         if not one.problem:
