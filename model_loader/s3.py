@@ -181,10 +181,9 @@ def _connect(bucket: str, prefix: str) -> Client:
         )
     except Exception as error:
         # obstore's errors and botocore's share no class; each says which setting it is about.
-        raise ModelUnavailableError(
-            f"The AWS settings of the environment do not fit: {_reason(error)}. Correct "
-            "AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL or the credentials."
-        ) from error
+        from model_loader.s3_answers import SETTINGS
+
+        raise ModelUnavailableError(SETTINGS.format(_reason(error))) from error
 
 
 def _boto3_credentials() -> Boto3CredentialProvider:

@@ -12,6 +12,12 @@ REDIRECTS = (
 )
 SILENCE = "it does not answer, or stopped in the middle. Check the network and AWS_ENDPOINT_URL"
 
+SETTINGS = (
+    "The AWS settings of the environment do not fit: {}. Correct AWS_PROFILE, AWS_REGION, "
+    "AWS_ENDPOINT_URL or the credentials."
+)
+"""The sentence for a client that cannot be made; it takes the reason."""
+
 _CODES = {
     "the AWS credentials have expired. Sign in again (aws sso login), or renew AWS_SESSION_TOKEN": (
         "ExpiredToken ExpiredTokenException RequestExpired TokenRefreshRequired"
