@@ -1,7 +1,5 @@
 # Commands for developers. Everything is installed inside the checkout.
 PYTHON ?= python3
-MODEL_URI ?= models/flying-objects
-MODEL_ENGINE ?= torchscript
 PORT ?= 8000
 CONTAINERS ?= $(shell command -v docker || command -v podman)
 BASE_IMAGE ?=
@@ -21,11 +19,8 @@ setup: $(BIN)/ready $(NODE_READY) ## Install everything: .venv and node_modules
 demo: $(BIN)/ready ## Ask, train, export, publish to a local S3, serve, ask: minutes (PHOTO=… asks about yours)
 	@$(BIN)/python demo.py "$(PHOTO)"
 
-serve: $(BIN)/ready ## Serve a model at http://127.0.0.1:8000 (MODEL_URI=… MODEL_ENGINE=… PORT=…)
-	@test -n "$(findstring ://,$(MODEL_URI))" || test -d "$(MODEL_URI)" || \
-		{ echo "There is no model at $(MODEL_URI): give MODEL_URI=…"; exit 2; }
-	@OMP_WAIT_POLICY=PASSIVE MODEL_URI=$(MODEL_URI) MODEL_ENGINE=$(MODEL_ENGINE) \
-		$(BIN)/python serve.py $(PORT)
+serve: $(BIN)/ready ## Serve a model at http://127.0.0.1:8000 (MODEL_URI=RUN MODEL_ENGINE=onnx PORT=…)
+	@$(BIN)/python serve.py $(PORT)
 
 image: ## Build the container image as flying-objects (BASE_IMAGE=… CONTAINERS=podman)
 	@test -n "$(CONTAINERS)" || { echo "Docker or podman is needed."; exit 2; }

@@ -24,6 +24,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+RESTORE = "Publish the model again, which restores it; in a run, export it again."
+"""The remedy for a version that is incomplete or damaged."""
+
 
 class ClassifierError(Exception):
     """Base of every error that this package raises on purpose.

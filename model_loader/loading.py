@@ -8,6 +8,7 @@ import numpy as np
 
 from model_loader.engine import DEFAULT_ENGINE, ENGINES, import_ahead
 from model_loader.errors import (
+    RESTORE,
     ModelCorruptError,
     ModelIncompatibleError,
     ModelMismatchError,
@@ -15,10 +16,7 @@ from model_loader.errors import (
 )
 from model_loader.metadata import Metadata, checked_name, read_object
 from model_loader.model import Model, softmax
-from model_loader.store import LocalStore, Store, sha256
-
-CURRENT = "current.json"
-"""The file that names the current version."""
+from model_loader.store import CURRENT, LocalStore, Store, sha256
 
 SELF_TEST_TOLERANCE = 2e-3
 """Largest difference of a probability in the self-test: engines and processors round differently;
@@ -34,8 +32,8 @@ def load_model(uri: str, engine: str | None = None, threads: int | None = None) 
 
     Args:
         uri: ``s3://bucket/prefix/name`` or a local directory that holds ``current.json``; or, with
-            ``/versions/<version>`` behind it, a single version's. A local directory that holds
-            ``model.json`` is a version's, too.
+            ``/versions/<version>`` behind it, a single version's. A local directory may also be
+            a version's, a run's, or a store that holds one model.
         engine: ``torchscript`` or ``onnx``; None for ``torchscript``.
         threads: Number of threads that compute; None to leave it to the engine.
 
@@ -61,7 +59,8 @@ def open_store(uri: str, cache: Path | None = None) -> Store:
         cache: Where files of S3 are kept; None for a folder in the temporary one.
 
     Raises:
-        ModelNotFoundError: ``uri`` is empty or not an address of this form.
+        ModelNotFoundError: ``uri`` is empty, not an address of this form, or a store of several
+            models.
         ModelUnavailableError: The AWS settings of the environment do not fit.
     """
     if uri.startswith("s3://"):
@@ -73,7 +72,23 @@ def open_store(uri: str, cache: Path | None = None) -> Store:
             f"The model's address (MODEL_URI, or --model) is {uri!r}; it must be "
             "s3://bucket/prefix/name or a local directory."
         )
-    return LocalStore(Path(uri))
+    return LocalStore(_find_model(Path(uri)))
+
+
+def _find_model(folder: Path) -> Path:
+    """Return the local folder of a model or a version: a run's own, or the only one of a store."""
+    if (folder / CURRENT).is_file() or (folder / "model.json").is_file():
+        return folder
+    if (folder / "model" / "model.json").is_file():
+        return folder / "model"
+    models = sorted(path.parent for path in folder.glob(f"*/{CURRENT}"))
+    if len(models) > 1:
+        names = ", ".join(path.name for path in models)
+        raise ModelNotFoundError(
+            f"{folder} is a store of several models: {names}. Give the address of one, such as "
+            f"{models[0]}."
+        )
+    return models[0] if models else folder
 
 
 def find_current(store: Store) -> str:
@@ -96,7 +111,7 @@ def find_current(store: Store) -> str:
             return ""
         raise
     except ValueError as error:
-        raise ModelCorruptError(f"{CURRENT}: {error}. Publish the model again.") from error
+        raise ModelCorruptError(f"{CURRENT}: {error}. {RESTORE}") from error
 
 
 def load_version(

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from model_loader.errors import ModelCorruptError, ModelIncompatibleError
+from model_loader.errors import RESTORE, ModelCorruptError, ModelIncompatibleError
 from model_loader.transform import Transform
 
 SCHEMA = 1
@@ -148,7 +148,7 @@ class Metadata:
             binascii.Error,
         ) as error:
             reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-            raise ModelCorruptError(f"model.json: {reason}. Export the model again.") from error
+            raise ModelCorruptError(f"model.json: {reason}. {RESTORE}") from error
 
 
 def read_object(text: bytes, name: str) -> dict[str, Any]:
@@ -160,11 +160,9 @@ def read_object(text: bytes, name: str) -> dict[str, Any]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ModelCorruptError(
-            f"{name} is not JSON ({error}). Publish the model again."
-        ) from error
+        raise ModelCorruptError(f"{name} is not JSON ({error}). {RESTORE}") from error
     if not isinstance(document, dict):
-        raise ModelCorruptError(f"{name} must hold a JSON object. Publish the model again.")
+        raise ModelCorruptError(f"{name} must hold a JSON object. {RESTORE}")
     return document
 
 

@@ -17,8 +17,9 @@ import time
 
 from model_loader.engine import import_ahead
 from model_loader.errors import ModelCorruptError, ModelIncompatibleError, ModelUnavailableError
-from model_loader.loading import CURRENT, find_current, load_version, open_store
+from model_loader.loading import find_current, load_version, open_store
 from model_loader.model import Model
+from model_loader.store import CURRENT
 
 log = logging.getLogger(__name__)
 

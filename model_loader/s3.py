@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from model_loader.cache import begin, find, keep, make_room, own_folder
 from model_loader.errors import ModelNotFoundError, ModelUnavailableError
 from model_loader.metadata import FileInfo
-from model_loader.store import check, not_published
+from model_loader.store import check, no_model, not_published
 
 if TYPE_CHECKING:
     from obstore import Bytes, GetResult
@@ -153,8 +153,8 @@ class S3Store:
             raise ModelNotFoundError(not_published(self.uri, key)) from error
         if isinstance(error, PermissionDeniedError) and code in ("", "AccessDenied"):
             raise ModelNotFoundError(
-                f"Reading {self.uri}/{key} is not allowed, or there is no such object. Publish a "
-                "model there, and give the function's role s3:GetObject on that prefix."
+                f"Reading {self.uri}/{key} is not allowed, or there is no such object: the role "
+                f"needs s3:GetObject on that prefix, or {no_model(self.uri)}"
             ) from error
         raise ModelUnavailableError(
             f"{self.uri}/{key} cannot be read: {_meaning(code, _reason(error))}."
@@ -181,10 +181,9 @@ def _connect(bucket: str, prefix: str) -> Client:
         )
     except Exception as error:
         # obstore's errors and botocore's share no class; each says which setting it is about.
-        raise ModelUnavailableError(
-            f"The AWS settings of the environment do not fit: {_reason(error)}. Correct "
-            "AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL or the credentials."
-        ) from error
+        from model_loader.s3_answers import SETTINGS
+
+        raise ModelUnavailableError(SETTINGS.format(_reason(error))) from error
 
 
 def _boto3_credentials() -> Boto3CredentialProvider:

@@ -12,6 +12,12 @@ REDIRECTS = (
 )
 SILENCE = "it does not answer, or stopped in the middle. Check the network and AWS_ENDPOINT_URL"
 
+SETTINGS = (
+    "The AWS settings of the environment do not fit: {}. Correct AWS_PROFILE, AWS_REGION, "
+    "AWS_ENDPOINT_URL or the credentials."
+)
+"""The sentence for a client that cannot be made; it takes the reason."""
+
 _CODES = {
     "the AWS credentials have expired. Sign in again (aws sso login), or renew AWS_SESSION_TOKEN": (
         "ExpiredToken ExpiredTokenException RequestExpired TokenRefreshRequired"
@@ -31,8 +37,8 @@ _CODES = {
     ),
     REDIRECTS: "301 302 303 307 308",
     "the bucket does not exist. Correct the address, or create the bucket": "NoSuchBucket",
-    "these AWS credentials may not do that. They need s3:GetObject, s3:ListBucket and, to publish, "
-    "s3:PutObject": "AccessDenied AllAccessDisabled AccountProblem 403",
+    "these AWS credentials may not do that. They need s3:GetObject, s3:ListBucket, s3:PutObject to "
+    "publish and s3:DeleteObject to prune": "AccessDenied AllAccessDisabled AccountProblem 403",
     "S3 has trouble of its own. Try again in a minute": (
         "InternalError ServiceUnavailable SlowDown RequestTimeout 500 502 503 504"
     ),

@@ -8,8 +8,16 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from model_loader.errors import ModelCorruptError, ModelNotFoundError, ModelUnavailableError
+from model_loader.errors import (
+    RESTORE,
+    ModelCorruptError,
+    ModelNotFoundError,
+    ModelUnavailableError,
+)
 from model_loader.metadata import FileInfo
+
+CURRENT = "current.json"
+"""The file that names the current version."""
 
 _CHUNK = 1 << 20
 
@@ -132,14 +140,21 @@ def check(found: FileInfo, wanted: FileInfo, where: str) -> None:
         raise ModelCorruptError(
             f"{where} is not the file that was published: it has {found.size} bytes and the "
             f"sha256 {found.sha256[:12]}…, but model.json says {wanted.size} bytes and "
-            f"{wanted.sha256[:12]}…. "
-            "Publish the model again."
+            f"{wanted.sha256[:12]}…. {RESTORE}"
         )
 
 
 def not_published(uri: str, key: str) -> str:
     """Return the message for a file that is not in the store."""
+    missing = f"There is no {key} at {uri}"
+    return f"{missing}: {no_model(uri)}" if key == CURRENT else f"{missing}. {RESTORE}"
+
+
+def no_model(uri: str) -> str:
+    """Return what may be wrong, and what to do, where no model is found at an address."""
+    name = uri.rpartition("/")[2]
     return (
-        f"There is no {key} at {uri}. Publish a model there "
-        "(python -m training publish RUN STORE), or correct the model's address."
+        f"no model of the name {name} is published there. Publish a model there (python -m "
+        "training publish RUN STORE), or give the name of one that is: in MODEL_URI or --model; "
+        "for a deployed stage, --param model=NAME."
     )

@@ -216,10 +216,9 @@ def _make_client(settings: dict[str, Any]) -> S3Client:
     try:
         return boto3.client("s3", config=config)
     except Exception as error:  # botocore's exceptions and those of its libraries share no base
-        raise StorageError(
-            f"The AWS settings of the environment do not fit: {str(error).rstrip('.')}. Correct "
-            "AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL or the credentials."
-        ) from error
+        from model_loader.s3_answers import SETTINGS
+
+        raise StorageError(SETTINGS.format(str(error).rstrip("."))) from error
 
 
 def _code(error: StorageError) -> str:

@@ -27,6 +27,9 @@ from training.recipe import Recipe, load_recipe
 from training.run import Run
 from training.run_data import RunData, has_own_images, move_data, read_data
 
+_OPTIONS = ("reject_below_precision", "int8")
+# Keys of the recipe that an export may change.
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -67,8 +70,7 @@ def load_best(run: Run, recipe: Recipe, classes: int) -> Classifier:
 def finish_training(run: Run) -> Finished:
     """Export and measure what a run has trained, as its recipe says."""
     tell("Exporting TorchScript and ONNX, and comparing their answers")
-    recipe = load_recipe(str(run.recipe))
-    finished, _ = _make_version(run, recipe.reject_below_precision, recipe.int8)
+    finished, _ = _make_version(run, load_recipe(str(run.recipe)))
     if finished.unreachable:
         tell(f"{finished.unreachable} The version rejects nothing.")
     return finished
@@ -82,14 +84,16 @@ def export_run(
 ) -> Metadata:
     """Export the weights of a run's best epoch as a version, into ``run.model``, and measure it.
 
+    An option that is not given stays as in the export before: the version's recipe notes it.
     Without the images, an earlier export's temperature, threshold and figures stay: they are of
     the same weights.
 
     Args:
         run: The run.
-        precision: The fraction of right answers to reach by answering "unknown" when in doubt;
-            None for the recipe's.
-        int8: Whether to make the ONNX file int8, if its accuracy allows it; None for the recipe's.
+        precision: The fraction of right answers to reach by answering "unknown" when in doubt; 0
+            for no threshold, None for that of the export before, or the recipe's.
+        int8: Whether to make the ONNX file int8, if its accuracy allows it; None for what the
+            export before has, or the recipe's.
         root: The folder that holds the images now; None for the one that did. The run notes it.
 
     Raises:
@@ -98,9 +102,11 @@ def export_run(
     """
     where = root or read_data(run).root
     here = has_own_images(run, where)
-    recipe = load_recipe(str(run.recipe))
-    wants_int8 = recipe.int8 if int8 is None else int8
-    needs = "A threshold" if precision is not None else "int8" if wants_int8 else None
+    earlier = read_exported(run)
+    recipe = _with_options(load_recipe(str(run.recipe)), earlier, precision, int8)
+    was_int8 = earlier is not None and bool(earlier.self_test.int8)
+    changed_int8 = "int8" if recipe.int8 else "--no-int8" if was_int8 else None
+    needs = "A threshold" if precision else changed_int8
     if not here and (needs or root is not None):
         raise TrainingError(
             f"{needs or '--data'} needs the images that {run.folder} was trained with, but they "
@@ -112,16 +118,42 @@ def export_run(
             "only moved, give the new place: --data DIR."
         )
         with _exporting(run):
-            return _export_again(run)
+            exported = _export(run, recipe)
+            if earlier is None:
+                return exported
+            threshold = 0.0 if precision == 0 else earlier.threshold
+            return calibrate_version(run.model, earlier.temperature, threshold, earlier.metrics)
     if root is not None:
         move_data(run, root)
-    wanted = recipe.reject_below_precision if precision is None else precision
-    finished, comparison = _make_version(run, wanted, wants_int8)
+    finished, comparison = _make_version(run, recipe)
     if finished.unreachable and precision is not None:
         raise finished.unreachable
     if int8 and not (comparison and comparison.is_kept):
         raise TrainingError(f"Version {finished.metadata.version} is float32, not int8.")
     return finished.metadata
+
+
+def read_exported(run: Run) -> Metadata | None:
+    """Return ``model.json`` of a run's last export; None where there is none, or it is damaged."""
+    try:
+        return Metadata.from_json((run.model / "model.json").read_bytes())
+    except (OSError, ModelUnavailableError):
+        return None
+
+
+def _with_options(
+    recipe: Recipe, earlier: Metadata | None, precision: float | None, int8: bool | None
+) -> Recipe:
+    """Return the recipe with the options of an export, and with those that it does not change."""
+    options: dict[str, Any] = {}
+    if earlier is not None:
+        options = {key: earlier.recipe.get(key, getattr(recipe, key)) for key in _OPTIONS}
+        options["int8"] = bool(options["int8"] or earlier.self_test.int8)
+    if precision is not None:
+        options["reject_below_precision"] = precision or None
+    if int8 is not None:
+        options["int8"] = int8
+    return recipe.model_copy(update=options)
 
 
 def finish_run(run: Run, precision: float | None, int8: Comparison | None = None) -> Finished:
@@ -172,23 +204,21 @@ def finish_run(run: Run, precision: float | None, int8: Comparison | None = None
     return Finished(run, metadata, evaluation, unreachable)
 
 
-def _make_version(
-    run: Run, precision: float | None, wants_int8: bool
-) -> tuple[Finished, Comparison | None]:
+def _make_version(run: Run, recipe: Recipe) -> tuple[Finished, Comparison | None]:
     comparison = None
     with _exporting(run):
-        _export(run)
-        if wants_int8:
+        _export(run, recipe)
+        if recipe.int8:
             try:
                 comparison = quantise_run(run)
                 tell(str(comparison))
             except TrainingError as error:
                 tell(str(error))
-        return finish_run(run, precision, comparison), comparison
+        return finish_run(run, recipe.reject_below_precision, comparison), comparison
 
 
-def _export(run: Run) -> Metadata:
-    recipe, data = load_recipe(str(run.recipe)), read_data(run)
+def _export(run: Run, recipe: Recipe) -> Metadata:
+    data = read_data(run)
     return export_version(
         load_best(run, recipe, len(data.labels)),
         run.model,
@@ -198,21 +228,6 @@ def _export(run: Run) -> Metadata:
         recipe=recipe.model_dump(mode="json"),
         data=data.shown,
     )
-
-
-def _export_again(run: Run) -> Metadata:
-    """Export, and keep the temperature, threshold and figures of an earlier export."""
-    try:
-        earlier = Metadata.from_json((run.model / "model.json").read_bytes())
-    except (OSError, ModelUnavailableError):
-        return _export(run)
-    if earlier.self_test.int8:
-        raise TrainingError(
-            f"The version in {run.model} is int8, and its figures are of that file. Making it "
-            "again needs the images that it was trained with, so it stays as it is."
-        )
-    _export(run)
-    return calibrate_version(run.model, earlier.temperature, earlier.threshold, earlier.metrics)
 
 
 @contextmanager

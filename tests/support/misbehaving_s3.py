@@ -58,7 +58,7 @@ class MisbehavingS3:
         start = f"{bucket}/{prefix}"
         entries = "".join(
             f"<Contents><Key>{escape(name.partition('/')[2])}</Key><Size>{len(data)}</Size>"
-            "</Contents>"
+            "<LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>"
             for name, data in sorted(self.objects.items())
             if name.startswith(start)
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
@@ -13,6 +14,7 @@ import typer
 
 from training.commands.options import MODEL_HELP
 from training.errors import InterruptedRunError, TrainingError
+from training.output.next_step import LOCAL_STORE, say_next, say_next_serve
 from training.output.progress import say
 
 if TYPE_CHECKING:
@@ -80,13 +82,14 @@ def predict(
     """
     from training.predict.answer_formats import Tally
     from training.predict.sources import count_questions, read_sources
+    from training.run import is_run
     from training.video.sampling import Sampling
 
     sources = read_sources(images, Sampling(fps))
     total = count_questions(sources)
     is_live = total is None  # a camera: a frame that waits for its turn would be answered late
     if endpoint is not None and model is None:
-        answerer = _service(endpoint, sign, is_live)
+        answerer = _service(endpoint, sign, is_live, shows_uploads=not _is_shown_as_json(as_json))
     elif model is not None and endpoint is None:
         answerer = _here(model, 1 if is_live else processes)
     else:
@@ -95,18 +98,27 @@ def predict(
     tally = Tally()
     outputs = _outputs(answerer.labels, as_json, to_csv, top_k)
     try:
-        _answer_all(answerer, sources, outputs, tally, total)
+        _answer_all(answerer, sources, outputs, tally, _bar(total, as_json))
     except KeyboardInterrupt:
         if not is_live:
             raise InterruptedRunError(f"Interrupted. {tally}") from None
     say(str(tally))
+    if to_csv is None and endpoint is not None:
+        say_next("predict", *images, "--endpoint", endpoint, "--csv", "answers.csv")
+    elif to_csv is not None:
+        say(f"Next: open {shlex.quote(str(to_csv))}")
+    elif model is not None and is_run(Path(model)):
+        say_next("publish", model, LOCAL_STORE)
+    elif model is not None:
+        say_next_serve(model)
     if tally.errors:
         raise typer.Exit(1)
 
 
-def _service(address: str, sign: bool, is_live: bool) -> Answerer:
+def _service(address: str, sign: bool, is_live: bool, shows_uploads: bool) -> Answerer:
     from training.predict.endpoint import AT_ONCE, KEY_VARIABLE, RETRIES, Endpoint
     from training.predict.signature import Signature
+    from training.predict.upload_bars import UploadBars
 
     return Endpoint(
         address,
@@ -114,6 +126,7 @@ def _service(address: str, sign: bool, is_live: bool) -> Answerer:
         1 if is_live else AT_ONCE,
         RETRIES,
         Signature(address) if sign else None,
+        UploadBars(shows_uploads),
     )
 
 
@@ -145,12 +158,12 @@ def _answer_all(
     sources: list[Source],
     outputs: list[Output],
     tally: Tally,
-    total: int | None,
+    bar: AbstractContextManager[Advance],
 ) -> None:
     with ExitStack() as stack:
         for output in outputs:
             stack.enter_context(output)
-        advance = stack.enter_context(_bar(total, outputs))
+        advance = stack.enter_context(bar)
         answers = stack.enter_context(closing(answerer.answers(_questions(sources))))
         for answer in answers:
             for output in outputs:
@@ -159,15 +172,18 @@ def _answer_all(
             advance("")
 
 
-def _bar(total: int | None, outputs: list[Output]) -> AbstractContextManager[Advance]:
+def _bar(total: int | None, as_json: bool) -> AbstractContextManager[Advance]:
     """Return a progress bar, where there is an end to see and no JSON on the same terminal."""
     from training.output.progress import progress
-    from training.predict.answer_formats import JsonOutput
 
-    is_json = any(isinstance(output, JsonOutput) for output in outputs)
-    if total is None or total == 1 or (is_json and sys.stdout.isatty()):
+    if total is None or total == 1 or _is_shown_as_json(as_json):
         return nullcontext(lambda note: None)
     return progress("Classifying", total)
+
+
+def _is_shown_as_json(as_json: bool) -> bool:
+    """Whether JSON is printed on a terminal, which bars would run through."""
+    return as_json and sys.stdout.isatty()
 
 
 def _questions(sources: list[Source]) -> Iterator[Question]:

@@ -9,24 +9,31 @@ from typing import Annotated
 import typer
 
 from training.errors import interruptible
+from training.output.next_step import say_next, say_next_serve
 from training.output.progress import say
 
 
 def publish(
-    run: Annotated[Path, typer.Argument(help="Folder of a run or of an exported version.")],
+    run: Annotated[
+        Path,
+        typer.Argument(help="Folder of a run, of a published model, or of one version."),
+    ],
     store: Annotated[str, typer.Argument(help="s3://BUCKET/PREFIX, or a local folder.")],
 ) -> None:
     """Copy an exported version into a store, and make it current.
+
+    Publishing a version again restores what is missing or damaged of it.
 
     Example: `python -m training publish runs/flying-objects/TIME s3://my-bucket/models`
     """
     from model_loader import Metadata
     from model_loader.store import sha256
     from training.published.publication import publish as publish_version
+    from training.published.publication import version_folder
     from training.published.stored_versions import promised_accuracy
-    from training.run import Run, is_run
+    from training.run import is_run
 
-    folder = Run(run).model if is_run(run) else run
+    folder = version_folder(run)
     with interruptible(
         "Interrupted: an incomplete version is never served. Run the same command to continue."
     ):
@@ -38,5 +45,10 @@ def publish(
             f"Its model.json has no test figures: the evaluation of {run} was interrupted. To "
             f"measure it and publish it again: python -m training export {shlex.quote(str(run))}"
         )
-    say(f"Published. Serve it with MODEL_URI={address}")
-    say(f"Pin it with osls deploy --param version={metadata.version} --param sha256={sha256(text)}")
+    say(f"Version {metadata.version} is the current one of MODEL_URI={shlex.quote(address)}")
+    say(f"A stage serves it if it is deployed with --param model={metadata.name}")
+    say(f"To pin it, add --param version={metadata.version} --param sha256={sha256(text)}")
+    if "://" in address:
+        say_next("verify", address)
+    else:
+        say_next_serve(address)

@@ -9,6 +9,7 @@ import typer
 
 from training.commands.options import Address
 from training.errors import TrainingError
+from training.output.next_step import say_next_serve
 from training.output.progress import say
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def verify(
         say(f"Whole: {', '.join(metadata.files)}. Self-test passed: {', '.join(found.models)}.")
         if data is not None:
             _compare(found, data)
+    say_next_serve(address if version is None else f"{address.rstrip('/')}/versions/{version}")
 
 
 def _compare(found: Verified, data: Path) -> None:

@@ -1,13 +1,15 @@
-"""The command that lists the published versions of a model."""
+"""The commands that list the published versions of a model, and go back to one."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.table import Table
 
 from training.commands.options import Address, AsJson
+from training.output.next_step import say_next
 from training.output.printing import print_json, print_table
 from training.output.progress import say
 
@@ -36,8 +38,43 @@ def versions(
         if one.problem:
             say(f"{one.version} cannot be served: {one.problem}.")
     if not any(one.is_current for one in published):
-        choose = f"Choose one: python -m training rollback {address} VERSION"
-        say(f"None is the current one. {why_none_is_current(address)} {choose}")
+        say(f"None is the current one. {why_none_is_current(address)}")
+    if not as_json:
+        _say_next(published, address)
+
+
+def rollback(
+    address: Address,
+    version: Annotated[
+        str | None,
+        typer.Argument(show_default="the one before the current one"),
+    ] = None,
+) -> None:
+    """Make another published version the current one.
+
+    Warm functions follow within MODEL_REFRESH_SECONDS. A later version is chosen the same way.
+
+    Example: `python -m training rollback s3://my-bucket/models/flying-objects`
+    """
+    from training.published.stored_versions import roll_back
+
+    before, now = roll_back(address, version)
+    if before == now:
+        say(f"{now} is the current version already.")
+    else:
+        was = "there was none" if before is None else f"it was {before}"
+        say(f"The current version of {address} is {now} now; {was}.")
+    say_next("verify", address)
+
+
+def _say_next(published: list[Published], address: str) -> None:
+    whole = [one for one in published if not one.problem]
+    if any(one.is_current for one in whole):
+        say_next("verify", address)
+    elif whole:
+        say_next("rollback", address, whole[0].version)
+    else:
+        say_next("publish", "RUN", address.rstrip("/").rpartition("/")[0])
 
 
 def _table(published: list[Published]) -> Table:

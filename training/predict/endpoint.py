@@ -7,7 +7,7 @@ import math
 from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePath
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import requests
@@ -23,6 +23,7 @@ from training.predict.exchange import UnreachableError, problem, send
 from training.predict.large_images import UploadError, ask_by_upload
 from training.predict.questions import Answer, Question, reason
 from training.predict.retries import Retries
+from training.predict.upload_bars import UploadBars
 
 _FIELD = "file1"
 _LONGEST_NAME = 255  # characters of a file's name that the service takes
@@ -52,6 +53,7 @@ class Endpoint:
         at_once: int = AT_ONCE,
         retries: int = RETRIES,
         signature: AuthBase | None = None,
+        bars: UploadBars | None = None,
     ) -> None:
         """Ask the service which model it has.
 
@@ -61,11 +63,13 @@ class Endpoint:
             at_once: Requests that are under way at the same time.
             retries: Number of retries where the service is busy or unreachable.
             signature: Signs each request.
+            bars: Shows the progress of uploads; None for none.
 
         Raises:
             TrainingError: The address is not valid, nobody answers there, or it has no model.
         """
         self._base = base_address(address)
+        self._bars = bars or UploadBars(is_shown=False)
         self._at_once = at_once
         self._retries = Retries.times(retries)
         self._session = self._open_session()
@@ -110,11 +114,10 @@ class Endpoint:
     def _ask(self, question: Question) -> tuple[Answer, bool]:
         """Return the answer, and whether the service gave one of any kind."""
         try:
-            data = question.data()
+            with question.open() as file:
+                response = self._classify(question.name, file)
         except (OSError, InputError) as error:
             return Answer(question.name, None, reason(error)), True
-        try:
-            response = self._classify(question.name, data)
         except UnreachableError as error:
             return Answer(question.name, None, str(error)), False
         except UploadError as error:
@@ -126,11 +129,12 @@ class Endpoint:
         except (ValueError, TypeError, KeyError, AttributeError):
             return Answer(question.name, None, _not_ours(response)), True
 
-    def _classify(self, name: str, data: bytes) -> requests.Response:
-        form = MultipartEncoder({_FIELD: (sent_name(name), data, "application/octet-stream")})
+    def _classify(self, name: str, file: BinaryIO) -> requests.Response:
+        form = MultipartEncoder({_FIELD: (sent_name(name), file, "application/octet-stream")})
         if form.len > MAX_REQUEST_BYTES:
-            return ask_by_upload(self._post_json, self._storage, data)
-        # As bytes: a stream could be sent only once, and not again after a failure.
+            with self._bars.upload(name) as sent:
+                return ask_by_upload(self._post_json, self._storage, file, sent)
+        # As bytes: a signature is of all of them.
         return self._post("/classify", form.to_string(), form.content_type)
 
     def _post_json(self, path: str, document: Mapping[str, Any]) -> requests.Response:

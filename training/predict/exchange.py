@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import requests
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsRead
 
 _TIMEOUT = (10, 35)
 """Seconds to connect, and to wait for an answer: the gateway gives up after 29."""
@@ -19,7 +23,7 @@ def send(
     session: requests.Session,
     method: str,
     url: str,
-    body: bytes | None = None,
+    body: bytes | SupportsRead[bytes] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> requests.Response:
     """Return what came back.

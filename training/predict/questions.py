@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from PIL import Image
 
@@ -23,17 +23,17 @@ class Question(Protocol):
         """The name in the list of answers."""
         ...
 
-    def data(self) -> bytes:
-        """Return it as an image file.
+    def open(self) -> BinaryIO:
+        """Open it as an image file.
 
         Raises:
-            OSError: It cannot be read.
+            OSError: It cannot be opened.
             InputError: It is known to be no image.
         """
         ...
 
     def classify(self, model: Model) -> Prediction:
-        """Answer it in this process; raises as ``data`` does."""
+        """Answer it in this process; raises as ``open`` does."""
         ...
 
 
@@ -48,13 +48,13 @@ class ImageFile:
         """The path, with undecodable bytes escaped."""
         return printable(self.path)
 
-    def data(self) -> bytes:
-        """Return the file's bytes."""
-        return self.path.read_bytes()
+    def open(self) -> BinaryIO:
+        """Open the file."""
+        return self.path.open("rb")
 
     def classify(self, model: Model) -> Prediction:
         """Answer it as the service does."""
-        return model.classify(self.data())
+        return model.classify(self.path.read_bytes())
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,12 @@ class Frame:
     name: str
     image: Image.Image
 
-    def data(self) -> bytes:
+    def open(self) -> BinaryIO:
         """Return a JPEG of it."""
         buffer = io.BytesIO()
         self.image.save(buffer, "JPEG", quality=_QUALITY, subsampling=0)
-        return buffer.getvalue()
+        buffer.seek(0)
+        return buffer
 
     def classify(self, model: Model) -> Prediction:
         """Answer it as it is."""
@@ -82,7 +83,7 @@ class Unreadable:
     name: str
     reason: str
 
-    def data(self) -> bytes:
+    def open(self) -> BinaryIO:
         """Raise its reason."""
         raise UndecodableImageError(self.reason)
 

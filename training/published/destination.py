@@ -38,6 +38,14 @@ class Tagged:
     tag: str
 
 
+@dataclass(frozen=True)
+class StoredFile:
+    """A file's entry in a listing."""
+
+    size: int  # bytes
+    modified: float  # POSIX time, s
+
+
 class Destination(Protocol):
     """A folder of a store that can be written to."""
 
@@ -58,8 +66,16 @@ class Destination(Protocol):
         """
         ...
 
-    def sizes(self, prefix: str) -> dict[str, int]:
-        """Return the size of every file below a prefix, by its key."""
+    def list_files(self, prefix: str) -> dict[str, StoredFile]:
+        """Return the files below a prefix, by their keys."""
+        ...
+
+    def remove(self, key: str) -> bool:
+        """Remove a file; it is no error where there is none any more.
+
+        Returns:
+            Whether its room is free now: not where a bucket keeps old versions of its objects.
+        """
         ...
 
 
@@ -88,10 +104,10 @@ class LocalDestination:
 
     def read(self, key: str) -> Tagged | None:
         """Return a file, or None where there is none."""
-        path = self._folder / key
-        if not path.is_file():
+        try:
+            data = (self._folder / key).read_bytes()
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
-        data = path.read_bytes()
         return Tagged(data, sha256(data))
 
     def put(self, key: str, data: bytes, replaces: str | None) -> bool:
@@ -108,10 +124,27 @@ class LocalDestination:
         except OSError as error:
             raise TrainingError(f"{path} cannot be written: {error.strerror}.") from error
 
-    def sizes(self, prefix: str) -> dict[str, int]:
-        """Return the size of every file below a prefix, by its key."""
-        found = (path for path in (self._folder / prefix).rglob("*") if path.is_file())
-        return {path.relative_to(self._folder).as_posix(): path.stat().st_size for path in found}
+    def list_files(self, prefix: str) -> dict[str, StoredFile]:
+        """Return the files below a prefix, by their keys."""
+        files = {}
+        for folder, _, names in os.walk(self._folder / prefix):
+            for path in (Path(folder, name) for name in names):
+                with suppress(FileNotFoundError):  # removed meanwhile
+                    found = path.stat()
+                    key = path.relative_to(self._folder).as_posix()
+                    files[key] = StoredFile(found.st_size, found.st_mtime)
+        return files
+
+    def remove(self, key: str) -> bool:
+        """Remove a file, and its folder with the last of its files."""
+        path = self._folder / key
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise TrainingError(f"{path} cannot be removed: {error.strerror}.") from error
+        with suppress(OSError):  # not empty, or gone
+            path.parent.rmdir()
+        return True
 
 
 @contextmanager
@@ -162,16 +195,22 @@ class S3Destination:
                     say(_UNSAFE.format(self._bucket))
         return is_written
 
-    def sizes(self, prefix: str) -> dict[str, int]:
-        """Return the size of every object below a prefix, by its key."""
+    def list_files(self, prefix: str) -> dict[str, StoredFile]:
+        """Return the objects below a prefix, by their keys."""
         pages = self._client.get_paginator("list_objects_v2")
         start = len(self._prefix)
         with self._reaching(prefix):
             return {
-                entry["Key"][start:]: entry["Size"]
+                entry["Key"][start:]: StoredFile(entry["Size"], entry["LastModified"].timestamp())
                 for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix)
                 for entry in _from_s3(page, "IsTruncated").get("Contents", [])
             }
+
+    def remove(self, key: str) -> bool:
+        """Remove an object; see ``Destination``."""
+        with self._reaching(key):
+            answer = self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
+        return not answer.get("DeleteMarker")
 
     def _write(self, request: PutObjectRequestTypeDef) -> bool:
         """Write an object; return False where the condition for it does not hold."""

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
-from model_loader import Metadata, ModelUnavailableError, load_model
+from model_loader import (
+    Metadata,
+    ModelCorruptError,
+    ModelIncompatibleError,
+    ModelUnavailableError,
+    load_model,
+)
 from model_loader.engine import ENGINES
-from model_loader.store import check, file_info
+from model_loader.errors import RESTORE
+from model_loader.loading import find_current, open_store
+from model_loader.store import CURRENT, check, file_info, sha256
 from training.errors import TrainingError
-from training.output.progress import progress
+from training.output.progress import progress, say
 from training.published.destination import Destination, Tagged, open_destination
-
-CURRENT = "current.json"
+from training.run import Run, is_run
 
 
 def publish(version: Path, store: str) -> str:
     """Copy a version into a store and make it the current one.
 
-    What an interrupted publication left is taken up: files that are there are compared, those
-    that are not are written, and before ``model.json``, the last of them, is there, nobody takes
-    the version for one.
+    Files that are there are compared; those that are missing, as after an interruption, or damaged
+    are written. Before ``model.json``, the last of them, is there, nobody takes the version for
+    one. A whole version is never overwritten.
 
     Args:
-        version: The version's folder, as ``export`` wrote it.
+        version: The version's folder; see ``version_folder``.
         store: ``s3://bucket/prefix`` or a local directory; the model goes into
             ``<store>/<name>``.
 
@@ -32,7 +40,7 @@ def publish(version: Path, store: str) -> str:
 
     Raises:
         TrainingError: The folder is not a whole version, the store cannot be written, it holds
-            another version of this name, or another one became the current one meanwhile.
+            another whole version of this name, or another one became the current one meanwhile.
     """
     metadata = read_version(version)
     address = f"{store.rstrip('/')}/{metadata.name}"
@@ -43,7 +51,7 @@ def publish(version: Path, store: str) -> str:
         raise TrainingError(
             f"Version {metadata.version} is published, but is not the current one: meanwhile "
             f"somebody else published to {address} or rolled it back. To serve this version: "
-            f"python -m training rollback {address} {metadata.version}"
+            f"python -m training rollback {shlex.quote(address)} {metadata.version}"
         )
     return address
 
@@ -77,15 +85,35 @@ def current_version(current: Tagged | None) -> str | None:
     return version if isinstance(version, str) else None
 
 
+def version_folder(folder: Path) -> Path:
+    """Return the folder of a run's exported version, or of a published model's current one.
+
+    A version's own folder is returned as it is.
+
+    Raises:
+        TrainingError: It is the folder of none of them.
+    """
+    try:
+        store = open_store(str(folder))
+        return Path(store.uri) / find_current(store)
+    except ModelUnavailableError as error:
+        if is_run(folder):
+            raise TrainingError(
+                f"{folder} has no exported version: {Run(folder).export_again}"
+            ) from error
+        raise TrainingError(
+            f"{folder} is not the folder of a run, of a published model or of a version. {error}"
+        ) from error
+
+
 def read_version(folder: Path) -> Metadata:
     """Read a version's folder and check that its files are whole, and that it can be served.
 
     Raises:
-        TrainingError: The folder is not that of a version, or a file is missing or changed.
+        TrainingError: A file is missing or changed, or an engine cannot load it.
     """
-    path = folder / "model.json"
     try:
-        metadata = Metadata.from_json(path.read_bytes())
+        metadata = Metadata.from_json((folder / "model.json").read_bytes())
         for file, info in metadata.files.items():
             check(file_info(folder / file), info, str(folder / file))
         for engine, (file, _) in ENGINES.items():
@@ -93,8 +121,8 @@ def read_version(folder: Path) -> Metadata:
                 load_model(str(folder), engine)
     except OSError as error:
         raise TrainingError(
-            f"{folder} is not the folder of a run or of a model version: {error.filename} cannot "
-            f"be read ({error.strerror}). Of a published model, give versions/VERSION in it."
+            f"{folder} cannot be published: {error.filename} cannot be read ({error.strerror}). "
+            f"{RESTORE}"
         ) from error
     except ModelUnavailableError as error:
         raise TrainingError(f"{folder} cannot be published. {error}") from error
@@ -102,24 +130,40 @@ def read_version(folder: Path) -> Metadata:
 
 
 def _copy(version: Path, metadata: Metadata, destination: Destination, address: str) -> None:
-    """Write the files that are not there yet, ``model.json`` last; never over another one."""
+    """Write the files that are missing or damaged, ``model.json`` last."""
     base = f"versions/{metadata.version}"
     published = destination.read(f"{base}/model.json")
-    if published is not None and published.data != (version / "model.json").read_bytes():
-        raise _differs(f"{address}/{base}/model.json")
+    is_same = published is not None and published.data == (version / "model.json").read_bytes()
+    if published is not None and not is_same and _is_whole(published.data, destination, base):
+        raise _differs(f"{address}/{base}")
     with progress("Publishing", len(metadata.files) + 1) as advance:
         for file in (*metadata.files, "model.json"):
             key, data = f"{base}/{file}", (version / file).read_bytes()
             found = destination.read(key)
-            if found is None and not destination.put(key, data, None):
-                found = destination.read(key)  # somebody else was faster
-            if found is not None and found.data != data:
-                raise _differs(f"{address}/{key}")
+            if found is None or found.data != data:
+                if not destination.put(key, data, None if found is None else found.tag):
+                    found = destination.read(key)  # somebody else was faster
+                    if found is None or found.data != data:
+                        raise _differs(f"{address}/{key}")
+                elif found is not None:
+                    say(f"Restored {file}, which was damaged.")
             advance(file)
+
+
+def _is_whole(document: bytes, destination: Destination, base: str) -> bool:
+    """Return whether the files of a published version are those that its ``model.json`` names."""
+    try:
+        files = Metadata.from_json(document).files
+    except ModelCorruptError:
+        return False
+    except ModelIncompatibleError:  # of another release of this code
+        return True
+    found = ((info, destination.read(f"{base}/{file}")) for file, info in files.items())
+    return all(stored is not None and sha256(stored.data) == info.sha256 for info, stored in found)
 
 
 def _differs(where: str) -> TrainingError:
     return TrainingError(
-        f"{where} exists already and differs. Nothing is written over: if it was damaged, delete "
-        "it and publish again; otherwise export again, which makes a new version."
+        f"{where} exists already and differs. A whole version is never overwritten: export again, "
+        "which makes a new one."
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from model_loader.s3_answers import MEANINGS, NOT_S3, REDIRECTS, SILENCE
+from model_loader.s3_answers import MEANINGS, NOT_S3, REDIRECTS, SETTINGS, SILENCE
 from training.errors import TrainingError
 from training.output.progress import say
 
@@ -44,10 +44,7 @@ def make_client() -> S3Client:
     try:
         return boto3.client("s3", config=config)
     except (BotoCoreError, ValueError) as error:
-        raise TrainingError(
-            f"The AWS settings of the environment do not fit: {error}. Correct AWS_PROFILE, "
-            "AWS_REGION, AWS_ENDPOINT_URL or the credentials."
-        ) from error
+        raise TrainingError(SETTINGS.format(str(error).rstrip("."))) from error
 
 
 @contextmanager

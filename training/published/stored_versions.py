@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,17 +14,18 @@ from model_loader import Metadata, Model, ModelNotFoundError, ModelUnavailableEr
 from model_loader.engine import ENGINES
 from model_loader.loading import find_current, load_version, open_store
 from model_loader.metadata import checked_name
-from model_loader.store import Store, sha256
+from model_loader.store import CURRENT, Store, sha256
 from training.errors import TrainingError
 from training.output.terminal import few
 from training.published.destination import Destination, Tagged, open_destination
-from training.published.publication import CURRENT, current_version, make_current
+from training.published.publication import current_version, make_current
 from training.published.s3_access import waiting
 
 if TYPE_CHECKING:
     from training.evaluation.figures import Evaluation
 
-_VERSIONS = "versions/"
+VERSIONS = "versions/"
+"""The folder of a model's versions."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +94,12 @@ def roll_back(address: str, version: str | None = None) -> tuple[str | None, str
     if chosen.problem:
         raise TrainingError(
             f"Version {chosen.version} of {address} cannot be served: {chosen.problem}. Name "
-            f"another one: python -m training versions {address}"
+            f"another one: python -m training versions {shlex.quote(address)}"
         )
     if not make_current(destination, chosen.version, seen):
         raise TrainingError(
             f"Meanwhile somebody else published to {address} or rolled it back; nothing was "
-            f"changed. Look again: python -m training versions {address}"
+            f"changed. Look again: python -m training versions {shlex.quote(address)}"
         )
     return current_version(seen), chosen.version
 
@@ -152,10 +154,10 @@ def is_worse(measured: Evaluation, metadata: Metadata) -> bool:
 
 def _list(destination: Destination, current: Tagged | None, address: str) -> list[Published]:
     folders: dict[str, dict[str, int]] = {}
-    for key, size in destination.sizes(_VERSIONS).items():
-        version, _, file = key.removeprefix(_VERSIONS).partition("/")
+    for key, stored in destination.list_files(VERSIONS).items():
+        version, _, file = key.removeprefix(VERSIONS).partition("/")
         if file:  # some tools make an empty object for a folder
-            folders.setdefault(version, {})[file] = size
+            folders.setdefault(version, {})[file] = stored.size
     if not folders:
         raise TrainingError(
             f"No version is published at {address}. Give STORE/NAME, as publish printed it."
@@ -172,7 +174,7 @@ def _describe(
     destination: Destination, version: str, sizes: dict[str, int], is_current: bool
 ) -> Published:
     found = Published(version, is_current, sum(sizes.values()))
-    document = destination.read(f"{_VERSIONS}{version}/model.json")
+    document = destination.read(f"{VERSIONS}{version}/model.json")
     if document is None:
         return replace(found, problem="its publication was interrupted; publish it again")
     found = replace(found, sha256=sha256(document.data))
@@ -185,7 +187,7 @@ def _describe(
         found,
         created=metadata.created,
         accuracy=promised_accuracy(metadata),
-        problem=f"{', '.join(wrong)} missing or changed" if wrong else "",
+        problem=f"{', '.join(wrong)} missing or changed; publish it again" if wrong else "",
     )
 
 
@@ -204,7 +206,7 @@ def _before(published: list[Published], address: str) -> Published:
     if current is None:
         raise TrainingError(
             f"{address} has no current version to go back from. Name one: "
-            f"python -m training versions {address}"
+            f"python -m training versions {shlex.quote(address)}"
         )
     for one in published[current + 1 :]:
         if not one.problem:
@@ -228,6 +230,6 @@ def _named(published: list[Published], version: str, address: str) -> Published:
 
 def _folder(version: str) -> str:
     try:
-        return f"{_VERSIONS}{checked_name(version, 'version')}/"
+        return f"{VERSIONS}{checked_name(version, 'version')}/"
     except ValueError as error:
         raise TrainingError(f"{error}.") from error

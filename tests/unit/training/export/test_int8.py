@@ -21,7 +21,6 @@ from model_loader.engine import sums_overflow
 from model_loader.store import file_info
 from tests.support.command_line import mistake, run
 from tests.support.versions import LABELS, TRANSFORM, build_version
-from training import finish as finish_module
 from training.errors import TrainingError
 from training.export.int8 import Comparison
 from training.export.torchscript import calibrate_version, export_version, int8_version
@@ -227,6 +226,3 @@ def test_a_kept_int8_is_what_is_measured_and_shown(
     assert run("report", copied) == 0
     assert "of eight-bit numbers: on" in (copied / "report.html").read_text(encoding="utf-8")
     assert not list(copied.glob(".int8-*"))
-    monkeypatch.setattr(finish_module, "has_own_images", lambda *_: False)
-    assert "is int8, and its figures are of that file" in mistake(capsys, "export", copied)
-    assert "int8 needs the images" in mistake(capsys, "export", copied, "--int8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -147,8 +149,8 @@ class Deadly:
 
     name: str = "deadly"
 
-    def data(self) -> bytes:
-        return b""
+    def open(self) -> BinaryIO:
+        return io.BytesIO()
 
     def classify(self, model: Model) -> Prediction:
         os._exit(1)
