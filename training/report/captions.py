@@ -15,7 +15,7 @@ CAPTIONS: Mapping[str, str] = {
     "batch_loss": "The loss of each batch, and its running mean. Left: of training, with "
     "augmentation and dropout. Right: of the validation images, measured at the end of each epoch.",
     "loss": "Loss at the end of each epoch, without augmentation. The weights of the lowest "
-    "validation loss are kept.",
+    "validation loss, among the epochs at the exported size, are kept.",
     "accuracy": "Fraction of right answers at the end of each epoch.",
     "seconds": "Wall time of each epoch, of training and measuring.",
     "classes": "Precision, recall and F1 of the classes at the end of each epoch.",

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console
 from werkzeug.test import Client
 
 from handler import create_app
@@ -24,6 +23,8 @@ from training.evaluation import tables as evaluation_tables
 from training.evaluation.answers import Answers, read_answers
 from training.evaluation.figures import measure
 from training.finish import finish_run
+from training.output import printing
+from training.output.terminal import Terminal
 from training.run import Run
 
 
@@ -189,7 +190,7 @@ def test_the_table_has_every_figure(trained: Path, capsys: pytest.CaptureFixture
         assert figures["label"] in shown
         recall = f"{figures['recall']:.3f} ({interval['low']:.3f}–{interval['high']:.3f})"
         assert recall in shown
-    for word in ("Most confused", "phone", "web", "Calibration", "0.01 is reached without"):
+    for word in ("onfused pairs", "phone", "web", "Calibration", "0.01 is reached without"):
         assert word in shown
 
 
@@ -201,7 +202,7 @@ def test_of_many_classes_the_worst_are_shown_within_a_hundred_columns(
     names = tuple(f"class {i:03} of a rather long name that goes on and on" for i in range(200))
     right = [(name, name) for name in names]
     wrong = [(name, names[0]) for name in names[150:]]
-    monkeypatch.setattr(evaluation_tables, "result_console", lambda: Console(width=100))
+    monkeypatch.setattr(printing, "result_console", lambda: Terminal(width=100))
     evaluation_tables.print_evaluation(measure(answered(*right, *wrong, labels=names)), "Many")
     shown = capsys.readouterr().out
     assert "The 20 classes of 200 with the lowest F1" in shown

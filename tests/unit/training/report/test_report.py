@@ -78,7 +78,8 @@ def test_the_figures_are_those_of_the_evaluation(run: Path, page: Reader) -> Non
     measured = read_report_data(run).evaluation
     assert f"{100 * measured.accuracy:.1f} %" in page.words
     for one in measured.classes:
-        assert f"{one.label} {100 * one.precision:.1f} %" in page.words
+        shown = "–" if one.precision is None else f"{100 * one.precision:.1f} %"
+        assert f"{one.label} {shown}" in page.words
     assert f"ECE {measured.calibration.before.ece:.3f}" in page.words
 
 
