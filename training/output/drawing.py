@@ -17,7 +17,7 @@ from matplotlib.font_manager import fontManager
 
 from training.files.atomic import replacing
 from training.output.fonts import PREFERRED
-from training.output.terminal import short
+from training.output.terminal import visible
 
 INK, PAPER = "#000000", "#ffffff"
 BLUE, PALE, RED, GREY = "#3b6ea5", "#c9d9ea", "#b03a2e", "#888888"
@@ -64,9 +64,15 @@ def plain_frame(axes: Axes, grid: Literal["both", "x"] = "both") -> None:
 def short_name(label: str, longest: int = _LONGEST_LABEL) -> str:
     """Return a label that is no formula to matplotlib and no longer than fits.
 
+    What is too long loses its middle, for names often differ in their ends.
+
     An underscore in front would keep it out of legends; a space before it changes that.
     """
-    name = short(label, longest).replace("$", r"\$")
+    name = visible(label)
+    if len(name) > longest:
+        end = longest // 3
+        name = f"{name[: longest - end - 1]}…{name[-end:]}"
+    name = name.replace("$", r"\$")
     return f" {name}" if name.startswith("_") else name
 
 

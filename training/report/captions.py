@@ -25,7 +25,8 @@ CAPTIONS: Mapping[str, str] = {
     "recall": "Of each class's images, the fraction that is answered with it.",
     "precision": "Of the images that are answered with a class, the fraction that is of it.",
     "sources": "Fraction of right answers to the images of each source.",
-    "reliability": "How often answers of a confidence are right. ECE is the mean distance between "
-    "the two. Left: as the network was trained; right: with the temperature that the exported "
+    "reliability": "How often answers of a confidence are right. Blue: the fraction that is right; "
+    "red: the mean confidence; the numbers count images. ECE is the mean distance between blue and "
+    "red. Left: as the network was trained; right: with the temperature that the exported "
     "version has, found on the validation images.",
 }

@@ -51,7 +51,7 @@ def _shares(title: str, lines: Sequence[_Line]) -> Figure:
     """Draw a point with its interval for each line; of many lines, for the lowest."""
     if len(lines) > _MOST:
         lines = [line for line in lines if line.n]
-        title = f"{title}, the {min(_MOST, len(lines))} lowest of {len(lines)} that have one"
+        title = f"{title}, the {min(_MOST, len(lines))} lowest of {len(lines)}"
         lines = sorted(lines, key=lambda line: line.value or 0)[:_MOST]
     count = len(lines)
     width, height = 9.0, count * _ROW + 1.0
@@ -112,5 +112,5 @@ def _bars(panel: Axes, found: Reliability) -> None:
         panel.annotate(f"{one.n}", (middle, 0.015), ha="center", va="bottom", rotation=90)
     panel.plot([0, 1], [0, 1], color=RULE, linewidth=0.8, linestyle="--", zorder=0)
     panel.set(xlim=(0, 1), ylim=(0, 1.02))
-    panel.set_xlabel("confidence (blue: right answers; red: mean confidence; below: images)")
+    panel.set_xlabel("confidence")
     plain_frame(panel)

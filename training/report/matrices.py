@@ -113,8 +113,8 @@ def _cells(
 
 def _overview(matrix: Matrix, labels: Sequence[str]) -> Figure:
     """Draw all classes as an image of one pixel a cell, and name a few of them."""
-    figure = Figure((9.0, 8.4))
-    figure.subplots_adjust(left=0.23, right=0.98, bottom=0.2, top=0.95)
+    figure = Figure((9.4, 9.2))
+    figure.subplots_adjust(left=0.25, right=0.98, bottom=0.25, top=0.96)
     axes = figure.subplots()
     pixels = np.empty((*matrix.shape, 4))
     pixels[..., :3] = to_rgb("#3f7fc4")  # neither black nor white: seen on both
@@ -122,7 +122,7 @@ def _overview(matrix: Matrix, labels: Sequence[str]) -> Figure:
     axes.imshow(pixels, interpolation="none", aspect="auto")
     step = -(-len(labels) // _TICKS)
     ticks = range(0, len(labels), step)
-    names = [f"{short_name(labels[tick], 20)}  {tick + 1}" for tick in ticks]
+    names = [f"{short_name(labels[tick], 20)} · {tick + 1}" for tick in ticks]
     axes.set_xticks(ticks, names, rotation=90)
     axes.set_yticks(ticks, names)
     _finish(axes, f"Confusion matrix of all {len(labels)} classes, every {step}th named")

@@ -16,9 +16,11 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from typer.main import get_group
 
 from model_loader import Normalize, Resize, Timings, Transform
 from tests.support.screen import on_screen
+from training.cli import app
 from training.cost import measure
 from training.export.torchscript import export_version
 from training.published import stored_versions
@@ -114,6 +116,8 @@ def nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     pass
 
 
+NO_NEXT_STEP = ("predict", "predict-top-3", "versions")
+
 Prepare = Callable[[pytest.MonkeyPatch], None]
 
 COMMANDS: dict[str, tuple[str, Prepare]] = {
@@ -154,6 +158,18 @@ def test_a_person_sees(
     if os.environ.get("REWRITE_SCREENS"):
         golden.write_text(shown, encoding="utf-8")
     assert shown == golden.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in NO_NEXT_STEP])
+def test_the_last_line_is_a_command_that_exists(name: str) -> None:
+    *_, last = (SCREENS / f"{name}-120.txt").read_text(encoding="utf-8").splitlines()
+    assert last.startswith("Next: ")
+    program, *words = shlex.split(last.removeprefix("Next: "))
+    if program == "npx":
+        return
+    assert (program, words[:2]) == ("python", ["-m", "training"])
+    command = get_group(app).commands[words[2]]
+    command.make_context(words[2], words[3:])  # parses the options
 
 
 def _version(workplace: Path) -> str:
