@@ -7,6 +7,7 @@ CONTAINERS ?= $(shell command -v docker || command -v podman)
 BASE_IMAGE ?=
 
 BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
 NODE_READY := node_modules/.package-lock.json
 REQUIREMENTS := constraints.txt $(wildcard requirements*.txt)
 
@@ -30,16 +31,21 @@ image: ## Build the container image as flying-objects (BASE_IMAGE=… CONTAINERS
 	@test -n "$(CONTAINERS)" || { echo "Docker or podman is needed."; exit 2; }
 	$(CONTAINERS) build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --tag flying-objects .
 
-test: setup ## Run every test, the end-to-end ones included
+test: setup ## Run every test, the end-to-end ones included (ARGS="tests/unit/service" runs a part)
 	@$(BIN)/python -m tools.local_aws.install
-	@$(BIN)/python -m tests.run $(ARGS)
+ifdef ARGS
+	@$(PYTEST) $(ARGS)
+else
+	@$(PYTEST) -m "not image and not alone" -n 2 --dist loadgroup $(if $(CI),--cov --cov-report= --cov-fail-under=0)
+	@$(PYTEST) -m alone $(if $(CI),--cov --cov-append)
+endif
 
 test-image: $(BIN)/ready ## Build the container image and run it: minutes, Linux, podman (BASE_IMAGE=…)
 	@$(BIN)/python -m tools.local_aws.install
-	@BASE_IMAGE=$(BASE_IMAGE) $(BIN)/python -m pytest -m image $(ARGS)
+	@BASE_IMAGE=$(BASE_IMAGE) $(PYTEST) -m image $(ARGS)
 
 fuzz: $(BIN)/ready ## Try many random inputs on the code that reads untrusted bytes and text: an hour
-	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -m fuzz --timeout 0 $(ARGS)
+	@HYPOTHESIS_PROFILE=fuzz $(PYTEST) -m fuzz --timeout 0 $(ARGS)
 
 bench: $(BIN)/ready ## Measure every figure against its baseline: two hours, Linux (ARGS="--data PHOTOS …")
 	@$(BIN)/python -m tools.local_aws.install

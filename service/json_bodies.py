@@ -11,22 +11,14 @@ from model_loader import (
     TooLargeError,
     UnsupportedImageError,
 )
+from model_loader.image.formats import FORMATS
 
 JSON_TYPE = "application/json"
 
 RAW_TYPE = "application/octet-stream"
 """The media type of a file whose format its content tells."""
 
-IMAGE_TYPES = (
-    "image/jpeg",
-    "image/jpg",
-    "image/png",
-    "image/webp",
-    "image/gif",
-    "image/bmp",
-    "image/x-ms-bmp",
-    "image/tiff",
-)
+IMAGE_TYPES = tuple(name for known in FORMATS.values() for name in known.media_types)
 
 
 def read_upload_request(body: bytes) -> str:

@@ -17,7 +17,7 @@ from model_loader.errors import (
     UnsupportedImageError,
 )
 from model_loader.image.essentials import Buffer, Essentials
-from model_loader.image.formats import format_of, open_image, read_essentials
+from model_loader.image.formats import ONE_OF_THEM, format_of, open_image, read_essentials
 from model_loader.image.jpeg import MAX_SCANS, MEANS_ALONE, has_too_many_scans, without_detail
 from model_loader.image.orientation import SIDEWAYS
 from model_loader.image.rgb import check_mode, to_rgb
@@ -31,7 +31,7 @@ _UNSUPPORTED = re.compile("unsupported|not yet supported|unknown pixel mode|cann
 
 
 class EncodedImage:
-    """An image file whose header has been read: a JPEG, PNG, WebP, GIF, BMP or TIFF.
+    """An image file whose header has been read.
 
     Attributes:
         format: One of ``model_loader.image.formats.FORMATS``.
@@ -73,8 +73,8 @@ class EncodedImage:
         format_ = format_of(data)
         if format_ is None:
             raise UnsupportedImageError(
-                "The file is not an image that can be read here. Send a JPEG, PNG, WebP, GIF, BMP "
-                "or TIFF; the content counts, not the file's name."
+                f"The file is not an image that can be read here. Send a {ONE_OF_THEM}; the "
+                "content counts, not the file's name."
             )
         encoded = cls(data, format_, *_open(data, format_))
         _check_size(*encoded.size, encoded.cost)

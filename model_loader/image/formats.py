@@ -7,25 +7,61 @@ and drones write) for a format of its own, which cannot be shrunk while it is de
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import import_module
 
 from PIL.ImageFile import ImageFile
 
 from model_loader.image.essentials import Buffer, Essentials, open_pieces
 
-_FORMATS = {
-    "JPEG": ("Jpeg", (b"\xff\xd8\xff",)),
-    "PNG": ("Png", (b"\x89PNG\r\n\x1a\n",)),
-    "WEBP": ("WebP", (b"RIFF",)),
-    "GIF": ("Gif", (b"GIF87a", b"GIF89a")),
-    "BMP": ("Bmp", (b"BM",)),
-    "TIFF": ("Tiff", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"II\0*", b"MM*\0")),
-}
-# By Pillow's name: the reader's name in Pillow, and the bytes that files begin with. The module of
-# this package that reads a format has its name in lower case.
 
-FORMATS = tuple(_FORMATS)
-"""The formats by Pillow's names."""
+@dataclass(frozen=True)
+class Format:
+    """A format. Its reader's name in lower case is that of the module here that reads it, too.
+
+    Attributes:
+        title: Its name as people write it.
+        reader: The name of Pillow's reader.
+        signatures: What its files begin with.
+        suffixes: Those of its files' names; the first is the usual one.
+        media_types: The first is the usual one.
+        codec: The library that decodes it, by Pillow's name; None for Pillow itself.
+    """
+
+    title: str
+    reader: str
+    signatures: tuple[bytes, ...]
+    suffixes: tuple[str, ...]
+    media_types: tuple[str, ...]
+    codec: str | None = None
+
+
+FORMATS = {
+    "JPEG": Format(
+        "JPEG",
+        "Jpeg",
+        (b"\xff\xd8\xff",),
+        (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp"),
+        ("image/jpeg", "image/jpg"),
+        "jpg",
+    ),
+    "PNG": Format("PNG", "Png", (b"\x89PNG\r\n\x1a\n",), (".png", ".apng"), ("image/png",), "zlib"),
+    "WEBP": Format("WebP", "WebP", (b"RIFF",), (".webp",), ("image/webp",), "webp"),
+    "GIF": Format("GIF", "Gif", (b"GIF87a", b"GIF89a"), (".gif",), ("image/gif",)),
+    "BMP": Format("BMP", "Bmp", (b"BM",), (".bmp", ".dib"), ("image/bmp", "image/x-ms-bmp")),
+    "TIFF": Format(
+        "TIFF",
+        "Tiff",
+        (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"II\0*", b"MM*\0"),
+        (".tif", ".tiff"),
+        ("image/tiff",),
+        "libtiff",
+    ),
+}
+"""The supported formats by Pillow's names."""
+
+*_FIRST, _LAST = (known.title for known in FORMATS.values())
+ONE_OF_THEM = f"{', '.join(_FIRST)} or {_LAST}"
 
 _SIGNATURE_BYTES = 12
 
@@ -33,8 +69,8 @@ _SIGNATURE_BYTES = 12
 def format_of(data: Buffer) -> str | None:
     """Return the format of a file, one of ``FORMATS``, by its first bytes; None for any other."""
     beginning = data[:_SIGNATURE_BYTES]
-    for name, (_, signatures) in _FORMATS.items():
-        if beginning.startswith(signatures):
+    for name, known in FORMATS.items():
+        if beginning.startswith(known.signatures):
             return name if name != "WEBP" or beginning[8:12] == b"WEBP" else None
     return None
 
@@ -58,7 +94,7 @@ def open_image(data: Buffer, format_: str, essentials: Essentials) -> ImageFile:
             of other formats the size tells.
         Exception: The header is damaged. What Pillow's readers raise then has no fixed list.
     """
-    reader, _ = _FORMATS[format_]
+    reader = FORMATS[format_].reader
     open_file = getattr(import_module(f"PIL.{reader}ImagePlugin"), f"{reader}ImageFile")
     image: ImageFile = open_file(open_pieces(data, essentials.pieces))
     return image

@@ -7,9 +7,11 @@ import os
 import subprocess
 import sys
 import time
+import tkinter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,9 @@ from tests.support.versions import LABELS, build_version
 from training.video.caption import caption
 from training.video.clip import read_clip
 from training.video.opencv import cv2, to_image, to_levels
-from training.video.screens import Window
+from training.video.window import Window
+
+pytestmark = pytest.mark.alone
 
 ROOT = Path(__file__).resolve().parents[2]
 _WINDOW = (0, 0, 700, 560)
@@ -70,6 +74,58 @@ def test_the_window_shows_the_label_saves_a_snapshot_and_quits(
         assert likeness(lines[0], saved) > 0.99
 
 
+def press(key: str, display: str) -> None:
+    """Press a key above the window: without a window manager, the pointer has the keyboard."""
+    xdotool(display, "mousemove", "100", "300", "key", key)
+
+
+def xdotool(display: str, *command: str) -> None:
+    environment = {**os.environ, "DISPLAY": display}
+    subprocess.run(["xdotool", *command], env=environment, check=True)
+
+
+def press_its_button(display: str) -> None:
+    """Do what a window manager's button makes Tk do."""
+    root = tkinter.Label().winfo_toplevel()
+    root.tk.eval(root.wm_protocol("WM_DELETE_WINDOW"))
+
+
+@pytest.mark.parametrize(
+    "close",
+    [partial(press, "Escape"), partial(press, "shift+q"), press_its_button],
+    ids=["Escape", "Q", "its own button"],
+)
+def test_the_window_is_closed_by(
+    close: Callable[[str], None], display: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISPLAY", display)
+    with Window("a title", tmp_path) as window:
+        window.show(Image.new("RGB", (640, 480)), 0.0)
+        looks = [window.goes_on() for _ in range(20)]
+        close(display)
+        while window.goes_on():
+            time.sleep(0.05)
+    assert all(looks)
+
+
+def test_a_snapshot_that_cannot_be_written_is_said_and_nothing_ends(
+    display: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("DISPLAY", display)
+    (tmp_path / "file").touch()
+    with Window("a title", tmp_path / "file") as window:
+        window.show(Image.new("RGB", (640, 480)), 0.0)
+        window.goes_on()
+        press("s", display)
+        said = ""
+        while "cannot be written" not in said:
+            assert window.goes_on()
+            said += capsys.readouterr().err
+
+
 @contextmanager
 def webcam(display: str, folder: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]:
     """Run the command in a folder until its window opens; end it where it has not ended itself."""
@@ -88,12 +144,6 @@ def webcam(display: str, folder: Path, *arguments: object) -> Iterator[subproces
             yield process
         finally:
             process.kill()
-
-
-def press(key: str, display: str) -> None:
-    """Press a key above the window: without a window manager, the pointer has the keyboard."""
-    command = ["xdotool", "mousemove", "100", "300", "key", key]
-    subprocess.run(command, env={**os.environ, "DISPLAY": display}, check=True)
 
 
 def press_until(

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
+from model_loader.image.formats import FORMATS
 from training.cleaning.clusters import find_clusters, outlying
 from training.cleaning.copies import copies
 from training.cleaning.examine import Examined, examine_files
 from training.cleaning.image_quality import odd_sizes, sharpness
 from training.cleaning.rules import Finding, Rules
 from training.data.split import PARTS, Part, Split
-from training.data.suffixes import EXTENSIONS
 from training.data.table import ImageTable, LabelledImage, list_folder
 from training.errors import TrainingError
 
@@ -175,7 +175,7 @@ def _names(images: Sequence[Examined], fix: bool) -> dict[str, str]:
     taken = {name.lower() for name in names.values()}
     for image in wrong:
         stem = image.file.removesuffix(Path(image.file).suffix)
-        suffix = EXTENSIONS[image.format][0]
+        suffix = FORMATS[image.format].suffixes[0]
         name, number = _joined(stem, suffix), 1
         while name.lower() in taken:
             number += 1

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from model_loader import EncodedImage, InputError, TooLargeError, UnsupportedImageError
+from model_loader.image.formats import FORMATS
 from training.cleaning.image_quality import brightest, edges
-from training.data.suffixes import EXTENSIONS, is_image_name
+from training.data.suffixes import is_image_name
 from training.data.table import LabelledImage
 from training.output.progress import progress
 from training.parallel import in_threads
@@ -88,7 +89,7 @@ def _examine_bytes(row: LabelledImage, data: bytes) -> Examined:
         reason = str(error).split(". ")[0]
         return Examined(row.file, row.label, _rule(row.file, data, error), reason, len(data))
     suffix = Path(row.file).suffix
-    wrong = suffix.lower() not in EXTENSIONS[encoded.format]
+    wrong = suffix.lower() not in FORMATS[encoded.format].suffixes
     width, height = encoded.size
     return Examined(
         row.file,

@@ -57,17 +57,15 @@ def webcam(
     from model_loader import load_model
     from training.run import model_address
     from training.video.clip import BrokenVideoError
-    from training.video.screens import check_display
 
     if not (source.isdecimal() or Path(source).is_file()):
         raise TrainingError(f"There is no video {source}. Give one, or the number of a camera.")
-    if output is None:
-        check_display()
-    loaded = load_model(model_address(model), os.environ.get("MODEL_ENGINE"))
-    say(f"Answered by {loaded.metadata.name} {loaded.metadata.version} ({loaded.engine})")
-    _say_what_fonts_lack(loaded.metadata.labels)
     try:
-        said = _run(loaded, source, output, seconds)
+        with _screen(source, output) as screen:
+            loaded = load_model(model_address(model), os.environ.get("MODEL_ENGINE"))
+            say(f"Answered by {loaded.metadata.name} {loaded.metadata.version} ({loaded.engine})")
+            _say_what_fonts_lack(loaded.metadata.labels)
+            said = _run(loaded, source, output, seconds, screen)
     except BrokenVideoError as error:
         raise TrainingError(f"{source}: {error}") from error
     say(said)
@@ -83,14 +81,15 @@ def _say_what_fonts_lack(labels: Sequence[str]) -> None:
         )
 
 
-def _run(model: Model, source: str, output: Path | None, seconds: float | None) -> str:
+def _run(
+    model: Model, source: str, output: Path | None, seconds: float | None, screen: Screen
+) -> str:
     """Label frames until the end, the time limit, ``q`` or Ctrl-C; say what was done."""
     from training.predict.live import label_live
 
     answered, dropped, rate = 0, 0, 0.0
     with ExitStack() as stack:
         frames, newest, advance = _frames(stack, source, output)
-        screen = stack.enter_context(_screen(source, output))
         try:
             for labelled in label_live(model, frames, screen):
                 answered, rate = answered + 1, labelled.rate
@@ -127,10 +126,12 @@ def _frames(
 
 
 def _screen(source: str, output: Path | None) -> AbstractContextManager[Screen]:
-    from training.video.clip import frame_rate
-    from training.video.screens import Recorder, Window
-
     if output is None:
+        from training.video.window import Window
+
         return Window(f"webcam: {source}", Path())
+    from training.video.clip import frame_rate
+    from training.video.screens import Recorder
+
     path = Path(source)
     return Recorder(output, frame_rate(path) if path.is_file() else _CAMERA_RATE)

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-EXTENSIONS = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp"),
-    "PNG": (".png", ".apng"),
-    "WEBP": (".webp",),
-    "GIF": (".gif",),
-    "BMP": (".bmp", ".dib"),
-    "TIFF": (".tif", ".tiff"),
-}
-"""The suffixes of each format, by Pillow's names; the first of each is the usual one."""
+from model_loader.image.formats import FORMATS
 
-SUFFIXES = tuple(sorted(suffix for own in EXTENSIONS.values() for suffix in own))
+SUFFIXES = tuple(suffix for known in FORMATS.values() for suffix in known.suffixes)
 
 
 def is_image_name(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,10 @@ def write_onnx(network: nn.Module, images: Tensor, path: Path, any_size: bool) -
         shape |= {axis: torch.export.Dim(side, min=SMALLEST) for axis, side in sides.items()}
         # An example whose maps were 1 high or wide would fix that size in the graph.
         images = images.new_zeros(1, 3, 192, 256)
+    network = copy.deepcopy(network)
+    for module in network.modules():  # torch.export takes seconds to decompose what works in place
+        if hasattr(module, "inplace"):
+            module.inplace = False  # type: ignore[assignment]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="torch|onnxscript|copyreg")
         torch.onnx.export(

@@ -28,6 +28,7 @@ from PIL import __version__ as pillow_version
 from PIL import features
 
 from model_loader import image, limits, operations
+from model_loader.image.formats import FORMATS
 from model_loader.operations import ImageOp
 from training.errors import TrainingError
 from training.files.atomic import HiddenFolder, remove_stale
@@ -220,7 +221,8 @@ def cache_key(digests: Sequence[str], ops: Sequence[ImageOp]) -> str:
 def decoder_version() -> dict[str, str | None]:
     """Return what decoded levels depend on besides the file: code and codecs."""
     code = "\0".join(map(inspect.getsource, DECODER)).encode()
-    codecs = {name: features.version(name) for name in ("jpg", "zlib", "webp", "libtiff")}
+    used = [known.codec for known in FORMATS.values() if known.codec is not None]
+    codecs = {codec: features.version(codec) for codec in used}
     return {"code": hashlib.sha256(code).hexdigest(), "pillow": pillow_version, **codecs}
 
 

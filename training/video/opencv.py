@@ -1,4 +1,4 @@
-"""OpenCV, which reads videos and cameras and opens windows; imported only when one is asked for."""
+"""OpenCV, which reads and writes videos and reads cameras; imported only when one is asked for."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ try:
     import cv2
 except ImportError as error:
     raise TrainingError(
-        f"Videos, cameras and windows need OpenCV, which cannot be imported ({error}). Install it "
-        "with `pip install -r requirements-training.txt`; on Debian and Ubuntu it also needs "
-        "`apt-get install libgl1 libglib2.0-0`."
+        f"Videos and cameras need OpenCV, which cannot be imported ({error}). Install it with "
+        "`pip install -r requirements-training.txt`."
     ) from error
 
 __all__ = ["Levels", "cv2", "to_levels", "to_image"]

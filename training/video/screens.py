@@ -1,33 +1,14 @@
-"""Outputs for live images: a window, or a video file."""
+"""What labelled images go to: a video file, here, or a window."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import time
-from datetime import datetime
 from pathlib import Path
 from typing import Protocol, Self
 
 from PIL import Image
 
 from training.errors import TrainingError
-from training.output.progress import say
 from training.video.opencv import cv2, to_levels
-
-_QUIT = {ord("q"), ord("Q"), 27}
-_SNAPSHOT = {ord("s"), ord("S")}
-
-_OPEN_A_WINDOW = "import cv2; cv2.namedWindow('display'); cv2.waitKey(1)"
-_SECONDS_TO_OPEN = 30
-_FIRST = "Opening …"
-_SECONDS_TO_SETTLE = 1.0
-_SECONDS_TO_APPEAR = 0.3
-_NO_DISPLAY = (
-    "There is no display to open a window on{reason}. Give --output FILE.mp4 to write the labelled "
-    "frames to a video instead; over ssh, `ssh -X` lends a display."
-)
 
 
 class Screen(Protocol):
@@ -46,100 +27,6 @@ class Screen(Protocol):
     def goes_on(self) -> bool:
         """Whether nobody has asked to stop; called often."""
         ...
-
-
-def check_display() -> None:
-    """Make sure that a window can be opened.
-
-    Where the display does not answer, OpenCV ends the process that asks for a window: so another
-    one tries first.
-
-    Raises:
-        TrainingError: It cannot.
-    """
-    if sys.platform != "linux":
-        return
-    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        raise TrainingError(_NO_DISPLAY.format(reason=""))
-    try:
-        subprocess.run(
-            [sys.executable, "-c", _OPEN_A_WINDOW],
-            capture_output=True,
-            check=True,
-            timeout=_SECONDS_TO_OPEN,
-        )
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-        raise TrainingError(_NO_DISPLAY.format(reason=f" ({display} does not answer)")) from error
-
-
-def _let_qt_work(seconds: float) -> None:
-    begin = time.monotonic()
-    while time.monotonic() < begin + seconds:
-        cv2.waitKey(20)
-
-
-class Window:
-    """A window; ``q``, Escape or its own button closes it, ``s`` saves a snapshot."""
-
-    note = "q quits, s saves a snapshot"
-
-    def __init__(self, title: str, snapshots: Path) -> None:
-        """Say what it is called, and into which folder snapshots go."""
-        self._title = title
-        self._snapshots = snapshots
-        self._shown: Image.Image | None = None
-        self._open = True
-
-    def __enter__(self) -> Self:
-        """Open it; on Linux behind another window, which is closed again.
-
-        On a busy machine Qt loses the X server's messages of its first moments, and with them that
-        a window is on the screen: such a window answers keys, but stays black for ever. One that is
-        opened when Qt has run for a while does not.
-        """
-        if sys.platform == "linux":
-            self._appear(_FIRST)
-            _let_qt_work(_SECONDS_TO_SETTLE)
-            self._appear(self._title)
-            _let_qt_work(_SECONDS_TO_APPEAR)
-            cv2.destroyWindow(_FIRST)
-        else:
-            self._appear(self._title)
-        return self
-
-    @staticmethod
-    def _appear(title: str) -> None:
-        cv2.namedWindow(title, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
-
-    def __exit__(self, *_: object) -> None:
-        """Close it."""
-        cv2.destroyAllWindows()
-
-    def show(self, image: Image.Image, seconds: float) -> None:
-        """Show an image."""
-        cv2.imshow(self._title, to_levels(image))
-        self._shown = image
-
-    def goes_on(self) -> bool:
-        """Do what keys ask for."""
-        key = cv2.waitKey(1)
-        if key in _SNAPSHOT and self._shown is not None:
-            self._save(self._shown)
-        if key in _QUIT or cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1:
-            self._open = False
-        return self._open
-
-    def _save(self, image: Image.Image) -> None:
-        now = datetime.now()
-        path = self._snapshots / f"webcam-{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03}.png"
-        try:
-            self._snapshots.mkdir(parents=True, exist_ok=True)
-            image.save(path)
-        except OSError as error:
-            say(f"The snapshot {path} cannot be written: {error.strerror}.", "Error:", "red")
-        else:
-            say(f"Snapshot {path}")
 
 
 class Recorder:

@@ -6,6 +6,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,12 +41,16 @@ from tests.support.costly_files import (
     webp_with,
     xz,
 )
-from tests.support.decode_cost import Cost, cost_of
+from tests.support.decode_cost import cost_of
 from tests.support.images import decode_image, encode, png_that_claims
 
-pytestmark = pytest.mark.usefixtures("untraced")
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("untraced")]
 
 MODEL = Path(__file__).resolve().parents[3] / "models" / "flying-objects"
+
+FORM = "multipart/form-data"
+MOST_OF_A_REQUEST = 3.0 / 1.32
+"""3 seconds, on the machine of docs/performance.md where the honest file takes 1.32 to decode."""
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 
@@ -110,10 +115,20 @@ LARGEST: dict[str, Callable[[], bytes]] = {
 """By what they are made of: the most costly files that are taken."""
 
 
-@pytest.fixture(scope="module")
-def honest() -> Cost:
-    """What an image of 50 megapixels costs that nobody made to be slow."""
-    return cost_of(png(SIDE, SIDE, 16, 6))
+@cache
+def honest(trial: int) -> float:
+    """Return the seconds that an image of 50 megapixels takes that nobody made to be slow."""
+    return cost_of(png(SIDE, SIDE, 16, 6)).seconds
+
+
+def least(ratio: Callable[[int], float], bound: float) -> float:
+    """Return the least of up to three ratios: the machine's other work only adds to a time."""
+    found = ratio(0)
+    for trial in (1, 2):
+        if found < bound:
+            break
+        found = min(found, ratio(trial))
+    return found
 
 
 @pytest.mark.parametrize("make", REFUSED.values(), ids=REFUSED)
@@ -128,12 +143,17 @@ def test_a_file_that_is_made_to_be_slow_is_refused_at_once(make: Maker) -> None:
 @linux
 @pytest.mark.parametrize("make", LARGEST.values(), ids=LARGEST)
 def test_what_is_taken_costs_no_more_than_an_honest_file_might(
-    make: Callable[[], bytes], honest: Cost
+    make: Callable[[], bytes],
 ) -> None:
-    found = cost_of(make())
-    assert honest.outcome == found.outcome == "decoded"
-    assert found.seconds < 2 * honest.seconds
-    assert found.megabytes < 850
+    data = make()
+
+    def ratio(trial: int) -> float:
+        found = cost_of(data)
+        assert found.outcome == "decoded"
+        assert found.megabytes < 850
+        return found.seconds / honest(trial)
+
+    assert least(ratio, bound=2) < 2
 
 
 @linux
@@ -148,16 +168,21 @@ def test_what_is_taken_costs_no_more_than_an_honest_file_might(
     ],
     ids=["TIFF tiles", "TIFF strips", "BMP palettes", "JPEG tables", "PNG"],
 )
-def test_nor_do_many_files_in_one_request(data: bytes, honest: Cost) -> None:
+def test_nor_do_many_files_in_one_request(data: bytes) -> None:
     client = Client(create_app(SharedModel(str(MODEL), "onnx")))
     client.get("/model")
     files = min(100, REQUEST // (len(data) + 100))
     part = b'--b\r\nContent-Disposition: form-data; name="f"; filename="a"\r\n\r\n' + data + b"\r\n"
     body = part * files + b"--b--\r\n"
-    begin = time.process_time()
-    response = client.post("/classify", data=body, content_type="multipart/form-data; boundary=b")
-    assert time.process_time() - begin < 2 * honest.seconds
-    assert len(response.get_json()["predictions"]) == files
+
+    def ratio(trial: int) -> float:
+        begin = time.process_time()
+        response = client.post("/classify", data=body, content_type=f"{FORM}; boundary=b")
+        seconds = time.process_time() - begin
+        assert len(response.get_json()["predictions"]) == files
+        return seconds / honest(trial)
+
+    assert least(ratio, MOST_OF_A_REQUEST) < MOST_OF_A_REQUEST
 
 
 def test_a_header_is_read_without_the_pixels() -> None:

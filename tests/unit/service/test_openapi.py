@@ -19,6 +19,7 @@ from model_loader import (
     InputError,
     SharedModel,
 )
+from model_loader.image.formats import FORMATS
 from service.errors import UploadNotFoundError
 from service.json_bodies import IMAGE_TYPES, JSON_TYPE, RAW_TYPE
 from service.request_files import MAX_PARTS
@@ -109,3 +110,11 @@ def test_it_names_the_media_types_that_are_taken() -> None:
     assert set(CLASSIFY["requestBody"]["content"]) == raw | forms
     assert set(WISH["content_type"]["enum"]) == raw
     assert WISH["content_type"]["default"] == RAW_TYPE
+
+
+@pytest.mark.parametrize("file", ["service/openapi.json", "service/page.html", "docs/api.md"])
+def test_whatever_lists_the_formats_lists_all(file: str) -> None:
+    lines = (Path(handler.__file__).parent / file).read_text(encoding="utf-8").splitlines()
+    listing = [line for line in lines if "PNG, " in line]
+    assert listing
+    assert all(known.title in line for line in listing for known in FORMATS.values())

@@ -11,12 +11,11 @@ import pytest
 from PIL import Image
 
 from model_loader import Model, Prediction, load_model
-from tests.support.video_material import BIRD, Keys
+from tests.support.video_material import BIRD, Spectator
 from training.errors import TrainingError
 from training.predict.live import label_live, newest_frames
 from training.video.clip import VideoFrame
 from training.video.newest import Newest
-from training.video.screens import Window
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +79,7 @@ def test_a_fast_model_sees_every_frame() -> None:
 
 
 def test_a_fast_camera_and_a_slow_model_end_with_the_last_frame(
-    model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slow(model: Model, picture: Image.Image) -> Prediction:
         time.sleep(0.02)
@@ -93,10 +92,9 @@ def test_a_fast_camera_and_a_slow_model_end_with_the_last_frame(
         number = next(numbers, None)
         return number if number is None else VideoFrame(number, "", np.zeros((64, 64, 3), np.uint8))
 
-    Keys(monkeypatch, "")
     monkeypatch.setattr(Model, "classify_decoded", slow)
     with Newest(read) as newest:
-        shown = list(label_live(model, newest_frames(newest), Window("w", tmp_path)))
+        shown = list(label_live(model, newest_frames(newest), Spectator()))
     times = [labelled.frame.seconds for labelled in shown]
     assert times == sorted(set(times))
     assert times[-1] == 99

@@ -1,21 +1,18 @@
-"""Where labelled pictures go: a video file or a window."""
+"""Where labelled pictures go: a video file, or a screen that somebody looks at."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from model_loader import Model, load_model
 from tests.support.films import brightness, drawn, greys, write_film
-from tests.support.video_material import Keys, frames_of, pictures_of
+from tests.support.video_material import Spectator, frames_of, pictures_of
 from training.errors import TrainingError
 from training.predict.live import label_live
 from training.video.clip import VideoFrame
-from training.video.opencv import to_levels
-from training.video.screens import Recorder, Window, check_display
+from training.video.screens import Recorder
 
 
 @pytest.fixture(scope="module")
@@ -56,61 +53,22 @@ def test_a_recording_never_overwrites(tmp_path: Path) -> None:
         pass
 
 
-def test_without_a_display_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.video.screens.sys.platform", "linux")
-    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    monkeypatch.delenv("DISPLAY", raising=False)
-    with pytest.raises(TrainingError, match=r"no display .* --output FILE\.mp4"):
-        check_display()
+def test_labelling_ends_when_the_spectator_leaves(model: Model) -> None:
+    spectator = Spectator(looks=3)
+    labelled = list(label_live(model, frames_of(drawn(9)), spectator))
+    assert len(labelled) == len(spectator.shown) == 3
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a display")
-def test_a_display_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DISPLAY", ":4321")
-    with pytest.raises(TrainingError, match=r"\(:4321 does not answer\).* --output FILE\.mp4"):
-        check_display()
-
-
-def test_q_quits(model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    keys = Keys(monkeypatch, "..q")
-    labelled = list(label_live(model, frames_of(drawn(9)), Window("w", tmp_path)))
-    assert len(labelled) == len(keys.shown) == 3
-
-
-def test_closing_the_window_quits(
-    model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    Keys(monkeypatch, "", visible=0.0)
-    assert len(list(label_live(model, frames_of(drawn(9)), Window("w", tmp_path)))) == 1
-
-
-def test_keys_are_heard_while_no_frame_comes(
-    model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    Keys(monkeypatch, "..q")
+def test_the_spectator_may_leave_while_no_frame_comes(model: Model) -> None:
     nothing: list[VideoFrame | None] = [None] * 9
     frames = iter(nothing)
-    assert list(label_live(model, frames, Window("w", tmp_path))) == []
+    assert list(label_live(model, frames, Spectator(looks=3))) == []
     assert len(list(frames)) == 6
 
 
-def test_s_saves_what_is_shown(
-    model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    keys = Keys(monkeypatch, ".s.")
-    folder = tmp_path / "snapshots"
-    list(label_live(model, frames_of(drawn(3)), Window("w", folder)))
-    (snapshot,) = folder.iterdir()
-    with Image.open(snapshot) as saved:
-        assert to_levels(saved).tobytes() == keys.shown[1].tobytes()
-
-
-def test_a_frame_is_answered_as_the_same_picture_is(
-    model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    Keys(monkeypatch, "")
+def test_a_frame_is_answered_as_the_same_picture_is(model: Model) -> None:
     pictures = drawn(4, (1400, 900))
-    labelled = list(label_live(model, frames_of(pictures), Window("w", tmp_path)))
+    labelled = list(label_live(model, frames_of(pictures), Spectator()))
     expected = [model.metadata.transform(picture) for picture in pictures]
     for found, pixels in zip(labelled, expected, strict=True):
         assert found.prediction == model.label(model.probabilities(pixels[None])[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,7 @@ from PIL import Image
 
 from tests.support.command_line import mistake, run
 from tests.support.films import drawn, greys, write_film
-from tests.support.video_material import Keys, pictures_of
-from training.video.opencv import cv2
+from tests.support.video_material import pictures_of
 
 
 def test_the_command_writes_every_frame_of_a_video_with_its_label(
@@ -38,21 +38,28 @@ def test_the_command_stops_in_time(
     assert len(pictures_of(out)) == 6
 
 
-def test_the_command_plays_a_video_in_a_window(
-    version: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def test_without_a_display_the_way_out_is_named_before_the_model_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    keys = Keys(monkeypatch, "")
-    monkeypatch.setattr("training.video.screens.check_display", lambda: None)
-    monkeypatch.setattr(cv2, "namedWindow", lambda title, flags: None)
-    monkeypatch.setattr(cv2, "destroyAllWindows", lambda: None)
-    monkeypatch.setattr(cv2, "destroyWindow", lambda title: None)
-    film = write_film(tmp_path / "film.avi", greys(6), rate=20)
-    assert run("webcam", film, "--model", version) == 0
-    assert 1 <= len(keys.shown) <= 6
-    assert f"{len(keys.shown)} frames labelled" in capsys.readouterr().err
+    film = write_film(tmp_path / "film.avi", greys(2))
+    monkeypatch.delenv("DISPLAY", raising=False)
+    line = mistake(capsys, "webcam", film, "--model", tmp_path / "none")
+    assert "There is no display to open a window on." in line
+    assert "--output FILE.mp4" in line
+    monkeypatch.setenv("DISPLAY", ":4321")
+    line = mistake(capsys, "webcam", film, "--model", tmp_path / "none")
+    assert "(:4321 does not answer)" in line
+
+
+def test_without_tk_the_way_out_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film = write_film(tmp_path / "film.avi", greys(2))
+    monkeypatch.setitem(sys.modules, "tkinter", None)
+    monkeypatch.delitem(sys.modules, "training.video.window", raising=False)
+    line = mistake(capsys, "webcam", film, "--model", tmp_path / "none")
+    assert "A window needs Tk" in line
+    assert "--output FILE.mp4" in line
 
 
 @pytest.mark.parametrize(
