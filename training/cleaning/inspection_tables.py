@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 
 from training.cleaning.rules import MEANING
 from training.data.split import PARTS, Split
-from training.output.printing import result_console
+from training.data.table import LabelledImage
+from training.output.printing import print_table, result_console
 from training.output.terminal import few, short
 
 if TYPE_CHECKING:
@@ -19,27 +22,24 @@ if TYPE_CHECKING:
     from training.cleaning.rules import Finding
 
 _EXAMPLES = 3
-_WIDEST_NAME = 40
+_WIDEST_NAME = 40  # characters, in a sentence
 
 
 def print_inspection(inspection: Inspection) -> None:
     """Print a line for each class, and what is wrong with single files."""
     table = _table(f"{inspection.root}: smallest · median · largest")
-    for heading in ("images", "KiB", "width", "height", "width/height", "twice", "bad"):
+    for heading in ("images", "KiB", "width", "height", "width/height", "copies", "bad"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("formats")
-    table.add_column("modes")
+    for heading in ("formats", "modes"):
+        table.add_column(heading, overflow="fold")
     for summary in inspection.classes:
         table.add_row(*_summary(summary))
     table.add_section()
     table.add_row(*_summary(inspection.total))
+    print_table(table, ("modes", "formats", "width/height", "KiB", "copies"))
     console = result_console()
-    console.print(table)
-    _print_examples(
-        console,
-        f"{len(inspection.problems)} files cannot be used as images",
-        [f"{header.file}: {header.problem}" for header in inspection.problems],
-    )
+    problems = [f"{header.file}: {header.problem}" for header in inspection.problems]
+    _print_examples(console, _count(problems, "file", "that cannot be used as an image"), problems)
     across = set(inspection.conflicts)
     within = [files for files in inspection.duplicates if files not in across]
     places = (
@@ -48,71 +48,72 @@ def print_inspection(inspection: Inspection) -> None:
         (inspection.leaks, "in different parts of the split"),
     )
     for found, where in places:
-        title = f"{len(found)} sets of files with the same bytes, {where}"
+        title = _count(found, "set", f"of files with the same bytes, {where}")
         _print_examples(console, title, [few(files, separator=" = ") for files in sorted(found)])
     if inspection.parts:
         counts = Counter(inspection.parts.values())
         shown = ", ".join(f"{counts[part]:,} {part}" for part in PARTS if counts[part])
         console.print(f"It is split already: {shown} images.")
     if left_out := str(inspection.left_out):
-        console.print(left_out, soft_wrap=True)
+        console.print(left_out)
 
 
 def print_cleaning(cleaning: Cleaning) -> None:
-    """Print each rule with what it drops, of which classes and why."""
-    counts = Counter(finding.rule for finding in cleaning.findings)
+    """Print each rule with what it drops, an example of each, and how much of which class."""
+    counts = Counter((finding.rule, finding.action) for finding in cleaning.findings)
     actions = {"drop": "dropped", "keep": "kept, look at them", "rename": "kept, renamed"}
-    table = Table("rule", title=str(cleaning.root), title_justify="left")
-    table.add_column("images", justify="right")
-    for heading in ("", "what", "by class", "for example"):
-        table.add_column(heading, overflow="fold")
-    for rule in (rule for rule in MEANING if counts[rule]):
-        found = [finding for finding in cleaning.findings if finding.rule == rule]
-        for action in dict.fromkeys(finding.action for finding in found):
-            of_action = [finding for finding in found if finding.action == action]
-            first = of_action[0]
-            table.add_row(
-                rule,
-                f"{len(of_action):,}",
-                actions[action],
-                MEANING[rule],
-                _by_class(of_action),
-                f"{first.file}: {first.reason}",
-            )
+    table = Table(title=str(cleaning.root), title_justify="left")
+    table.add_column("rule", no_wrap=True)
+    table.add_column("images", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("what", overflow="fold")
+    for rule, action in sorted(counts, key=lambda of: [*MEANING].index(of[0])):
+        table.add_row(rule, f"{counts[rule, action]:,}", actions[action], MEANING[rule])
     table.add_section()
-    dropped = cleaning.dropped
-    table.add_row("all", f"{len(dropped):,}", "dropped", "", _by_class(dropped), "")
+    table.add_row("all", f"{len(cleaning.dropped):,}", "dropped", "")
     of_all = f"of {len(cleaning.examined):,} files"
-    table.add_row("", f"{len(cleaning.kept):,}", "kept", of_all, "", "")
-    result_console().print(table)
+    table.add_row("", f"{len(cleaning.kept):,}", "kept", of_all)
+    print_table(table, ("what",))
+    console = result_console()
+    if cleaning.dropped:
+        console.print(f"Dropped by class: {_by_class(cleaning.dropped)}.")
+    if counts:
+        console.print("For example:")
+    first = {finding.rule: finding for finding in reversed(cleaning.findings)}
+    for rule in (rule for rule in MEANING if rule in first):
+        _print_indented(console, f"{rule}: {first[rule].file}: {first[rule].reason}")
 
 
 def print_split(split: Split) -> None:
     """Print how many images and groups of each class stand in each part."""
-    table = _table("images (groups)")
+    table = _table("images (groups)" if _groups(split.train) else "images")
     counts: dict[str, Counter[str]] = {}
     for name in PARTS:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
         for row in split.part(name):
             counts.setdefault(row.label, Counter())[name] += 1
     for label in sorted(counts):
         table.add_row(label, *(f"{counts[label][name]:,}" for name in PARTS))
     table.add_section()
     table.add_row("all", *(_images_and_groups(split, index) for index in range(len(PARTS))))
-    result_console().print(table)
+    print_table(table)
 
 
 def _table(title: str) -> Table:
     """Return a table that begins with a column of class names, long ones on several lines."""
     table = Table(title=title, title_justify="left")
-    table.add_column("class", overflow="fold", max_width=_WIDEST_NAME)
+    table.add_column("class", overflow="fold")
     return table
 
 
 def _images_and_groups(split: Split, index: int) -> str:
     rows = split.part(PARTS[index])
-    groups = len({row.group for row in rows} - {None})
+    groups = _groups(rows)
     return f"{len(rows):,} ({groups:,})" if groups else f"{len(rows):,}"
+
+
+def _groups(rows: Sequence[LabelledImage]) -> int:
+    return len({row.group for row in rows} - {None})
 
 
 def _summary(summary: ClassSummary) -> tuple[str, ...]:
@@ -147,10 +148,9 @@ def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {n:,}" for name, n in counts.items())
 
 
-def _by_class(findings: list[Finding] | tuple[Finding, ...]) -> str:
+def _by_class(findings: Sequence[Finding]) -> str:
     counts = Counter(finding.label for finding in findings).most_common()
-    shown = ", ".join(f"{short(label, _WIDEST_NAME)} {n:,}" for label, n in counts[:6])
-    return shown if len(counts) <= 6 else f"{shown} and {len(counts) - 6} classes more"
+    return few((f"{short(label, _WIDEST_NAME)} {n:,}" for label, n in counts), separator=", ")
 
 
 def _print_examples(console: Console, title: str, lines: list[str]) -> None:
@@ -158,6 +158,14 @@ def _print_examples(console: Console, title: str, lines: list[str]) -> None:
         return
     console.print(f"{title}:")
     for line in lines[:_EXAMPLES]:
-        console.print(f"  {line}", soft_wrap=True)
+        _print_indented(console, line)
     if len(lines) > _EXAMPLES:
-        console.print(f"  … and {len(lines) - _EXAMPLES} more")
+        console.print(f"  … and {len(lines) - _EXAMPLES:,} more")
+
+
+def _print_indented(console: Console, line: str) -> None:
+    console.print(Padding(line, (0, 0, 0, 2), expand=False))
+
+
+def _count(found: Collection[object], noun: str, what: str) -> str:
+    return f"{len(found):,} {noun}{'' if len(found) == 1 else 's'} {what}"

@@ -12,10 +12,23 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from training.cleaning.inspection import Inspection
 from training.data.headers import Header
-from training.output.drawing import BLUE, GREY, GRID, PALE, RED, RULE, save_png, short_name, style
+from training.output.drawing import (
+    BLUE,
+    GREY,
+    GRID,
+    PALE,
+    RED,
+    RULE,
+    SMALLEST,
+    save_png,
+    short_name,
+    style,
+)
 
 _ROW = 0.2
 """Inches of height for one class in a list of classes."""
+_FEW = 6
+"""Classes up to which panels are large."""
 _MANY = 24
 """Classes from which on panels are small, and a list has a scale on top too."""
 _MANY_POINTS = 2000
@@ -43,7 +56,7 @@ def _images_per_class(inspection: Inspection) -> Figure:
     counts = [summary.images for summary in classes]
     figure, axes = _list_of_classes(inspection, f"Images per class (n = {sum(counts):,})")
     bars = axes.barh(range(len(classes)), counts, color=BLUE, height=0.7)
-    axes.bar_label(bars, [f"{count:,}" for count in counts], padding=3, fontsize=8)
+    axes.bar_label(bars, [f"{count:,}" for count in counts], padding=3)
     axes.set_xlim(0, max(counts) * 1.12)
     axes.set_xlabel("images")
     return figure
@@ -79,9 +92,10 @@ def _file_sizes(inspection: Inspection) -> Figure:
 def _heights_and_widths(inspection: Inspection) -> Figure:
     by_class = _by_class(inspection)
     many = len(by_class) > _MANY
-    columns = min(len(by_class), 10 if many else math.ceil(math.sqrt(len(by_class))))
+    few = len(by_class) <= _FEW
+    columns = min(len(by_class), 3 if few else 7 if many else 4)
     rows = math.ceil(len(by_class) / columns)
-    figure, panels = _panels(rows, columns, side=1.4 if many else 2.9)
+    figure, panels = _panels(rows, columns, side=2.9 if few else 1.4 if many else 2.2)
     whole = [header for header in inspection.headers if header.problem is None]
     low, high, logarithmic = _limits(whole)
     for number, (summary, headers) in enumerate(zip(inspection.classes, by_class, strict=True)):
@@ -91,11 +105,12 @@ def _heights_and_widths(inspection: Inspection) -> Figure:
         if logarithmic:
             panel.set(xscale="log", yscale="log")
         panel.set(xlim=(low, high), ylim=(low, high))
-        name = short_name(summary.label, 20 if many else 30)
-        title = name if many else f"{name} (n = {summary.images:,})"
-        panel.set_title(title, fontsize=7 if many else 9, pad=3)
+        name = short_name(summary.label, 30 if few else 15 if many else 26)
+        title = f"{name} (n = {summary.images:,})" if few else name
+        panel.set_title(title, fontsize=SMALLEST, pad=3)
         lowest = number + columns >= len(by_class)
-        _mark(panel, _ticks(low, high, logarithmic), left=number % columns == 0, below=lowest)
+        ticks = _ticks(low, high, logarithmic, 3 if many else 4)
+        _mark(panel, ticks, left=number % columns == 0, below=lowest)
     for panel in panels[len(by_class) :]:
         panel.set_visible(False)
     width, height = figure.get_size_inches()
@@ -129,18 +144,18 @@ def _limits(headers: Sequence[Header]) -> tuple[float, float, bool]:
     return min(sides) / 1.15, max(sides) * 1.15, max(sides) > 6 * min(sides)
 
 
-def _ticks(low: float, high: float, logarithmic: bool) -> list[float]:
-    """Return about four round numbers from ``low`` to ``high``."""
+def _ticks(low: float, high: float, logarithmic: bool, count: int) -> list[float]:
+    """Return about ``count`` round numbers from ``low`` to ``high``."""
     if logarithmic:
         powers = [2.0**power for power in range(math.ceil(math.log2(low)), 40) if 2**power < high]
-        return powers[:: math.ceil(len(powers) / 4)]
-    return [tick for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high]
+        return powers[:: math.ceil(len(powers) / count)]
+    return [tick for tick in MaxNLocator(count).tick_values(low, high) if low <= tick <= high]
 
 
 def _mark(panel: Axes, ticks: Sequence[float], left: bool, below: bool) -> None:
     names = [f"{tick:g}" for tick in ticks]
-    panel.set_xticks(ticks, names if below else [""] * len(ticks), fontsize=7)
-    panel.set_yticks(ticks, names if left else [""] * len(ticks), fontsize=7)
+    panel.set_xticks(ticks, names if below else [""] * len(ticks))
+    panel.set_yticks(ticks, names if left else [""] * len(ticks))
     panel.minorticks_off()
     panel.tick_params(length=2, pad=2)
 
@@ -160,7 +175,7 @@ def _list_of_classes(inspection: Inspection, title: str) -> tuple[Figure, Axes]:
     figure = Figure((9, max(2.2, count * _ROW + 1.2)))
     figure.set_layout_engine("constrained")
     axes = figure.subplots()
-    axes.set_yticks(range(count), [short_name(s.label) for s in inspection.classes], fontsize=8)
+    axes.set_yticks(range(count), [short_name(s.label) for s in inspection.classes])
     axes.set_ylim(count - 0.4, -0.6)
     axes.grid(axis="x", color=GRID)
     if count > _MANY:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from training.commands.options import Folder
+from training.output.next_step import beside, say_next
 from training.output.progress import say
 
 
@@ -57,7 +58,13 @@ def clean(
     """
     from training.cleaning.apply_rules import clean as apply
     from training.cleaning.apply_rules import list_files, parts_of
-    from training.cleaning.cleaned_folder import REPORT, check_classes, check_target, keep
+    from training.cleaning.cleaned_folder import (
+        REPORT,
+        SPLIT,
+        check_classes,
+        check_target,
+        keep,
+    )
     from training.cleaning.inspection_tables import print_cleaning
     from training.cleaning.rules import read_rules
     from training.data.source import read_split_of
@@ -71,9 +78,17 @@ def clean(
     print_cleaning(cleaning)
     if left_out := str(table.left_out):
         say(left_out)
-    if to is None:
-        say("Nothing was written. Add --to FOLDER to keep the rest there, with a report.")
-        check_classes(cleaning)
+    if to is not None:
+        keep(cleaning, to, given)
+        say(f"{len(cleaning.kept):,} images in {to}; what was dropped and why is in {to / REPORT}")
+        if given is None and not table.parts:
+            say_next("split", to, "--to", beside(to, "-split.csv"))
+        else:
+            own = () if given is None else ("--split", to / SPLIT)
+            say_next("train", "--data", to, *own)
         return
-    keep(cleaning, to, given)
-    say(f"{len(cleaning.kept):,} images in {to}; what was dropped and why is in {to / REPORT}")
+    say("Nothing was written. Add --to FOLDER to keep the rest there, with a report.")
+    check_classes(cleaning)
+    options = {"--skip": skip or (), "--set": overrides or (), "--split": [split] if split else ()}
+    same = (part for name, values in options.items() for value in values for part in (name, value))
+    say_next("clean", folder, *same, "--to", beside(folder, "-clean"))

@@ -10,7 +10,7 @@ import typer
 
 from training.commands.options import MODEL_HELP, AsJson
 from training.errors import TrainingError
-from training.output.printing import print_json, result_console
+from training.output.printing import print_json, print_table, result_console
 from training.output.progress import say
 
 
@@ -82,6 +82,7 @@ def cost(
         return
     console = result_console()
     console.print(f"{metadata.name} {metadata.version}; {title}, {len(data) / 1e3:,.0f} kB")
-    console.print(bill_table(bills, most, month))
+    print_table(bill_table(bills, most, month))
     for heading, text in notes(month, prices).items():
         console.print(f"{heading}: {text}")
+    say(f"Next: npx osls deploy --param engine={'onnx' if 'onnx' in models else 'torchscript'}")

@@ -10,6 +10,7 @@ import typer
 
 from training.commands.options import MODEL_HELP, AsJson, TargetPrecision
 from training.errors import TrainingError, interruptible
+from training.output.next_step import LOCAL_STORE, say_next
 from training.output.printing import print_json
 from training.output.progress import say
 
@@ -58,30 +59,40 @@ def evaluate(
         if is_run(Path(model)):
             wanted = target_precision is not None
             found = evaluate_run(Path(model), data, groups, engine, validation=wanted)
-            title = f"Test images of {model}, {engine}"
         elif data is None:
             raise TrainingError(f"{model} is not the folder of a run: give --data DIR, too.")
         else:
             found = evaluate_folder(_load_model(model, engine), data, groups)
-            title = f"{data}, {engine}"
     document = found.evaluation.to_json()
     if not as_json:
-        print_evaluation(found.evaluation, title)
-    if target_precision is not None and found.held is not None:
-        threshold = _threshold(found.held, document["calibration"]["temperature"], target_precision)
+        what = f"{found.images[0].upper()}{found.images[1:]}"
+        print_evaluation(found.evaluation, f"{what}, {engine}")
+        if groups is not None and not found.evaluation.groups:
+            say("No group has two images or more, so none is listed.")
+    threshold = None
+    if target_precision is not None and found.answers is not None:
+        threshold = _threshold(
+            found.answers, document["calibration"]["temperature"], target_precision
+        )
         shown = None if threshold is None else asdict(threshold)
         document["at_precision"] = {"wanted": target_precision, "threshold": shown}
         if threshold is not None and not as_json:
-            print_threshold(threshold, target_precision)
+            print_threshold(threshold, target_precision, found.answered)
     if as_json:
         print_json(document)
+    elif not is_run(Path(model)):
+        say_next("predict", data, "--model", model)
+    elif threshold is not None and threshold.value > 0:
+        say_next("export", model, "--target-precision", target_precision)
+    else:
+        say_next("publish", model, LOCAL_STORE)
 
 
-def _threshold(held: Answers, temperature: float, precision: float) -> Threshold | None:
+def _threshold(answers: Answers, temperature: float, precision: float) -> Threshold | None:
     from training.evaluation.threshold import UnreachablePrecisionError, choose_threshold
 
     try:
-        return choose_threshold(held.probabilities(temperature), held.truth, precision)
+        return choose_threshold(answers.probabilities(temperature), answers.truth, precision)
     except UnreachablePrecisionError as error:
         say(str(error))
         return None

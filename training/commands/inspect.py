@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from training.commands.options import Folder
 from training.errors import TrainingError
+from training.output.next_step import say_next
 from training.output.progress import say
+
+if TYPE_CHECKING:
+    from training.cleaning.inspection import Inspection
 
 
 def inspect(
@@ -33,7 +37,12 @@ def inspect(
     print_inspection(inspection)
     if output is None:
         say("Add --output FOLDER for plots and inspect.json.")
-        return
+    else:
+        _write(inspection, output)
+    say_next("clean", folder)
+
+
+def _write(inspection: Inspection, output: Path) -> None:
     from training.cleaning.plots import draw_plots
 
     try:

@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from training.commands.options import AsJson
+from training.output.next_step import say_next
 from training.output.printing import print_json, print_table
 from training.output.progress import say
 
@@ -46,15 +47,17 @@ def models(
     if as_json:
         print_json(rows)
         return
-    table = Table("model", "classes", "parameters", "trainable", "input")
+    table = Table()
+    table.add_column("model", no_wrap=True)
+    for heading in ("classes", "parameters", "last layer"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("input", no_wrap=True)
     for row in rows:
         counts = (f"{row[key]:,}" for key in ("classes", "parameters", "trainable"))
         table.add_row(row["model"], *counts, row["input"])
     print_table(table)
-    say(
-        "Trainable: the last layer alone. Any other of torchvision's classifiers works by its "
-        "name, resnet18 for example."
-    )
+    say("Any other of torchvision's classifiers works by its name, resnet18 for example.")
+    say_next("models", "--layers", rows[0]["model"])
 
 
 def _print_layers(name: str, classes: int, shape: tuple[int, int, int, int], as_json: bool) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from training.commands.options import MovedData, Run
 from training.errors import InterruptedRunError, interruptible
+from training.output.next_step import LOCAL_STORE, say_next
 from training.output.progress import say
 
 
@@ -22,6 +23,7 @@ def report(
 
     with interruptible(f"Interrupted before the report was drawn. {_again(run)}"):
         say(f"Report: {write_report(run, data)}")
+    say_next("publish", run, LOCAL_STORE)
 
 
 def report_finished(run: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from training.errors import TrainingError
+from training.output.next_step import say_next
 from training.output.progress import say
 
 
@@ -32,3 +33,4 @@ def sample_data(
     with progress("Drawing", per_class * len(CLASSES)) as advance:
         draw_sample_data(folder, per_class, seed, on_image=lambda: advance(""))
     say(f"{per_class * len(CLASSES)} images of {len(CLASSES)} classes in {folder}")
+    say_next("inspect", folder)

@@ -10,6 +10,7 @@ import typer
 
 from training.commands.options import Folder, Groups
 from training.errors import TrainingError
+from training.output.next_step import say_next
 from training.output.progress import say
 
 
@@ -55,3 +56,5 @@ def split(
     for note in found.notes:
         say(note)
     say(f"The split is in {to}")
+    recipe = ("--recipe", "tiny-imagenet-alexnet") if is_tiny_imagenet(folder) else ()
+    say_next("train", "--data", folder, "--split", to, *recipe)

@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from training.output.next_step import say_next
 from training.output.progress import say
+
+_RECIPE = "tiny-imagenet-alexnet"
 
 
 def tiny_imagenet(
@@ -30,8 +33,9 @@ def tiny_imagenet(
 
     names = read_names(folder)
     if not has_annotations(folder):
-        held = read_folder(folder).part("validation")
-        say(f"There is nothing to sort: {len(held):,} validation images are in class folders.")
+        there = len(read_folder(folder).part("validation"))
+        say(f"There is nothing to sort: {there:,} validation images are in class folders.")
+        say_next("train", "--data", folder, "--recipe", _RECIPE)
         return
     with progress("Sorting", len(read_annotations(folder))) as advance:
         done = sort_validation(folder, on_image=lambda: advance(""))
@@ -43,3 +47,4 @@ def tiny_imagenet(
         say(f"{len(done.missing):,} images of val_annotations.txt are not there: {done.missing[0]}")
     if done.unknown:
         say(f"{len(done.unknown):,} images are not in val_annotations.txt: {done.unknown[0]}")
+    say_next("train", "--data", folder, "--recipe", _RECIPE)

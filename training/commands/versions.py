@@ -33,7 +33,7 @@ def versions(
     if as_json:
         print_json([asdict(one) for one in published])
     else:
-        print_table(_table(published))
+        print_table(_table(published), ("sha256",))
     for one in published:
         if one.problem:
             say(f"{one.version} cannot be served: {one.problem}.")
@@ -83,8 +83,7 @@ def _table(published: list[Published]) -> Table:
         table.add_column(heading, no_wrap=True)
     for heading in ("accuracy", "MB"):
         table.add_column(heading, justify="right", no_wrap=True)
-    # The hash of model.json; cut off on a narrow terminal, whole in --json.
-    table.add_column("sha256", overflow="ellipsis")
+    table.add_column("sha256", no_wrap=True)  # of model.json
     for one in published:
         table.add_row(
             "→" if one.is_current else "",

@@ -53,7 +53,7 @@ def notes(month: Month, prices: PriceList) -> dict[str, str]:
         "tier counts as if this service alone used it.",
         "Speed": f"median processor time of {RUNS} warm runs, one thread, on this machine, whose "
         f"core is taken for one Lambda vCPU, x86_64 or arm64. {month.memory:,} MB give "
-        f"{min(1, month.memory / MEMORY):.2g} of one. Whether the model fits is not checked.",
+        f"{min(1, month.memory / MEMORY):.2g} vCPU. Whether the model fits is not checked.",
         "Requests": f"one image each, spread evenly; {OVERHEAD:g} ms more to read it and "
         f"write the answer, {ANSWER_BYTES / 1000:g} kB of answer, {LOG_BYTES / 1000:g} kB of log; "
         f"{100 * month.cold:g} % are cold starts, {starts} longer at one vCPU.",

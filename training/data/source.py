@@ -203,4 +203,4 @@ def _joined(equal: Sequence[Sequence[str]]) -> str:
     if not equal:
         return ""
     images = sum(map(len, equal))
-    return f"{images:,} images are exact copies of others; copies stay in one part."
+    return f"{images:,} images have the same bytes as another; such images stay in one part."

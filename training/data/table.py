@@ -62,7 +62,7 @@ class ImageTable:
         """Return the images of a part of the folder that is split already."""
         return tuple(row for row in self.rows if self.parts.get(row.file) == name)
 
-    def held_out(self) -> tuple[LabelledImage, ...]:
+    def to_measure(self) -> tuple[LabelledImage, ...]:
         """Return the images to measure on: all, or a split folder's test (or validation) part."""
         if not self.parts:
             return self.rows

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, top_k_accuracy_score
+from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
 from training.data.contents import SkippedImage
 from training.data.table import LabelledImage
@@ -35,34 +35,32 @@ class Interval:
 
 @dataclass(frozen=True)
 class Share:
-    """A fraction that was counted: ``right`` of ``n``."""
+    """A fraction that was counted: ``right`` of ``n``, which is at least 1."""
 
     right: int
     n: int
 
     @property
     def value(self) -> float:
-        """The fraction; 0 of nothing is 0."""
-        return self.right / self.n if self.n else 0.0
+        """The fraction."""
+        return self.right / self.n
 
     @property
     def interval(self) -> Interval:
-        """Its 95 % interval by Wilson (1927); 0…1 if nothing was counted."""
-        if not self.n:
-            return Interval(0.0, 1.0)
+        """Its 95 % interval by Wilson (1927)."""
         found = binomtest(self.right, self.n).proportion_ci(CONFIDENCE, method="wilson")
         return Interval(float(found.low), float(found.high))
 
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """The figures of one class; fractions of 1.
+    """The figures of one class; fractions of 1, None where there is nothing to count.
 
     Attributes:
         label: The class.
         precision: The share of right ones among the answers with this class.
         recall: The share of right answers among the images of this class.
-        f1: The harmonic mean of both.
+        f1: The harmonic mean of both; 0 if one of them is 0 or None, None if both are.
         n: Number of its images.
         answered: Number of images answered with it.
         precision_interval: The 95 % interval of the precision.
@@ -70,13 +68,13 @@ class ClassFigures:
     """
 
     label: str
-    precision: float
-    recall: float
-    f1: float
+    precision: float | None
+    recall: float | None
+    f1: float | None
     n: int
     answered: int
-    precision_interval: Interval
-    recall_interval: Interval
+    precision_interval: Interval | None
+    recall_interval: Interval | None
 
 
 @dataclass(frozen=True)
@@ -212,16 +210,22 @@ def _top5(truth: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float
 def _classes(
     truth: NDArray[np.int64], guesses: NDArray[np.int64], labels: tuple[str, ...]
 ) -> tuple[ClassFigures, ...]:
-    indices = range(len(labels))
-    columns = precision_recall_fscore_support(truth, guesses, labels=indices, zero_division=0.0)
     found = []
-    for i, precision, recall, f1, _ in zip(indices, *columns, strict=True):
+    for i, label in enumerate(labels):
         hits = int(((truth == i) & (guesses == i)).sum())
         answered, n = int((guesses == i).sum()), int((truth == i).sum())
-        intervals = Share(hits, answered).interval, Share(hits, n).interval
-        values = float(precision), float(recall), float(f1)
-        found.append(ClassFigures(labels[i], *values, n, answered, *intervals))
+        precision, precision_interval = _fraction(hits, answered)
+        recall, recall_interval = _fraction(hits, n)
+        f1, _ = _fraction(2 * hits, answered + n)
+        figures = precision, recall, f1, n, answered, precision_interval, recall_interval
+        found.append(ClassFigures(label, *figures))
     return tuple(found)
+
+
+def _fraction(right: int, n: int) -> tuple[float | None, Interval | None]:
+    """Return a fraction and its 95 % interval; None of nothing."""
+    share = Share(right, n)
+    return (share.value, share.interval) if n else (None, None)
 
 
 def _confused(matrix: NDArray[np.int64], labels: tuple[str, ...]) -> tuple[ConfusedPair, ...]:

@@ -23,12 +23,16 @@ class Evaluated:
 
     Attributes:
         evaluation: The figures.
-        held: Answers to a run's validation images, if they were asked for, or a model's answers to
-            all images of the folder.
+        images: What was measured on, such as ``test images of RUN``.
+        answers: A run's answers to its validation images, if they were asked for; a model's to the
+            images that it was measured on.
+        answered: The images of ``answers``, in words.
     """
 
     evaluation: Evaluation
-    held: Answers | None
+    images: str
+    answers: Answers | None
+    answered: str
 
 
 def evaluate_run(
@@ -64,12 +68,13 @@ def evaluate_run(
     if not has_own_images(run, root):
         said = f"The images in {root} are not those that {folder} was trained with"
         said += " (their fingerprint differs)."
-        say(said, "Note", "yellow")
+        say(said, "Note:", "yellow")
     tested = answer_images(model, root, rows, known=trained.skipped)
-    held = None
+    answers = None
     if validation:
-        held = answer_images(model, root, split.validation, "Validation", trained.skipped)
-    return Evaluated(_measure(model, tested), held)
+        answers = answer_images(model, root, split.validation, "Validation", trained.skipped)
+    images, answered = (f"{part} images of {folder}" for part in ("test", "validation"))
+    return Evaluated(_measure(model, tested), images, answers, answered)
 
 
 def evaluate_folder(model: Model, folder: Path, groups: Path | None = None) -> Evaluated:
@@ -82,16 +87,20 @@ def evaluate_folder(model: Model, folder: Path, groups: Path | None = None) -> E
         TrainingError: The folder or the groups will not do, or too many images cannot be used.
     """
     table = read_folder(folder)
-    rows = table.held_out()
+    rows = table.to_measure()
     if table.parts:
         part = table.parts[rows[0].file]
+        images = f"{part} images in {folder}"
         tell(f"{folder} is split already: its {len(rows):,} {part} images are evaluated.")
+    else:
+        images = f"images in {folder}"
+        tell("If the model was trained with some of these images, the figures are too good.")
     if left_out := str(table.left_out):
         tell(left_out)
     if groups is not None:
         rows = rows_with_groups(rows, groups)
     answers = answer_images(model, folder, rows)
-    return Evaluated(_measure(model, answers), answers)
+    return Evaluated(_measure(model, answers), images, answers, images)
 
 
 def _measure(model: Model, answers: Answers) -> Evaluation:

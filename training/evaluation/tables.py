@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from training.output.printing import result_console
+from training.output.printing import print_table, result_console
 
 if TYPE_CHECKING:
     from training.evaluation.figures import (
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 _CLASSES = 20
 _PAIRS = 10
 _SLICES = 10
-_WIDEST_NAME = 32
-_WIDEST_SLICE = 60
 
 
 def print_evaluation(evaluation: Evaluation, title: str) -> None:
@@ -34,32 +32,41 @@ def print_evaluation(evaluation: Evaluation, title: str) -> None:
     Of many classes, pairs and groups it prints the worst, and says so.
     """
     console = result_console()
-    console.print(title, style="bold", soft_wrap=True)
+    console.print(title, style="bold")
     _line(console, *_headline(evaluation))
-    console.print(_classes(evaluation.classes))
+    print_table(_classes(evaluation.classes))
     if evaluation.confused:
-        console.print(_confused(evaluation.confused))
+        print_table(_confused(evaluation.confused))
     if evaluation.sources:
-        console.print(_slices("source", "sources", evaluation.sources))
+        print_table(_sources(evaluation.sources))
     failed = [group for group in evaluation.groups if group.accuracy < 1]
     if failed:
-        console.print(_slices("group", "groups with mistakes", failed))
+        print_table(_groups(failed, len(evaluation.groups)))
+    elif evaluation.groups:
+        several = f"all {len(evaluation.groups):,} groups of two images or more"
+        _line(console, "Groups", f"every answer is right in {several}")
     _line(console, *_calibration(evaluation))
     if evaluation.threshold is not None and evaluation.threshold.value > 0:
         _line(console, *_rejection(evaluation.threshold))
 
 
-def print_threshold(threshold: Threshold, wanted: float) -> None:
-    """Print the threshold that a precision takes."""
-    console = result_console()
+def print_threshold(threshold: Threshold, wanted: float, images: str) -> None:
+    """Print the threshold that a precision takes.
+
+    Args:
+        threshold: The threshold.
+        wanted: The precision.
+        images: The images that it was chosen on, such as ``validation images of RUN``.
+    """
+    of = f"of {threshold.n:,} {images}"
     if threshold.value == 0:
-        said = f"{wanted:.4g} is reached without: {threshold.precision:.3f} of all answers"
+        said = f"{wanted:.4g} is reached without a threshold: {of}, {threshold.precision:.3f}"
     else:
         said = (
-            f"{wanted:.4g} takes a threshold of {threshold.value:.4g}: of {threshold.n:,} held-out "
-            f"images {threshold.coverage:.1%} are answered, {threshold.precision:.3f} of them"
+            f"{wanted:.4g} takes a threshold of {threshold.value:.4g}: {of}, "
+            f"{threshold.coverage:.1%} are answered, and {threshold.precision:.3f} of these answers"
         )
-    _line(console, "Precision", f"{said} are right")
+    _line(result_console(), "Precision", f"{said} are right")
 
 
 def _headline(evaluation: Evaluation) -> tuple[str, str]:
@@ -78,15 +85,15 @@ def _classes(classes: Sequence[ClassFigures]) -> Table:
     table = _table("class")
     if len(classes) > _CLASSES:
         table.title = f"The {_CLASSES} classes of {len(classes)} with the lowest F1"
-        classes = sorted(classes, key=lambda figures: figures.f1)[:_CLASSES]
+        classes = sorted(classes, key=lambda one: 1.0 if one.f1 is None else one.f1)[:_CLASSES]
     for heading in ("precision", "recall", "F1", "n"):
         table.add_column(heading, justify="right", no_wrap=True)
     for figures in classes:
         table.add_row(
             figures.label,
-            _fraction(figures.precision, figures.precision_interval) if figures.answered else "–",
-            _fraction(figures.recall, figures.recall_interval) if figures.n else "–",
-            f"{figures.f1:.3f}",
+            _fraction(figures.precision, figures.precision_interval),
+            _fraction(figures.recall, figures.recall_interval),
+            _fraction(figures.f1),
             f"{figures.n:,}",
         )
     return table
@@ -94,8 +101,8 @@ def _classes(classes: Sequence[ClassFigures]) -> Table:
 
 def _confused(pairs: Sequence[ConfusedPair]) -> Table:
     table = _table("class")
-    table.title = "Most confused"
-    table.add_column("taken for", no_wrap=True, max_width=_WIDEST_NAME)
+    table.title = f"The {_PAIRS} most confused pairs" if len(pairs) > _PAIRS else "Confused pairs"
+    table.add_column("taken for", overflow="fold")
     table.add_column("n", justify="right", no_wrap=True)
     table.add_column("of its images", justify="right", no_wrap=True)
     for pair in pairs[:_PAIRS]:
@@ -103,14 +110,27 @@ def _confused(pairs: Sequence[ConfusedPair]) -> Table:
     return table
 
 
-def _slices(heading: str, what: str, slices: Sequence[SliceFigures]) -> Table:
-    table = _table(heading, _WIDEST_SLICE)
-    if len(slices) > _SLICES:
-        table.title = f"The worst {_SLICES} of {len(slices)} {what}"
-        slices = sorted(slices, key=lambda figures: figures.accuracy)[:_SLICES]
+def _sources(sources: Sequence[SliceFigures]) -> Table:
+    if len(sources) <= _SLICES:
+        return _slices("source", None, sources)
+    title = f"The {_SLICES} sources of {len(sources)} with the lowest accuracy"
+    return _slices("source", title, sorted(sources, key=lambda figures: figures.accuracy))
+
+
+def _groups(failed: Sequence[SliceFigures], groups: int) -> Table:
+    """Return the table of the groups with mistakes, most mistakes first."""
+    title = f"{len(failed):,} of {groups:,} groups of two images or more have mistakes"
+    if len(failed) > _SLICES:
+        title += f", these {_SLICES} the most"
+    return _slices("group", title, failed)
+
+
+def _slices(heading: str, title: str | None, slices: Sequence[SliceFigures]) -> Table:
+    table = _table(heading)
+    table.title = title
     table.add_column("accuracy", justify="right", no_wrap=True)
     table.add_column("n", justify="right", no_wrap=True)
-    for figures in slices:
+    for figures in slices[:_SLICES]:
         accuracy = _fraction(figures.accuracy, figures.interval)
         table.add_row(figures.name, accuracy, f"{figures.n:,}")
     return table
@@ -126,16 +146,16 @@ def _calibration(evaluation: Evaluation) -> tuple[str, str]:
 
 
 def _rejection(threshold: Threshold) -> tuple[str, str]:
-    said = (
-        f"below {threshold.value:.4g} the answer is unknown: {threshold.coverage:.1%} of the "
-        f"images are answered, {threshold.precision:.3f} of them are right"
-    )
-    return "Threshold", said
+    said = f"below {threshold.value:.4g} the answer is unknown: "
+    if threshold.precision is None:
+        return "Threshold", f"{said}that is the answer to all of the images"
+    said += f"{threshold.coverage:.1%} of the images are answered, {threshold.precision:.3f} of "
+    return "Threshold", f"{said}these answers are right"
 
 
-def _table(heading: str, widest: int = _WIDEST_NAME) -> Table:
+def _table(heading: str) -> Table:
     table = Table(title_justify="left")
-    table.add_column(heading, no_wrap=True, max_width=widest)
+    table.add_column(heading, overflow="fold")
     return table
 
 
@@ -143,6 +163,8 @@ def _line(console: Console, heading: str, said: str) -> None:
     console.print(Text(f"{heading}:", "bold"), said)
 
 
-def _fraction(value: float, interval: Interval) -> str:
-    """Return a fraction and its 95 % interval."""
-    return f"{value:.3f} ({interval.low:.3f}–{interval.high:.3f})"
+def _fraction(value: float | None, interval: Interval | None = None) -> str:
+    """Return a fraction and its 95 % interval; of nothing, a dash."""
+    if value is None:
+        return "–"
+    return f"{value:.3f} ({interval.low:.3f}–{interval.high:.3f})" if interval else f"{value:.3f}"

@@ -20,13 +20,14 @@ class Threshold:
 
     Attributes:
         value: The confidence below which an answer is "unknown", 0…1; 0 rejects nothing.
-        precision: The fraction of right ones among the remaining answers; 0 if there is none.
+        precision: The fraction of right ones among the remaining answers; None if there is
+            none.
         coverage: The fraction of the images whose answers remain.
         n: Number of all images.
     """
 
     value: float
-    precision: float
+    precision: float | None
     coverage: float
     n: int
 
@@ -37,7 +38,7 @@ def apply_threshold(
     """Apply a threshold to probabilities [N, classes] with the truth [N]."""
     kept = probabilities.max(axis=1) >= value
     right = probabilities.argmax(axis=1) == truth
-    precision = float(right[kept].mean()) if kept.any() else 0.0
+    precision = float(right[kept].mean()) if kept.any() else None
     return Threshold(value, precision, float(kept.mean()), len(truth))
 
 

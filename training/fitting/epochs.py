@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from training.files.csv_files import new_csv
@@ -29,16 +28,18 @@ class Figures:
     Attributes:
         loss: Mean over the images, as it is optimised but without augmentation.
         accuracy: Fraction of right answers.
-        top5: Fraction of images whose class is among the five most probable.
-        precision: One value for each class, in index order, as in ``recall`` and ``f1``.
+        top5: Fraction of images whose class is among the five most probable; None with five classes
+            or fewer, where it would be 1.
+        precision: One value for each class, in index order, as in ``recall`` and ``f1``; None for
+            one that is never answered, has no images, or both.
     """
 
     loss: float
     accuracy: float
-    top5: float
-    precision: tuple[float, ...]
-    recall: tuple[float, ...]
-    f1: tuple[float, ...]
+    top5: float | None
+    precision: tuple[float | None, ...]
+    recall: tuple[float | None, ...]
+    f1: tuple[float | None, ...]
 
 
 @dataclass(frozen=True)
@@ -117,19 +118,23 @@ class Measure(nn.Module):
         """Return the figures so far, and reset the sums."""
         matrix: Tensor = self.confusion.compute().double()
         right, truths, answers = matrix.diag(), matrix.sum(1), matrix.sum(0)
-        precision, recall = right / answers.clamp(min=1), right / truths.clamp(min=1)
-        f1 = 2 * precision * recall / (precision + recall).clamp(min=torch.finfo(torch.double).tiny)
         figures = Figures(
             loss=float(self.loss.compute()),
             accuracy=float(right.sum() / matrix.sum()),
-            top5=float(self.top5.compute()),
-            precision=tuple(precision.tolist()),
-            recall=tuple(recall.tolist()),
-            f1=tuple(f1.tolist()),
+            top5=float(self.top5.compute()) if len(right) > _TOP else None,
+            precision=_fractions(right, answers),
+            recall=_fractions(right, truths),
+            f1=_fractions(2 * right, truths + answers),
         )
         for metric in (self.loss, self.top5, self.confusion):
             metric.reset()
         return figures
+
+
+def _fractions(parts: Tensor, wholes: Tensor) -> tuple[float | None, ...]:
+    """Return what fraction each part is of its whole; None of nothing."""
+    pairs = zip(parts.tolist(), wholes.tolist(), strict=True)
+    return tuple(part / whole if whole else None for part, whole in pairs)
 
 
 def write_history(epochs: Sequence[Epoch], labels: Sequence[str], path: Path) -> None:
@@ -148,8 +153,8 @@ def write_history(epochs: Sequence[Epoch], labels: Sequence[str], path: Path) ->
     _write(path.with_stem(f"{path.stem}-classes"), columns, rows)
 
 
-def _scalars(epoch: Epoch) -> dict[str, float]:
-    row: dict[str, float] = {}
+def _scalars(epoch: Epoch) -> dict[str, float | None]:
+    row: dict[str, float | None] = {}
     for name, value in asdict(epoch).items():
         if isinstance(value, dict):
             row |= {f"{name}_{key}": value[key] for key in ("loss", "accuracy", "top5")}

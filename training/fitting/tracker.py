@@ -68,8 +68,11 @@ def tracking(
 
 
 def epoch_figures(epoch: Epoch, labels: Sequence[str]) -> dict[str, float]:
-    """Return an epoch's figures by name: ``validation/recall/Flying Birds``, ``epoch/stage``."""
-    named: dict[str, float] = {}
+    """Return an epoch's figures by name: ``validation/recall/Flying Birds``, ``epoch/stage``.
+
+    Those that are None are left out.
+    """
+    named: dict[str, float | None] = {}
     for name, value in asdict(epoch).items():
         if isinstance(value, dict):
             for key, of in value.items():
@@ -80,7 +83,7 @@ def epoch_figures(epoch: Epoch, labels: Sequence[str]) -> dict[str, float]:
                     named[f"{name}/{key}"] = of
         elif name != "epoch":
             named[f"epoch/{name}"] = value
-    return named
+    return {name: value for name, value in named.items() if value is not None}
 
 
 @contextmanager

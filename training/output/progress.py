@@ -29,14 +29,17 @@ _LINES = 4
 
 
 def say(sentence: str, heading: str = "", style: str = "") -> None:
-    """Print a message on standard error, on one line however narrow the terminal is.
+    """Print a message on standard error, on one line where that is no terminal.
+
+    A terminal breaks it between words, but leaves a command in one piece, to be copied.
 
     Args:
         sentence: The message.
         heading: A word before it, such as ``Error:``.
         style: rich's style of the heading, such as ``red``.
     """
-    console.print(*([Text(heading, style)] if heading else []), sentence, soft_wrap=True)
+    whole = not console.is_terminal or "python -m" in sentence
+    console.print(*([Text(heading, style)] if heading else []), sentence, soft_wrap=whole)
 
 
 def tell(sentence: str) -> None:

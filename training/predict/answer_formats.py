@@ -7,21 +7,26 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
+from rich.table import Table
 from rich.text import Text
 
 from model_loader import UNKNOWN, Prediction
 from training.errors import TrainingError
 from training.files.csv_files import Row, new_csv
-from training.output.terminal import Terminal, json_text, short, visible
+from training.output.printing import result_console
+from training.output.terminal import json_text, short, visible
 from training.predict.questions import Answer
 
 _COLUMNS = ("image", "label", "confidence", "error")
-_WIDEST = 40
-"""Columns of a terminal for a class name; longer ones are cut off in tables."""
+_WIDEST = 40  # characters of a class name in a sentence
+_PERCENT = 7
+_SCORE = _PERCENT + 6  # with the space beside it and the label
+_NARROWEST_NAME = 24  # columns of a terminal that the name of an image has at least
 
 
 class Output(AbstractContextManager["Output", None]):
@@ -98,46 +103,52 @@ class CsvOutput(Output):
 
 
 class TableOutput(Output):
-    """Lines on standard output: the most probable classes, then the image's name."""
+    """A table on standard output: the most probable classes, then the image's name.
+
+    Where the terminal has no room for several classes side by side, each has a line of its own.
+    """
 
     def __init__(self, labels: Sequence[str], top_k: int = 1) -> None:
         """Say which classes there are, and how many of them to show for each image."""
-        self._terminal = Terminal(soft_wrap=True)
-        names = [self._visible(label) for label in (*labels, UNKNOWN, "label")]
-        self._width = min(_WIDEST, max(map(cell_len, names)))
+        self._terminal = result_console()
+        names = [visible(label, self._terminal.encoding) for label in (*labels, UNKNOWN, "label")]
+        width, room = max(map(cell_len, names)), self._terminal.width - _NARROWEST_NAME
         self._top_k = min(top_k, len(labels))
+        self._columns = self._top_k if self._top_k * (width + _SCORE) <= room else 1
+        self._width = min(width, room - _SCORE)
 
     def __enter__(self) -> Self:
         """Print the header."""
-        head = set_cell_size("label", self._width) + "   score"
-        self._print(Text("   ".join([head] * self._top_k + ["image"]), "bold"))
+        self._print([("label", " score")] * self._columns, "image", "bold")
         return self
 
     def __exit__(self, *_: object) -> None:
         """End; each line is printed when its answer comes."""
 
     def write(self, answer: Answer) -> None:
-        """Print a line."""
+        """Print a line, or several."""
         found = answer.prediction
         if found is None:
-            self._print(Text(self._visible(f"{answer.image}: {answer.error}"), "red"))
+            self._emit(Text(visible(f"{answer.image}: {answer.error}"), "red"))
             return
-        first, *others = highest(found, self._top_k)
-        unknown = found.label == UNKNOWN != first[0]
-        line = Text(self._cell(found.label, first[1]), "yellow" if unknown else "")
-        for label, score in others:
-            line.append("   ").append(self._cell(label, score), "dim")
-        self._print(line.append(f"   {self._visible(answer.image)}", ""))
+        (best, score), *others = highest(found, self._top_k)
+        first = Text(found.label, "yellow" if found.label == UNKNOWN != best else "")
+        cells: list[tuple[str | Text, str]] = [(first, _percent(score))]
+        cells += [(Text(label, "dim"), _percent(score)) for label, score in others]
+        self._print(cells[: self._columns], answer.image)
+        for cell in cells[self._columns :]:
+            self._print([cell], "")
 
-    def _cell(self, label: str, score: float) -> str:
-        name = Text(self._visible(label))
-        name.truncate(self._width, overflow="ellipsis", pad=True)
-        return f"{name} {score * 100:5.1f} %"
+    def _print(self, cells: Sequence[tuple[str | Text, str]], image: str, style: str = "") -> None:
+        line = Table.grid(padding=(0, 3, 0, 0))
+        for _ in cells:
+            line.add_column(width=self._width, overflow="fold")
+            line.add_column(width=_PERCENT)
+        line.add_column(overflow="fold")
+        line.add_row(*chain.from_iterable(cells), image, style=style)
+        self._emit(line)
 
-    def _visible(self, text: str) -> str:
-        return visible(text, self._terminal.encoding)
-
-    def _print(self, line: Text) -> None:
+    def _emit(self, line: Text | Table) -> None:
         with self._terminal.capture() as captured:
             self._terminal.print(line)
         _emit(captured.get())
@@ -172,6 +183,10 @@ def highest(prediction: Prediction, count: int) -> list[tuple[str, float]]:
     """Return the most probable classes and their probabilities, falling."""
     ranked = sorted(prediction.scores.items(), key=lambda pair: -pair[1])
     return ranked[:count]
+
+
+def _percent(score: float) -> str:
+    return f"{score * 100:5.1f} %"
 
 
 def _emit(text: str) -> None:

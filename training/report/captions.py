@@ -15,7 +15,7 @@ CAPTIONS: Mapping[str, str] = {
     "batch_loss": "The loss of each batch, and its running mean. Left: of training, with "
     "augmentation and dropout. Right: of the validation images, measured at the end of each epoch.",
     "loss": "Loss at the end of each epoch, without augmentation. The weights of the lowest "
-    "validation loss are kept.",
+    "validation loss, among the epochs at the exported size, are kept.",
     "accuracy": "Fraction of right answers at the end of each epoch.",
     "seconds": "Wall time of each epoch, of training and measuring.",
     "classes": "Precision, recall and F1 of the classes at the end of each epoch.",
@@ -25,7 +25,8 @@ CAPTIONS: Mapping[str, str] = {
     "recall": "Of each class's images, the fraction that is answered with it.",
     "precision": "Of the images that are answered with a class, the fraction that is of it.",
     "sources": "Fraction of right answers to the images of each source.",
-    "reliability": "How often answers of a confidence are right. ECE is the mean distance between "
-    "the two. Left: as the network was trained; right: with the temperature that the exported "
+    "reliability": "How often answers of a confidence are right. Blue: the fraction that is right; "
+    "red: the mean confidence; the numbers count images. ECE is the mean distance between blue and "
+    "red. Left: as the network was trained; right: with the temperature that the exported "
     "version has, found on the validation images.",
 }

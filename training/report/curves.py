@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from training.output.drawing import BLUE, GREY, PALE, RED, plain_frame, short_name
 from training.report.history import FIGURES, History, Values, batch_times
 
-_HALF = (5.4, 3.0)
+_HALF = (4.8, 2.9)
 _WHOLE = (9.0, 3.0)
 _PANEL = 2.6
 """Inches of height for one row of panels."""
@@ -119,7 +119,7 @@ def _loss_or_accuracy(history: History, name: Literal["loss", "accuracy"]) -> Fi
     axes.plot(ends, validation, color=BLUE, marker=marker, label="validation")
     kept = ([ends[best]], [validation[best]])
     axes.plot(*kept, "o", color=RED, markersize=5, label="weights kept", clip_on=False)
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False)
     if name == "loss":
         axes.set_ylim(0)
     else:
@@ -160,7 +160,7 @@ def _classes(history: History, labels: tuple[str, ...]) -> Figure:
             axes.yaxis.set_major_formatter("{x:.0%}")
             axes.label_outer()
     handles, names = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False)
     return figure
 
 
@@ -173,7 +173,7 @@ def _worst(history: History, classes: int) -> list[int]:
 
 
 def _spread(axes: Axes, ends: Values, values: Values) -> None:
-    lowest, low, middle, high, highest = np.quantile(values, [0, 0.25, 0.5, 0.75, 1], axis=1)
+    lowest, low, middle, high, highest = np.nanquantile(values, [0, 0.25, 0.5, 0.75, 1], axis=1)
     axes.fill_between(ends, lowest, highest, color=GREY, alpha=0.15, linewidth=0, label="all")
     axes.fill_between(
         ends, low, high, color=BLUE, alpha=0.3, linewidth=0, label="middle half of the classes"
@@ -223,7 +223,6 @@ def _mark_stages(history: History, axes: Axes) -> None:
             ha="center",
             va="bottom",
             color=GREY,
-            fontsize=8,
         )
 
 

@@ -35,7 +35,7 @@ class History:
 
     Attributes:
         epochs: Each column of ``history.csv``, [E].
-        classes: By part and figure, [E, classes] in index order.
+        classes: By part and figure, [E, classes] in index order; NaN where it is not known.
         steps: Each column of ``steps.csv``; empty for a run that did not keep it.
         validation_steps: The same of ``steps-validation.csv``.
         ranges: Rates and smoothed losses of each stage with a range test.
@@ -120,7 +120,8 @@ def _ranges(run: Run, stages: int) -> Iterator[tuple[int, tuple[Values, Values]]
 def _columns(path: Path) -> dict[str, Values]:
     with path.open(newline="", encoding="utf-8") as file:
         header, *rows = [row for row in csv.reader(file) if row]
-    values = np.array(rows, dtype=np.float64).reshape(len(rows), len(header))
+    numbers = [[_number(cell) for cell in row] for row in rows]
+    values = np.array(numbers, dtype=np.float64).reshape(len(rows), len(header))
     return dict(zip(header, values.T, strict=True))
 
 
@@ -133,5 +134,9 @@ def _classes(path: Path, labels: Sequence[str]) -> dict[tuple[str, str], Values]
                 epochs = found.setdefault((row["part"], figure), [])
                 while len(epochs) <= int(row["epoch"]):
                     epochs.append([np.nan] * len(labels))
-                epochs[int(row["epoch"])][places[row["label"]]] = float(row[figure])
+                epochs[int(row["epoch"])][places[row["label"]]] = _number(row[figure])
     return {key: np.array(values) for key, values in found.items()}
+
+
+def _number(cell: str) -> float:
+    return float(cell) if cell else np.nan

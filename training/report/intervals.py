@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,9 +21,9 @@ _MOST = 30
 def draw_measures(evaluation: Evaluation) -> dict[str, Figure]:
     """Return the figures of an evaluation but its matrices, by name."""
     classes, n = evaluation.classes, f"(n = {evaluation.n:,})"
-    recalls = [(one.label, one.recall, one.recall_interval, one.n) for one in classes]
+    recalls = [_Line(one.label, one.recall, one.recall_interval, one.n) for one in classes]
     precisions = [
-        (one.label, one.precision, one.precision_interval, one.answered) for one in classes
+        _Line(one.label, one.precision, one.precision_interval, one.answered) for one in classes
     ]
     figures = {
         "recall": _shares(f"Recall of each class {n}", recalls),
@@ -31,29 +32,41 @@ def draw_measures(evaluation: Evaluation) -> dict[str, Figure]:
     if evaluation.sources:
         figures["sources"] = _shares(
             "Accuracy of each source",
-            [(one.name, one.accuracy, one.interval, one.n) for one in evaluation.sources],
+            [_Line(one.name, one.accuracy, one.interval, one.n) for one in evaluation.sources],
         )
     figures["reliability"] = _reliability(evaluation.calibration)
     return figures
 
 
-def _shares(title: str, lines: Sequence[tuple[str, float, Interval, int]]) -> Figure:
-    """Draw a point with its 95 % interval for each line; of many lines, for the lowest."""
+class _Line(NamedTuple):
+    """A fraction with its 95 % interval, None where nothing was counted."""
+
+    name: str
+    value: float | None
+    interval: Interval | None
+    n: int
+
+
+def _shares(title: str, lines: Sequence[_Line]) -> Figure:
+    """Draw a point with its interval for each line; of many lines, for the lowest."""
     if len(lines) > _MOST:
-        title = f"{title}, the {_MOST} lowest of {len(lines)}"
-        lines = sorted((line for line in lines if line[3]), key=lambda line: line[1])[:_MOST]
+        lines = [line for line in lines if line.n]
+        title = f"{title}, the {min(_MOST, len(lines))} lowest of {len(lines)}"
+        lines = sorted(lines, key=lambda line: line.value or 0)[:_MOST]
     count = len(lines)
     width, height = 9.0, count * _ROW + 1.0
     names = [short_name(name) for name, *_ in lines]
-    left = 0.35 + 0.068 * max(len(name) for name in names)
+    left = 0.35 + 0.078 * max(len(name) for name in names)
     figure = Figure((width, height))
     figure.subplots_adjust(
         left=left / width, right=1 - 0.8 / width, top=1 - 0.38 / height, bottom=0.52 / height
     )
     axes = figure.subplots()
     for line, (_, value, interval, n) in enumerate(lines):
-        axes.plot([interval.low, interval.high], [line, line], color=BLUE, linewidth=1.6, alpha=0.5)
-        axes.plot([value], [line], "o", color=BLUE, markersize=4.5, clip_on=False)
+        if value is not None and interval is not None:
+            ends = [interval.low, interval.high]
+            axes.plot(ends, [line, line], color=BLUE, linewidth=1.6, alpha=0.5)
+            axes.plot([value], [line], "o", color=BLUE, markersize=4.5, clip_on=False)
         axes.annotate(
             f"n = {n:,}",
             (1, line),
@@ -61,13 +74,12 @@ def _shares(title: str, lines: Sequence[tuple[str, float, Interval, int]]) -> Fi
             xytext=(8, 0),
             textcoords="offset points",
             va="center",
-            fontsize=7,
             color=GREY,
         )
-    axes.set_yticks(range(count), names, fontsize=8)
+    axes.set_yticks(range(count), names)
     axes.set(xlim=(-0.01, 1.01), ylim=(count - 0.4, -0.6), title=title)
     axes.xaxis.set_major_formatter("{x:.0%}")
-    axes.set_xlabel("line: 95 % interval", fontsize=8)
+    axes.set_xlabel("line: 95 % interval")
     plain_frame(axes, grid="x")
     axes.tick_params(axis="y", length=0)
     return figure
@@ -97,9 +109,8 @@ def _bars(panel: Axes, found: Reliability) -> None:
             middle, one.accuracy, width * 0.92, color=BLUE, alpha=0.25 + 0.6 * one.n / largest
         )
         panel.plot([one.low, one.high], [one.confidence] * 2, color=RED, linewidth=1.4)
-        panel.annotate(f"{one.n}", (middle, 0.015), ha="center", va="bottom", fontsize=6)
+        panel.annotate(f"{one.n}", (middle, 0.015), ha="center", va="bottom", rotation=90)
     panel.plot([0, 1], [0, 1], color=RULE, linewidth=0.8, linestyle="--", zorder=0)
     panel.set(xlim=(0, 1), ylim=(0, 1.02))
-    panel.set_xlabel("confidence (blue: right answers; red: mean confidence; below: images)")
-    panel.xaxis.label.set_fontsize(8)
+    panel.set_xlabel("confidence")
     plain_frame(panel)

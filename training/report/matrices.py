@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from training.output.drawing import BLUE, INK, PAPER, RULE, short_name
 
-MOST_CELLS = 24
+MOST_CELLS = 20
 """Classes up to which every cell has its number; of more, some are shown so."""
 _WORST = 20
 
@@ -70,7 +70,7 @@ def _cells(
     """Draw each cell as a square, the deeper the larger its share of its row."""
     side = 0.62 if len(rows) <= 10 else 0.36
     longest = max(len(name) for name in [*rows, *columns])
-    names = 0.25 + 0.075 * longest
+    names = 0.25 + 0.08 * longest
     slanted = len(columns) <= 10
     below = 0.6 * names + 0.35 if slanted else names + 0.35
     width = max(names + side * len(columns) + 0.7, 4.6)
@@ -96,15 +96,14 @@ def _cells(
                 number.format(matrix[row, column]),
                 ha="center",
                 va="center",
-                fontsize=8 if side > 0.5 else 7,
                 color=PAPER if share > _DARK else INK,
             )
     axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.5, -0.5))
-    axes.set_xticks(range(len(columns)), columns, fontsize=8, rotation=90)
+    axes.set_xticks(range(len(columns)), columns, rotation=90)
     if slanted:
         for tick in axes.get_xticklabels():
             tick.set(rotation=35, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(rows)), rows, fontsize=8)
+    axes.set_yticks(range(len(rows)), rows)
     axes.set_xticks(np.arange(len(columns) - 1) + 0.5, minor=True)
     axes.set_yticks(np.arange(len(rows) - 1) + 0.5, minor=True)
     axes.grid(which="minor", color=RULE, linewidth=0.4)
@@ -114,8 +113,8 @@ def _cells(
 
 def _overview(matrix: Matrix, labels: Sequence[str]) -> Figure:
     """Draw all classes as an image of one pixel a cell, and name a few of them."""
-    figure = Figure((9.0, 8.4))
-    figure.subplots_adjust(left=0.23, right=0.98, bottom=0.2, top=0.95)
+    figure = Figure((9.4, 9.2))
+    figure.subplots_adjust(left=0.25, right=0.98, bottom=0.25, top=0.96)
     axes = figure.subplots()
     pixels = np.empty((*matrix.shape, 4))
     pixels[..., :3] = to_rgb("#3f7fc4")  # neither black nor white: seen on both
@@ -123,9 +122,9 @@ def _overview(matrix: Matrix, labels: Sequence[str]) -> Figure:
     axes.imshow(pixels, interpolation="none", aspect="auto")
     step = -(-len(labels) // _TICKS)
     ticks = range(0, len(labels), step)
-    names = [f"{short_name(labels[tick], 20)}  {tick + 1}" for tick in ticks]
-    axes.set_xticks(ticks, names, rotation=90, fontsize=8)
-    axes.set_yticks(ticks, names, fontsize=8)
+    names = [f"{short_name(labels[tick], 20)} · {tick + 1}" for tick in ticks]
+    axes.set_xticks(ticks, names, rotation=90)
+    axes.set_yticks(ticks, names)
     _finish(axes, f"Confusion matrix of all {len(labels)} classes, every {step}th named")
     return figure
 

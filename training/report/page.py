@@ -21,7 +21,7 @@ from training.output.terminal import visible_lines
 from training.recipe_preview import recipe_variants
 from training.report.captions import CAPTIONS
 from training.report.curves import draw_curves
-from training.report.gallery import MOST_CLASSES, make_galleries
+from training.report.gallery import make_galleries
 from training.report.intervals import draw_measures
 from training.report.leakage import find_leak
 from training.report.matrices import draw_matrices
@@ -80,7 +80,6 @@ def write_report(folder: Path, root: Path | None = None) -> Path:
             samples=samples,
             augmented=augmented,
             galleries=galleries,
-            most_classes=MOST_CLASSES,
         )
         with replacing(report.run.report) as partial:
             partial.write_text(text, encoding="utf-8")
@@ -134,7 +133,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["percent"] = lambda share: f"{share:.1%}".replace("%", " %")
+    environment.filters["percent"] = _percent
     environment.filters["minutes"] = _minutes
     return environment
 
@@ -142,6 +141,10 @@ def _environment() -> Environment:
 def _visible(value: object) -> object:
     """Return a value as the page shows it, names and paths with what is hidden escaped."""
     return value if isinstance(value, Markup) else visible_lines(str(value))
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}".replace("%", " %")
 
 
 def _minutes(seconds: float) -> str:

@@ -12,7 +12,18 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 from PIL import Image
 
-from training.output.drawing import BLUE, GREY, GRID, INK, PALE, PAPER, RED, RULE
+from training.output.drawing import (
+    BLUE,
+    DPI,
+    GREY,
+    GRID,
+    INK,
+    PALE,
+    PAPER,
+    RED,
+    RULE,
+    least_width,
+)
 
 VARIABLES = {
     INK: "text",
@@ -59,7 +70,8 @@ def to_svg(figure: Figure, name: str, says: str) -> Markup:
     body = re.sub(r"(fill|stroke): (#[0-9a-f]{6})", _in_variables, body)
     body = re.sub(r">\s+<", "><", body)
     start = f'<svg class="plot" viewBox="{box[0][9:-1]}" role="img" aria-label="{escape(says)}"'
-    size = f'style="--width: {float(box[1]):.0f}px"'
+    width = float(box[1])
+    size = f'style="--width: {width:.0f}px; --least: {least_width(width, 72)}px"'
     return Markup(f'{start} {size} xmlns:xlink="http://www.w3.org/1999/xlink">{body}')
 
 
@@ -70,7 +82,7 @@ def to_image(png: Path, says: str) -> Markup:
         image.convert("RGB").save(written, "WEBP", lossless=True)
         width, height = image.size
     code = base64.b64encode(written.getvalue()).decode()
-    size = f'width="{width}" height="{height}"'
+    size = f'width="{width}" height="{height}" style="--least: {least_width(width, DPI)}px"'
     return Markup(
         f'<img class="plot" src="data:image/webp;base64,{code}" {size} alt="{escape(says)}">'
     )

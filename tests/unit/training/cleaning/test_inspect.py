@@ -180,7 +180,7 @@ def test_the_command_prints_a_table_and_writes_a_json(
         "鳥 と 空",
         "[bold]b",
         "20 · 25 · 30",
-        "1 files cannot be used",
+        "1 file that cannot be used as an image",
         "empty (0 bytes)",
     ):
         assert text in printed
@@ -210,7 +210,7 @@ def test_of_long_lists_a_few_are_printed_and_the_rest_counted(
     said = capsys.readouterr().out
     assert "a/copy-002.png = a/copy-003.png = a/copy-004.png and 395 more" in said
     assert "and 395 more" in said.partition("in different classes")[2]
-    assert "400 files cannot be used as images" in said
+    assert "400 files that cannot be used as an image" in said
     assert "and 397 more" in said
     assert len(said) < 6000
     written = json.loads((tmp_path / "out" / "inspect.json").read_text())

@@ -152,7 +152,9 @@ def test_exact_copies_are_split_together_whatever_their_class(root: Path) -> Non
     for image in range(IMAGES):
         names = (f"cat/{image}.png", f"cat/copy {image}.png", f"fox/copy {image}.png")
         assert len({part[name] for name in names}) == 1
-    assert found.notes[0] == "24 images are exact copies of others; copies stay in one part."
+    assert (
+        found.notes[0] == "24 images have the same bytes as another; such images stay in one part."
+    )
     assert set(Counter(part.values())) == set(PARTS)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console
 from werkzeug.test import Client
 
 from handler import create_app
@@ -24,6 +24,8 @@ from training.evaluation import tables as evaluation_tables
 from training.evaluation.answers import Answers, read_answers
 from training.evaluation.figures import measure
 from training.finish import finish_run
+from training.output import printing
+from training.output.terminal import Terminal
 from training.run import Run
 
 
@@ -189,7 +191,7 @@ def test_the_table_has_every_figure(trained: Path, capsys: pytest.CaptureFixture
         assert figures["label"] in shown
         recall = f"{figures['recall']:.3f} ({interval['low']:.3f}–{interval['high']:.3f})"
         assert recall in shown
-    for word in ("Most confused", "phone", "web", "Calibration", "0.01 is reached without"):
+    for word in ("onfused pairs", "phone", "web", "Calibration", "0.01 is reached without"):
         assert word in shown
 
 
@@ -201,13 +203,67 @@ def test_of_many_classes_the_worst_are_shown_within_a_hundred_columns(
     names = tuple(f"class {i:03} of a rather long name that goes on and on" for i in range(200))
     right = [(name, name) for name in names]
     wrong = [(name, names[0]) for name in names[150:]]
-    monkeypatch.setattr(evaluation_tables, "result_console", lambda: Console(width=100))
+    monkeypatch.setattr(printing, "result_console", lambda: Terminal(width=100))
     evaluation_tables.print_evaluation(measure(answered(*right, *wrong, labels=names)), "Many")
     shown = capsys.readouterr().out
     assert "The 20 classes of 200 with the lowest F1" in shown
     assert "class 000" in shown  # what they are taken for has the lowest precision
     assert "class 100" not in shown
     assert max(len(line) for line in shown.splitlines()) <= 100
+
+
+@pytest.mark.parametrize("is_run", [True, False])
+def test_the_images_that_a_threshold_was_found_on_are_named(
+    trained: Path, data: Path, capsys: pytest.CaptureFixture[str], is_run: bool
+) -> None:
+    given = (trained,) if is_run else (trained / "model", "--data", data)
+    assert run("evaluate", *given, "--target-precision", 0.01) == 0
+    output = capsys.readouterr()
+    images = f"validation images of {trained}" if is_run else f"images in {data}"
+    said = rf"0.01 is reached without a threshold: of \d+ {re.escape(images)}, "
+    assert re.search(said, output.out)
+    assert "held-out" not in output.out + output.err
+    assert ("was trained with some of these images" in output.err) != is_run
+
+
+def test_a_class_that_is_never_answered_has_no_precision(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from tests.unit.training.evaluation.test_evaluation_figures import answered
+
+    evaluation = measure(answered(("a", "a"), ("b", "a"), labels=("a", "b", "c")))
+    evaluation_tables.print_evaluation(evaluation, "Few")
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "│ b │ – │ 0.000 (0.000–0.793) │ 0.000 │ 1 │" in shown
+    assert "│ c │ – │ – │ – │ 0 │" in shown
+    written = json.loads(json.dumps(evaluation.to_json()))["classes"]
+    assert [one["precision"] for one in written] == [0.5, None, None]
+    assert [one["precision_interval"] is None for one in written] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("right", "said"),
+    [
+        ({"x": 1, "y": 2, "z": 2}, "1 of 3 groups of two images or more have mistakes"),
+        ({"x": 2, "y": 2, "alone": 0}, "every answer is right in all 2 groups of two images or"),
+        (
+            {f"{i:02}": i % 2 for i in range(30)},
+            "30 of 30 groups of two images or more have mistakes, these 10 the most",
+        ),
+    ],
+)
+def test_it_is_said_which_groups_are_listed(
+    right: dict[str, int], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.unit.training.evaluation.test_evaluation_figures import answered
+
+    groups = [group for group in right for _ in range(1 if group == "alone" else 2)]
+    hits = [i < n for group, n in right.items() for i in range(1 if group == "alone" else 2)]
+    given = answered(*[("a", "a" if hit else "b") for hit in hits], labels=("a", "b"))
+    rows = [replace(row, group=group) for row, group in zip(given.rows, groups, strict=True)]
+    evaluation = measure(replace(given, rows=tuple(rows)))
+    evaluation_tables.print_evaluation(evaluation, "Grouped")
+    assert said in capsys.readouterr().out
 
 
 def copy_of(trained: Path, folder: Path) -> Path:

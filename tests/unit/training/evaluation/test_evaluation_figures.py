@@ -10,7 +10,7 @@ import pytest
 from training.data.contents import SkippedImage
 from training.data.table import LabelledImage
 from training.evaluation.answers import Answers
-from training.evaluation.figures import ConfusedPair, Interval, Share, SliceFigures, measure
+from training.evaluation.figures import ConfusedPair, Share, SliceFigures, measure
 
 CAT, DOG, OWL = LABELS = ("cat", "dog", "owl")
 
@@ -29,7 +29,7 @@ ANSWERS = answered(
 
 @pytest.mark.parametrize(
     ("right", "n", "low", "high"),
-    [(8, 10, 0.4902, 0.9433), (0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (0, 0, 0.0, 1.0)],
+    [(8, 10, 0.4902, 0.9433), (0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0)],
 )
 def test_a_fraction_has_wilsons_interval(right: int, n: int, low: float, high: float) -> None:
     interval = Share(right, n).interval
@@ -51,14 +51,16 @@ def test_classes_have_precision_recall_and_f1() -> None:
     assert cat.precision_interval == Share(5, 6).interval
     assert cat.recall_interval == Share(5, 8).interval
     assert (dog.precision, dog.recall) == pytest.approx((3 / 8, 3 / 4))
-    assert (owl.precision, owl.recall, owl.f1, owl.n, owl.answered) == (0, 0, 0, 2, 0)
-    assert owl.precision_interval == Interval(0, 1)
+    assert (owl.precision, owl.recall, owl.f1, owl.n, owl.answered) == (None, 0, 0, 2, 0)
+    assert owl.precision_interval is None
 
 
 def test_a_class_without_images_keeps_its_place() -> None:
     found = measure(answered((DOG, DOG), (DOG, CAT)))
     assert [figures.n for figures in found.classes] == [0, 2, 0]
-    assert found.classes[0].recall_interval == Interval(0, 1)
+    cat, _, owl = found.classes
+    assert (cat.recall, cat.recall_interval, cat.precision, cat.f1) == (None, None, 0, 0)
+    assert (owl.recall, owl.precision, owl.f1) == (None, None, None)
     assert found.confusion == ((0, 0, 0), (1, 1, 0), (0, 0, 0))
     assert found.normalised == ((0, 0, 0), (0.5, 0.5, 0), (0, 0, 0))
 
@@ -119,7 +121,7 @@ def test_the_temperature_moves_confidences_and_no_answer() -> None:
 def test_the_threshold_says_what_is_left() -> None:
     found = measure(ANSWERS, threshold=0.99)
     assert found.threshold is not None
-    assert (found.threshold.coverage, found.threshold.precision) == (0, 0)
+    assert (found.threshold.coverage, found.threshold.precision) == (0, None)
     assert found.accuracy == pytest.approx(8 / 14)
 
 

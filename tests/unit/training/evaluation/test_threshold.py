@@ -57,5 +57,5 @@ def test_a_precision_that_cannot_be_reached_is_said_with_the_best_that_can() -> 
 
 
 def test_a_threshold_above_every_confidence_leaves_nothing() -> None:
-    assert apply_threshold(*answers(0.9, 0.8), value=0.95) == Threshold(0.95, 0.0, 0.0, 2)
+    assert apply_threshold(*answers(0.9, 0.8), value=0.95) == Threshold(0.95, None, 0.0, 2)
     assert apply_threshold(*answers(0.9, 0.8), value=0.9).coverage == 0.5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,8 +27,10 @@ from tests.support.fitting_material import (
 )
 from training.errors import TrainingError
 from training.fitting.checkpoint import Progress, read_progress
+from training.fitting.epochs import Epoch, Measure, write_history
 from training.fitting.order import EpochOrder, Numbered
 from training.fitting.thaw import StagedModel
+from training.fitting.tracker import epoch_figures
 from training.models.network import Classifier
 from training.run import Run
 
@@ -120,7 +123,29 @@ def test_the_figures_are_those_of_the_model(tmp_path: Path) -> None:
     for i in range(len(LABELS)):
         right = ((answers == i) & (labels == i)).sum().item()
         assert last.recall[i] == pytest.approx(right / (labels == i).sum().item())
-        assert last.precision[i] == pytest.approx(right / max((answers == i).sum().item(), 1))
+        answered = (answers == i).sum().item()
+        assert last.precision[i] == (pytest.approx(right / answered) if answered else None)
+
+
+def test_figures_of_nothing_are_left_out_of_the_tables(tmp_path: Path) -> None:
+    measure = Measure(4)
+    logits = torch.tensor([[9.0, 0, 0, 0], [9.0, 0, 0, 0], [0, 9.0, 0, 0]])
+    measure.add(logits, torch.tensor([0, 2, 1]), torch.zeros(3))
+    found = measure.compute()
+    assert found.precision == (0.5, 1, None, None)  # the last two are never answered
+    assert found.recall == (1, 1, 0, None)  # the last one has no images
+    assert found.f1 == (2 / 3, 1, 0, None)
+    assert found.top5 is None  # of four classes, it would be 1
+    epoch = Epoch(0, 0, 0.1, 0.5, found, found, 1.0, 3.0)
+    labels = ("a", "b", "c", "d")
+    write_history([epoch], labels, tmp_path / "history.csv")
+    with (tmp_path / "history-classes.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["part"] == "validation"]
+    assert [row["precision"] for row in rows] == ["0.5", "1.0", "", ""]
+    assert not any(math.isnan(value) for value in epoch_figures(epoch, labels).values())
+    assert "validation/precision/c" not in epoch_figures(epoch, labels)
+    with (tmp_path / "history.csv").open() as file:
+        assert [row["validation_top5"] for row in csv.DictReader(file)] == [""]
 
 
 def test_the_tables_of_a_run_hold_every_epoch_part_and_class(tmp_path: Path) -> None:

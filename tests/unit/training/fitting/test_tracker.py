@@ -72,12 +72,14 @@ def of_the_tables(folder: Path) -> Points:
                 part, _, figure = column.partition("_")
                 inside = part in ("train", "validation")
                 name = f"{part}/{figure}" if inside else f"epoch/{column}"
-                points.setdefault(name, {})[epoch] = float(value)
+                if value:  # not a figure of nothing
+                    points.setdefault(name, {})[epoch] = float(value)
     with (folder / "history-classes.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
             for figure in ("precision", "recall", "f1"):
                 name = f"{row['part']}/{figure}/{row['label']}"
-                points.setdefault(name, {})[int(row["epoch"])] = float(row[figure])
+                if row[figure]:
+                    points.setdefault(name, {})[int(row["epoch"])] = float(row[figure])
     return points
 
 

@@ -271,9 +271,9 @@ def test_the_table_lines_up_and_ends_in_the_name(capsys: pytest.CaptureFixture[s
         table.write(Answer("b.jpg", Prediction(UNKNOWN, 0.5, {"bird": 0.5, "鳥": 0.5})))
         table.write(Answer("c.jpg", None, "It is empty."))
     assert capsys.readouterr().out.splitlines() == [
-        "label     score   label     score   image",
-        "bird     90.0 %   鳥       10.0 %   a [red]photo[/].jpg",
-        "unknown  50.0 %   鳥       50.0 %   b.jpg",
+        "label      score    label      score    image",
+        "bird       90.0 %   鳥         10.0 %   a [red]photo[/].jpg",
+        "unknown    50.0 %   鳥         50.0 %   b.jpg",
         "c.jpg: It is empty.",
     ]
 

@@ -15,9 +15,11 @@ from samples.draw import CLASSES
 from tests.support.drawn_run import RATE, draw_run
 from training.commands.report import report, report_finished
 from training.errors import InterruptedRunError, TrainingError
+from training.evaluation.answers import read_answers, write_answers
 from training.report import page as page_module
 from training.report.page import write_report
 from training.report.report_data import read_report_data
+from training.run import Run
 
 VOID = {"meta", "link", "img", "br"}
 
@@ -78,8 +80,19 @@ def test_the_figures_are_those_of_the_evaluation(run: Path, page: Reader) -> Non
     measured = read_report_data(run).evaluation
     assert f"{100 * measured.accuracy:.1f} %" in page.words
     for one in measured.classes:
-        assert f"{one.label} {100 * one.precision:.1f} %" in page.words
+        shown = "–" if one.precision is None else f"{100 * one.precision:.1f} %"
+        assert f"{one.label} {shown}" in page.words
     assert f"ECE {measured.calibration.before.ece:.3f}" in page.words
+
+
+def test_figures_of_nothing_are_dashes(run: Path, tmp_path: Path) -> None:
+    copied = Run(Path(shutil.copytree(run, tmp_path / "run")))
+    answers = read_answers(copied.answers("test"))
+    answers.logits[:, 0] = -99  # the first class is never answered
+    write_answers(answers, 1.0, copied.answers("test"))
+    rows = re.findall("<tr><td>.*?</tr>", write_report(copied.folder).read_text(), re.DOTALL)
+    (row,) = (row for row in rows if f"<td>{CLASSES[0]}</td><td>–</td><td>–</td>" in row)
+    assert "<td>0.0 %</td>" in row  # its recall
 
 
 def test_each_stage_has_its_rate_and_its_epochs(run: Path, page: Reader) -> None:

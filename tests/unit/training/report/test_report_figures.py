@@ -12,16 +12,21 @@ import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from tests.support.images import noise
 from tests.support.versions import TRANSFORM
 from tests.unit.training.report.test_gradcam import average, red_finder
-from training.data.table import LabelledImage
+from training.cleaning import inspection as inspection_module
+from training.cleaning.inspection import inspect_table
+from training.cleaning.plots import data_figures
+from training.data.headers import Header
+from training.data.table import ImageTable, LabelledImage
 from training.evaluation.answers import Answers
 from training.evaluation.figures import measure
 from training.models.network import Classifier
-from training.output.drawing import style
+from training.output.drawing import SMALLEST, least_width, style
 from training.report.curves import draw_curves
 from training.report.gallery import MOST_CLASSES, make_galleries, overlay
 from training.report.history import History
@@ -96,6 +101,36 @@ def figures(classes: int) -> dict[str, Figure]:
     }
 
 
+@pytest.mark.parametrize("classes", [2, 5, 20, 21, 100, MANY])
+def test_the_smallest_text_has_eleven_pixels_on_a_page_of_1200(
+    classes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = [
+        Header(f"{label}/{i}.png", label, 5000 * (i + 1), 64 + 900 * i, 80 + 50 * i, "PNG", "RGB")
+        for label in names(classes)
+        for i in range(3)
+    ]
+    monkeypatch.setattr(inspection_module, "read_headers", lambda *_: headers)
+    monkeypatch.setattr(inspection_module, "exact_duplicates", lambda *_: [])
+    inspection = inspect_table(ImageTable(Path("nowhere"), names(classes), ()))
+    with style():
+        drawn = {**figures(classes), **data_figures(inspection)}
+    for name, figure in drawn.items():
+        sizes = {text.get_fontsize() for text in figure.findobj(Text) if text.get_text()}
+        assert min(map(float, sizes)) >= SMALLEST, name
+        assert least_width(figure.get_figwidth() * 72, 72) <= 992, name  # all that the page has
+
+
+def test_names_that_differ_in_their_ends_differ_in_plots() -> None:
+    labels = tuple(f"a kind of aircraft that is known as {i:03}" for i in range(20))
+    counts = np.eye(20, dtype=int).tolist()
+    with style():
+        figure = draw_matrices(counts, labels)["confusion"]
+    ticks = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert len(set(ticks)) == 20
+    assert all(len(tick) <= 24 for tick in ticks)
+
+
 @pytest.mark.parametrize("classes", [2, 4, 24, MANY])
 def test_no_tick_label_lies_on_another_or_outside(classes: int) -> None:
     with style():
@@ -137,7 +172,7 @@ def test_no_class_name_is_a_formula_or_missing_from_a_legend() -> None:
         figure = draw_curves(history(4), odd)["classes"]
         FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
     shown = [text.get_text().strip().replace(r"\$", "$") for text in figure.legends[0].get_texts()]
-    assert shown == ["_private", "$a$ $\\foo$", r"x\u001b[31m", "é" * 23 + "…"]
+    assert shown == ["_private", "$a$ $\\foo$", r"x\u001b[31m", "é" * 15 + "…" + "é" * 8]
 
 
 def test_the_chosen_rate_is_marked_on_its_range_test() -> None:
