@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from typer.main import get_command
 
 from samples.draw import CLASSES, draw_image
 from tests.support.command_line import mistake, run
 from tests.support.images import encode, noise
 from training import train as train_module
+from training.cli import app
 
 ROOT = Path(__file__).resolve().parents[3]
+COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
 SMALL = (
     "--weights=none",
     "--recipe=flying-objects-head",
@@ -413,6 +416,34 @@ def test_an_image_that_is_not_there_is_a_mistake(
 ) -> None:
     line = mistake(capsys, "predict", tmp_path / "none.jpg", "--model", trained)
     assert f"There is no {tmp_path / 'none.jpg'}" in line
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_h_is_help_on_every_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = []
+    for option in ("-h", "--help"):
+        assert run(*([command] if command else []), option) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert "Usage" in said[0]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        ["demo.py"],
+        ["serve.py"],
+        ["-m", "benchmarks"],
+        ["-m", "tools.screenshots"],
+        ["-m", "tools.local_aws.install"],
+        ["-m", "deploy.build_zip"],
+    ],
+)
+def test_h_is_help_on_every_script_and_does_nothing_else(script: list[str]) -> None:
+    done = subprocess.run([sys.executable, *script, "-h"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("usage: ")
+    assert "-h, --help" in done.stdout
 
 
 def test_help_teaches_without_importing_torch() -> None:
