@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +17,7 @@ import torch
 from typer.main import get_command
 
 from samples.draw import CLASSES, draw_image
-from tests.support.command_line import mistake, run
+from tests.support.command_line import QUICK_RUN, mistake, run
 from tests.support.images import encode, noise
 from training import train as train_module
 from training.cli import app
@@ -416,6 +420,56 @@ def test_an_image_that_is_not_there_is_a_mistake(
 ) -> None:
     line = mistake(capsys, "predict", tmp_path / "none.jpg", "--model", trained)
     assert f"There is no {tmp_path / 'none.jpg'}" in line
+
+
+@pytest.mark.parametrize(
+    ("moment", "goes_on"),
+    [
+        ("training.fitting.run_images.read_contents", False),
+        ("training.fitting.stage_data.compute_features", False),
+        ("training.fitting.fit.find_rate", False),
+        ("training.fitting.task.StageTask.training_step", False),
+        ("training.fitting.task.StageTask.validation_step", False),
+        ("training.finish.export_version", True),
+        ("training.finish.answer_images", True),
+    ],
+)
+def test_ctrl_c_at_any_moment_leaves_what_the_same_or_the_printed_command_goes_on_with(
+    moment: str,
+    goes_on: bool,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "my run"
+    stage = "--set=stages=[{thaw: head, epochs: 1, learning_rate: auto}]"
+    command = ["train", "--data", data, "--save", folder, *QUICK_RUN, stage]
+    with monkeypatch.context() as patch:
+        patch.setattr(moment, lambda *_, **__: os.kill(os.getpid(), signal.SIGINT) or time.sleep(5))
+        assert run(*command) == 130
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    printed = error.partition("python -m training ")[2]
+    assert bool(printed) == goes_on
+    assert folder.exists() == goes_on
+    assert run(*(shlex.split(printed) if printed else command)) == 0
+    assert (folder / "evaluation.json").is_file()
+
+
+def test_the_end_of_a_run_says_where_decoded_images_are_and_how_to_empty_that(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", "--data", data, "--save", tmp_path / "run", *QUICK_RUN]
+    assert run(*command, "--cache", tmp_path / "my cache") == 0
+    said = capsys.readouterr().err
+    (line,) = (line for line in said.splitlines() if line.startswith("Decoded images"))
+    kept = sorted((tmp_path / "my cache").glob("*/levels.u8"))
+    assert kept
+    assert f" GB in {tmp_path / 'my cache'}. " in line
+    subprocess.run(line.partition("Empty it: ")[2], shell=True, check=True)
+    assert not any(map(Path.exists, kept))
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
