@@ -97,8 +97,8 @@ def check_recipe(
     from training.recipe import load_recipe
 
     recipe = load_recipe(name, overrides or ())
-    blueprint(recipe.model, weights=find_weights(weights, backbone(recipe.model)))
     check_network(recipe)
+    blueprint(recipe.model, weights=find_weights(weights, backbone(recipe.model)))
     folder = (save or Path("runs")).absolute()
     there = next(path for path in (folder, *folder.parents) if path.exists())
     check_room(recipe, images, there, shutil.disk_usage(there).free)

@@ -112,7 +112,7 @@ def train(
 
 
 def _say_where_pixels_are(run: Run) -> None:
-    """Say where decoded images are kept for later runs, how large they are, and how to drop them."""
+    """Say where decoded images are kept, how large they are, and how to drop them."""
     from training.pixels.cache import LEVELS, NO_CACHE
     from training.run_data import read_data
 

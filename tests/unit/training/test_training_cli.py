@@ -20,7 +20,10 @@ from samples.draw import CLASSES, draw_image
 from tests.support.command_line import QUICK_RUN, mistake, run
 from tests.support.images import encode, noise
 from training import train as train_module
+from training.check import check_room
 from training.cli import app
+from training.errors import TrainingError
+from training.recipe import load_recipe
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
@@ -322,7 +325,7 @@ def test_ctrl_c_while_images_are_read_says_what_was_kept(
 ) -> None:
     monkeypatch.setattr(train_module, "read_images", interrupted)
     monkeypatch.chdir(tmp_path)
-    assert run(command, "--data", data) == 130
+    assert run(command, "--data", data, "--weights", "none") == 130
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert said in line
     assert list(tmp_path.iterdir()) == []
@@ -334,6 +337,11 @@ def test_ctrl_c_while_a_resumed_run_reads_its_images_says_how_to_go_on(
     monkeypatch.setattr(train_module, "read_split_images", interrupted)
     assert run("train", "--resume", trained) == 130
     assert f"python -m training train --resume {trained}" in capsys.readouterr().err
+
+
+def ctrl_c(*_: object, **__: object) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(5)
 
 
 def interrupted(*_: object) -> None:
@@ -446,7 +454,7 @@ def test_ctrl_c_at_any_moment_leaves_what_the_same_or_the_printed_command_goes_o
     stage = "--set=stages=[{thaw: head, epochs: 1, learning_rate: auto}]"
     command = ["train", "--data", data, "--save", folder, *QUICK_RUN, stage]
     with monkeypatch.context() as patch:
-        patch.setattr(moment, lambda *_, **__: os.kill(os.getpid(), signal.SIGINT) or time.sleep(5))
+        patch.setattr(moment, ctrl_c)
         assert run(*command) == 130
         signal.signal(signal.SIGINT, signal.default_int_handler)
     error = capsys.readouterr().err
@@ -456,6 +464,53 @@ def test_ctrl_c_at_any_moment_leaves_what_the_same_or_the_printed_command_goes_o
     assert folder.exists() == goes_on
     assert run(*(shlex.split(printed) if printed else command)) == 0
     assert (folder / "evaluation.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "says", "imports"),
+    [
+        (["--data=none"], "There is no folder none", "torch"),
+        (["--save=tests"], "tests exists already", "torch"),
+        (["--save=README.md/run"], "README.md is no folder to write to", "torch"),
+        (["--cache=README.md"], "The cache README.md cannot be written", "torch"),
+        (["--groups=none.csv"], "groups in none.csv cannot be read", "torch"),
+        (["--split=none.csv"], "split in none.csv cannot be read", "torch"),
+        (["--tracker=none-such"], "There is no tracker", "torch"),
+        (["--accelerator=tpu"], "--accelerator tpu cannot be used", "torch"),
+        (["--recipe=none-such"], "There is no recipe", "lightning"),
+        (["--set=stages.0.epochs=-1"], "stages.0.epochs", "lightning"),
+        (["--set=stages.0.thaw=99"], "thaws 99 blocks", "lightning"),
+        (["--weights=none-such"], "There are no weights at none-such", "lightning"),
+        (["--weights=flying-objects", "--set=model=resnet18"], "do not belong to", "lightning"),
+    ],
+)
+def test_what_can_be_refused_at_once_is_before_the_slow_imports_and_any_image(
+    options: list[str], says: str, imports: str, data: Path, tmp_path: Path
+) -> None:
+    arguments = ["train", "--data", str(data), "--save", str(tmp_path / "run"), *options]
+    code = (
+        "import sys; from training.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert end.code == 2\n"
+        f"assert {imports!r} not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stderr.strip().splitlines()
+    assert says in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_outputs_of_frozen_layers_without_room_are_refused_with_the_key_that_avoids_them() -> None:
+    recipe = load_recipe("tiny-imagenet-alexnet")
+    needed = 4096 * 4 * (17_000 * 20 // 20)  # 70 % train and 15 % validate, one view each
+    check_room(recipe, 20_000, Path("runs"), free=needed + 1)
+    with pytest.raises(TrainingError, match=r"Stage 1 .* 0\.3 GB, .*stages\.0\.views=0"):
+        check_room(recipe, 20_000, Path("runs"), free=needed - 10_000)
+    fresh = load_recipe("tiny-imagenet-alexnet", ["stages.0.views=0"])
+    check_room(fresh, 20_000, Path("runs"), free=0)
 
 
 def test_the_end_of_a_run_says_where_decoded_images_are_and_how_to_empty_that(
