@@ -6,6 +6,7 @@ Every step is a command that works the same by hand; the demo prints it before i
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import logging
 import os
@@ -179,4 +180,6 @@ def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*filter(None, sys.argv[1:])))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("photos", nargs="*", help="photographs to ask the shipped model about")
+    sys.exit(main(*filter(None, parser.parse_args().photos)))

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import onnxruntime
 import torch
 
 from training.augment.sizing import MIN_SIDE, get_strategy
 from training.errors import TrainingError
-from training.export.torchscript import export_version
-from training.fitting.thaw import first_block
+from training.fitting.stage_data import count_views
+from training.fitting.thaw import StagedModel, first_block
 from training.models.classifier import blueprint, build_model
 from training.output.progress import tell
 from training.recipe import Recipe
@@ -53,6 +52,40 @@ def check_network(recipe: Recipe) -> None:
         _check_export(recipe)
 
 
+def check_room(recipe: Recipe, images: int, folder: Path, free: int) -> None:
+    """Check that the outputs of frozen layers fit on the disk of a run.
+
+    Args:
+        recipe: The recipe.
+        images: Number of images of all parts.
+        folder: Where the run is.
+        free: Free bytes there.
+
+    Raises:
+        TrainingError: They do not in a stage; the message names its keys.
+    """
+    network = blueprint(recipe.model, classes=2)
+    for number, stage in enumerate(recipe.stages):
+        staged = StagedModel(network, stage.thaw)
+        views = count_views(stage, recipe.augments(stage))
+        if not staged.can_be_cached or not views:
+            continue
+        size = recipe.size(stage)
+        with torch.no_grad():
+            device = next(network.parameters()).device
+            output = staged.eval().frozen(torch.empty(1, 3, size, size, device=device))
+        trained = images * (1 - recipe.split.validation - recipe.split.test)
+        rows = views * trained + images * recipe.split.validation
+        needed = rows * output.numel() * (4 if output.ndim == 2 else 2)
+        if needed > free:
+            raise TrainingError(
+                f"Stage {number + 1} keeps the outputs of its frozen layers, about "
+                f"{needed / 1e9:,.1f} GB, and {folder} has {free / 1e9:,.1f} GB free. Make room, "
+                f"give --save a folder on another disk, or compute them in each epoch: --set "
+                f"stages.{number}.views=0"
+            )
+
+
 def _sizes(recipe: Recipe) -> dict[str, int]:
     stages = {f"stages.{n}.size": stage.size for n, stage in enumerate(recipe.stages)}
     own = {key: size for key, size in stages.items() if size is not None}
@@ -69,6 +102,8 @@ def _shapes(recipe: Recipe, size: int) -> list[Shape]:
 
 def _check_export(recipe: Recipe) -> None:
     """Export a network with random weights: whether every size is possible shows only then."""
+    from training.export.torchscript import export_version
+
     tell(f"Trying whether {recipe.model} can be exported for images of every size")
     with tempfile.TemporaryDirectory() as folder, _quiet():
         try:
@@ -91,6 +126,8 @@ def _check_export(recipe: Recipe) -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep what ONNX Runtime logs of a graph that fails off the terminal."""
+    import onnxruntime
+
     onnxruntime.set_default_logger_severity(_FATAL)
     try:
         yield

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from training.check import check_network
 from training.data.source import DataSource
 from training.data.split import read_split, write_split
 from training.errors import TrainingError, interruptible
@@ -29,10 +29,10 @@ from training.fitting.run_images import (
     read_split_images,
 )
 from training.fitting.stage_data import StageData
-from training.fitting.tracker import check_tracker, tracking
+from training.fitting.tracker import tracking
 from training.models.classifier import Classifier, backbone, build_model
 from training.models.weights import find_weights
-from training.pixels.cache import NO_CACHE, check_cache, choose_cache
+from training.pixels.cache import NO_CACHE, choose_cache
 from training.recipe import Recipe, load_recipe
 from training.recipe_sections import Stage
 from training.run import Run, new_run, take
@@ -52,6 +52,8 @@ def train(
 ) -> Finished | None:
     """Train, export and evaluate a model; nothing is written before every file was read.
 
+    ``training.start`` checks the arguments beforehand, without the imports of this module.
+
     Args:
         source: The images, and how they are split.
         recipe: How to train.
@@ -68,17 +70,15 @@ def train(
         TrainingError: The data, the weights or the folder are not usable; see the message.
         InterruptedRunError: Ctrl-C, SIGTERM or SIGHUP.
     """
-    check_tracker(tracker)
-    check_cache(cache)
     hardware = hardware or Hardware()
     hardware.check(recipe)
+    began = time.perf_counter()
     if hardware.world > 1 and save is None:
         raise TrainingError("Several processes need one folder to write to: give --save DIR.")
     run = Run(save) if save and hardware.rank else new_run(recipe.name, save)
-    check_network(recipe)
     with interruptible(_NOT_BEGUN):
         images = replace(read_images(source, recipe), cache=choose_cache(cache, run.folder))
-        progress = Progress(images.table.labels)
+        progress = Progress(images.table.labels, began=began)
         model = _first_model(recipe, weights, images)
         if hardware.rank == 0:
             images.check_test()
@@ -109,8 +109,6 @@ def resume(
         TrainingError: The folder is not that of a run, or its images are not those of its start.
         InterruptedRunError: Ctrl-C, SIGTERM or SIGHUP.
     """
-    check_tracker(tracker)
-    check_cache(cache)
     hardware = hardware or Hardware()
     run = Run(folder)
     progress = read_progress(run)
@@ -137,15 +135,11 @@ def resume(
 def find_rate(
     source: DataSource, recipe: Recipe, weights: str, stage: int, cache: str | None = None
 ) -> RangeTest:
-    """Run the range test of one stage on the model's first weights.
+    """Run the range test of one stage, from 0, on the model's first weights.
 
     Raises:
-        TrainingError: The recipe has no such stage, or the data or weights are not usable.
+        TrainingError: The data or weights are not usable.
     """
-    if stage >= len(recipe.stages):
-        raise TrainingError(f"The recipe {recipe.name} has {len(recipe.stages)} stages.")
-    check_cache(cache)
-    check_network(recipe)
     images = replace(read_images(source, recipe), cache=choose_cache(cache))
     model = _first_model(recipe, weights, images)
     with tempfile.TemporaryDirectory() as folder:

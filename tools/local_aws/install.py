@@ -12,6 +12,7 @@ What is there already, in the pinned version, is left alone.
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import shutil
@@ -131,4 +132,5 @@ def _run(*command: str | Path) -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__.partition("\n")[0]).parse_args()
     install_tools()

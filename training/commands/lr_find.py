@@ -45,12 +45,16 @@ def lr_find(
 
     Example: `python -m training lr-find --data data/sample --stage 2`
     """
-    from training.recipe import load_recipe
+    from training.start import check_places, check_recipe
+
+    source = DataSource(data, groups, split)
+    chosen = check_recipe(recipe, overrides, weights, check_places(source, None, cache))
+    if stage > len(chosen.stages):
+        raise TrainingError(f"The recipe {chosen.name} has {len(chosen.stages)} stages.")
     from training.train import find_rate
 
-    chosen = load_recipe(recipe, overrides or ())
     with interruptible("Interrupted: a range test keeps nothing. Try again."):
-        found = find_rate(DataSource(data, groups, split), chosen, weights, stage - 1, cache)
+        found = find_rate(source, chosen, weights, stage - 1, cache)
     table = Table("learning rate", "loss", title=f"Range test of stage {stage}")
     for rate, loss in list(zip(found.rates, found.losses, strict=True))[::_EVERY]:
         table.add_row(f"{rate:.2g}", f"{loss:.4f}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,7 @@ from training.commands.report import report_finished
 from training.data.source import DataSource
 from training.errors import TrainingError
 from training.output.progress import say
+from training.run import Run
 
 _FOR_RESUMING = ("resume", "data", "accelerator", "precision", "tracker", "cache", "draw_report")
 # Parameters of train that mean the same for a run that is resumed.
@@ -73,25 +75,28 @@ def train(
         _refuse_what_is_for_a_new_run(context)
     elif data is None:
         raise TrainingError("Give --data DIR to train, or --resume RUN to go on with a run.")
-    # Only now the imports that take seconds.
+    # What can be refused is, before the imports that take seconds.
     from training.fitting.hardware import Hardware
     from training.process import keep_freed_memory
-    from training.recipe import load_recipe
+    from training.start import check_places, check_recipe, check_tracker
 
-    keep_freed_memory()
+    source = DataSource(data, groups, split) if data and not resume else None
+    check_tracker(tracker)
     hardware = Hardware.from_environment(accelerator, precision)
+    if source is not None:
+        images = check_places(source, save, cache)
+        chosen = check_recipe(recipe, overrides, weights, images, save)
+    keep_freed_memory()
     # Lightning, which these import, fails on an environment that was not checked.
     from training.evaluation.tables import print_evaluation
     from training.train import resume as resume_training
     from training.train import train as run_training
 
-    if resume is not None:
-        trained = resume_training(resume, hardware, tracker, cache, data)
-    else:
-        assert data is not None
-        source = DataSource(data, groups, split)
-        chosen = load_recipe(recipe, overrides or ())
+    if source is not None:
         trained = run_training(source, chosen, weights, save, hardware, tracker, cache)
+    else:
+        assert resume is not None
+        trained = resume_training(resume, hardware, tracker, cache, data)
     if trained is None:  # a process of torchrun's that is not the first
         return
     file = trained.metadata.metrics.get("measured")
@@ -101,8 +106,21 @@ def train(
         )
     if draw_report:
         report_finished(trained.run.folder)
+    _say_where_pixels_are(trained.run)
     say(f"Run {trained.run.folder}, version {trained.metadata.version}")
     say(f"Next: python -m training publish {trained.run.folder} s3://BUCKET/models")
+
+
+def _say_where_pixels_are(run: Run) -> None:
+    """Say where decoded images are kept, how large they are, and how to drop them."""
+    from training.pixels.cache import LEVELS, NO_CACHE
+    from training.run_data import read_data
+
+    folder = Path(read_data(run).cache or NO_CACHE)
+    size = sum(levels.stat().st_size for levels in folder.glob(f"*/{LEVELS}"))
+    if size:
+        empty = f"find {shlex.quote(str(folder))} -name {LEVELS} -delete"
+        say(f"Decoded images for later runs: {size / 1e9:,.2f} GB in {folder}. Empty it: {empty}")
 
 
 def _refuse_what_is_for_a_new_run(context: typer.Context) -> None:

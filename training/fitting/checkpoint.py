@@ -18,7 +18,7 @@ from training.fitting.epochs import Epoch, Measure, best_epoch, competing, write
 from training.fitting.task import StageTask
 from training.fitting.tracker import Tracker, epoch_figures
 from training.models.classifier import Classifier
-from training.output.progress import Advance
+from training.output.progress import Advance, tell
 from training.run import Run
 
 import lightning  # isort: skip
@@ -36,6 +36,8 @@ class Progress:
         learning_rates: One for each stage that was begun: the recipe's, or the range test's.
         epochs: The figures of each epoch so far.
         steps: Number of training steps so far, in all stages.
+        began: When this process began with the run, by ``time.perf_counter``.
+        before: Seconds that processes before this one took, to the end of their last epoch.
     """
 
     labels: tuple[str, ...]
@@ -43,6 +45,13 @@ class Progress:
     learning_rates: list[float] = field(default_factory=list)
     epochs: list[Epoch] = field(default_factory=list)
     steps: int = 0
+    began: float = field(default_factory=time.perf_counter, repr=False, compare=False)
+    before: float = field(default=0.0, repr=False, compare=False)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds that the run has taken so far."""
+        return self.before + time.perf_counter() - self.began
 
     def best(self, sizes: Sequence[int]) -> int:
         """Return the number of the epoch whose weights are kept; see ``best_epoch``."""
@@ -64,12 +73,14 @@ class Progress:
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> Progress:
         """Read what ``to_plain`` returned."""
+        epochs = [Epoch.from_dict(epoch) for epoch in values["epochs"]]
         return cls(
             labels=tuple(values["labels"]),
             stage=int(values["stage"]),
             learning_rates=list(values["learning_rates"]),
-            epochs=[Epoch.from_dict(epoch) for epoch in values["epochs"]],
+            epochs=epochs,
             steps=int(values["steps"]),
+            before=epochs[-1].elapsed,
         )
 
 
@@ -112,6 +123,11 @@ class EpochRecorder(lightning.Callback):
             loss = float(trainer.callback_metrics["step_loss_step"])
             log({"step/loss": loss}, "step", self._progress.steps)
         self._progress.steps += 1
+        self._advance("")
+
+    def on_validation_batch_end(self, *_: Any, **__: Any) -> None:
+        """Count a batch that was measured."""
+        self._advance("")
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
@@ -134,8 +150,10 @@ class EpochRecorder(lightning.Callback):
         # After the checkpoint: an epoch that a resumed run trains again is not logged twice.
         for log in self._trackers:
             log(epoch_figures(epoch, self._progress.labels), "epoch", epoch.epoch)
-        self._advance(
-            f"loss {epoch.step_loss:.3f}, validation loss {epoch.validation.loss:.3f}, "
+        done = sum(other.stage == epoch.stage for other in self._progress.epochs)
+        tell(
+            f"Epoch {done}/{pl_module.stage.epochs}: loss {epoch.step_loss:.3f}, "
+            f"validation loss {epoch.validation.loss:.3f}, "
             f"accuracy {epoch.validation.accuracy:.1%}, {epoch.images_per_second:.0f} images/s"
         )
 
@@ -159,6 +177,7 @@ class EpochRecorder(lightning.Callback):
             validation=validation.compute(),
             seconds=seconds,
             images_per_second=self._images / seconds,
+            elapsed=self._progress.elapsed,
         )
 
     def _write(self, trainer: lightning.Trainer, task: StageTask) -> None:

@@ -55,6 +55,8 @@ class Epoch:
         validation: Figures on the validation images.
         seconds: Wall time of training and measuring.
         images_per_second: Training images in each second of that time.
+        elapsed: Seconds of the whole run to the end of this epoch: reading, decoding, features and
+            range tests too; 0 in a run of before this was kept.
     """
 
     stage: int
@@ -65,6 +67,7 @@ class Epoch:
     validation: Figures
     seconds: float
     images_per_second: float
+    elapsed: float = 0.0
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Epoch:

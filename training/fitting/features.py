@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -24,6 +25,8 @@ from training.errors import TrainingError
 from training.fitting.frozen import Runner
 from training.fitting.order import Examples
 from training.output.progress import progress, tell
+
+_T = TypeVar("_T")
 
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 
@@ -60,6 +63,8 @@ def compute_features(
     path: Path,
     title: str,
     batch: int,
+    workers: int = 0,
+    loads_ahead: bool = False,
 ) -> NDArray[np.generic]:
     """Run frozen layers over images, and keep their outputs in a file.
 
@@ -71,6 +76,9 @@ def compute_features(
             maps, to save space, unless they go beyond its range.
         title: The progress bar's.
         batch: Images in one run; 1 where their sizes differ.
+        workers: Number of processes that load images.
+        loads_ahead: Whether a thread loads the next images meanwhile; not where they are augmented,
+            which changes the number of torch's threads.
 
     Returns:
         The outputs, [views · n, …], all images of a view together.
@@ -82,7 +90,8 @@ def compute_features(
     done, total = 0, len(views) * n
     with progress(title, total) as advance:
         for view in views:
-            for images, _ in DataLoader(view, batch_size=batch):
+            batches = DataLoader(view, batch_size=batch, num_workers=workers)
+            for images, _ in _ahead(batches) if loads_ahead else batches:
                 output = run(images)
                 largest = float(np.abs(output).max())
                 if not math.isfinite(largest):
@@ -97,10 +106,21 @@ def compute_features(
                     rows = _widened(rows, done, path)
                 rows[done : done + len(output)] = output
                 done += len(output)
-                for _ in range(len(output)):
+                for _ in output:
                     advance("")
     assert rows is not None
     return rows
+
+
+def _ahead(batches: Iterable[_T]) -> Iterator[_T]:
+    """Yield batches while a thread gets the next one."""
+    ending = object()
+    following = iter(batches)
+    with ThreadPoolExecutor(1) as pool:
+        pending = pool.submit(next, following, ending)
+        while (batch := pending.result()) is not ending:
+            pending = pool.submit(next, following, ending)
+            yield cast(_T, batch)
 
 
 def first_images(numbered: Examples, n: int, epoch: int) -> Examples:

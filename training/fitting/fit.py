@@ -115,9 +115,11 @@ class Fitting:
             if isinstance(sampler, EpochOrder | NumberedBuckets):
                 sampler.set_epoch(done)  # Lightning does, but only from the second epoch on
         images = len(order) * hardware.world
-        sizes = self._recipe.sizes
+        sizes, measured = self._recipe.sizes, data.measured(hardware)
+        steps = sum(map(len, (batches, *measured)))
         title = f"Stage {number + 1}, {stage.name}, {sizes[number]} px"
-        with progress_bar(title, stage.epochs, done) as advance, quiet():
+        tell(f"{title}: learning rate {progress.learning_rates[number]:.2g}")
+        with progress_bar(title, stage.epochs * steps, done * steps) as advance, quiet():
             recorder = EpochRecorder(
                 self._run, self._model, progress, sizes, images, advance, self._trackers
             )
@@ -130,7 +132,7 @@ class Fitting:
                 trainer.fit(
                     task,
                     batches,
-                    data.measured(hardware),
+                    measured,
                     ckpt_path=self._run.last if resumes else None,
                     weights_only=True,
                 )
@@ -163,7 +165,6 @@ class Fitting:
                 f"Give it one: --set stages.{number}.learning_rate=…, or look at the curve: "
                 f"python -m training lr-find --stage {number + 1} …"
             )
-        tell(f"Stage {number + 1}: learning rate {test.suggestion:.2g} by the range test")
         return test.suggestion
 
     def _range_test(

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from training.errors import TrainingError
-from training.recipe import Recipe
 
 if TYPE_CHECKING:
     import lightning
+    import torch
+
+    from training.recipe import Recipe
 
 _TORCHRUN = (
     ("RANK", "0"),
@@ -29,6 +29,7 @@ _MEETING = ("MASTER_ADDR", "MASTER_PORT")
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 """Those that keep weights in float32, which frozen layers, range tests and exports need."""
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 _SHORT = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 _FEWEST = 2
@@ -40,7 +41,7 @@ class Hardware:
     """Processes and what they compute on.
 
     Attributes:
-        accelerator: ``auto``, ``cpu``, ``gpu`` …, as Lightning has it.
+        accelerator: One of ``ACCELERATORS``.
         precision: One of ``PRECISIONS``.
         rank: The number of this process, from 0.
         world: Number of processes.
@@ -60,16 +61,19 @@ class Hardware:
     @property
     def device(self) -> torch.device:
         """The device of this process: its own GPU where one is there and may be used."""
+        import torch
+
         if self.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
             return torch.device("cuda", self.local_rank)
         return torch.device("cpu")
 
     @classmethod
     def from_environment(cls, accelerator: str, precision: str) -> Hardware:
-        """Read the number of processes from torchrun's environment.
+        """Read the number of processes from torchrun's environment; check the options at once.
 
         Raises:
-            TrainingError: It is not one that torchrun makes.
+            TrainingError: It is not one that torchrun makes, or there is no such accelerator or
+                precision, here or at all.
         """
         values = {name: os.environ.get(name, default) for name, default in _TORCHRUN}
         if not all(value.isdecimal() for value in values.values()):
@@ -84,6 +88,7 @@ class Hardware:
         ):
             raise _not_torchruns(values)
         precision = _SHORT.get(precision, precision)
+        _check_options(accelerator, precision)
         return cls(accelerator, precision, rank, world, local_world, local_rank, host)
 
     def trainer(self, **options: Any) -> lightning.Trainer:
@@ -115,11 +120,6 @@ class Hardware:
         Raises:
             TrainingError: It cannot; the message says what can.
         """
-        if self.precision not in PRECISIONS:
-            raise TrainingError(
-                f"--precision {self.precision} is not one that training has: give "
-                f"{', '.join(PRECISIONS)}."
-            )
         share = recipe.batch_size // self.world
         if self.world > 1 and share < _FEWEST:
             raise TrainingError(
@@ -129,18 +129,11 @@ class Hardware:
             )
         try:
             with quiet(), warnings.catch_warnings(action="ignore"):
-                trainer = self.trainer()
+                self.trainer()
         except (Exception, SystemExit) as error:
             # Lightning's own errors, ValueError, RuntimeError, ModuleNotFoundError …
             reason = " ".join(str(error).split()).rstrip(".!")
-            raise TrainingError(
-                f"--accelerator {self.accelerator} cannot be used here: {reason}. Leave it out to "
-                "train on what this machine has."
-            ) from error
-        if self.precision == "16-mixed" and trainer.strategy.root_device.type == "cpu":
-            raise TrainingError(
-                "--precision 16-mixed needs a GPU. On a CPU give bf16-mixed, or 32-true."
-            )
+            raise _unusable(self.accelerator, reason) from error
 
 
 @contextmanager
@@ -157,6 +150,38 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
+
+
+def _check_options(accelerator: str, precision: str) -> None:
+    if accelerator not in ACCELERATORS:
+        raise _unusable(accelerator, f"there is {', '.join(ACCELERATORS)}")
+    if precision not in PRECISIONS:
+        raise TrainingError(
+            f"--precision {precision} is not one that training has: give {', '.join(PRECISIONS)}."
+        )
+    if accelerator in ("auto", "cpu") and precision != "16-mixed":
+        return
+    import torch
+
+    has_gpu = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": False,
+    }
+    usable = has_gpu.get(accelerator, any(has_gpu.values()))
+    if not usable and accelerator not in ("auto", "cpu"):
+        raise _unusable(accelerator, "this machine has none that torch can use")
+    if not usable and precision == "16-mixed":
+        raise TrainingError(
+            "--precision 16-mixed needs a GPU. On a CPU give bf16-mixed, or 32-true."
+        )
+
+
+def _unusable(accelerator: str, reason: str) -> TrainingError:
+    return TrainingError(
+        f"--accelerator {accelerator} cannot be used here: {reason}. Leave it out to train on what "
+        "this machine has."
+    )
 
 
 def _not_torchruns(values: dict[str, str]) -> TrainingError:

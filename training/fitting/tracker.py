@@ -10,43 +10,18 @@ parameters by dotted name, the axes and the exit code set up by hand, and add sc
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from training.errors import TrainingError
 from training.fitting.epochs import Epoch
-from training.output.terminal import is_unicode
 from training.recipe import Recipe
 from training.run import Run
 
-TRACKERS = ("none", "tensorboard", "wandb")
-
 Tracker = Callable[[Mapping[str, float], str, int], None]
 """Logs figures by name, at a number of an axis: ``step`` or ``epoch``."""
-
-
-def check_tracker(name: str) -> None:
-    """Check that a tracker can be used, before anything is written.
-
-    Raises:
-        TrainingError: There is no such tracker, or its package is not installed.
-    """
-    if name not in TRACKERS:
-        raise TrainingError(f"There is no tracker {name!r}; there is {', '.join(TRACKERS)}.")
-    found = None if name == "none" else find_spec(name)
-    # A folder of the same name, such as W&B makes, is found too, but has no origin.
-    if name != "none" and (found is None or found.origin is None):
-        raise TrainingError(f"The tracker {name} is not installed: .venv/bin/pip install {name}")
-    if name == "wandb" and not all(map(is_unicode, (*sys.argv, str(Path.cwd())))):
-        raise TrainingError(
-            "Weights & Biases records the command line and the folder it runs in, and a name in "
-            "them is not UTF-8. Rename the file or folder, or take --tracker tensorboard."
-        )
 
 
 @contextmanager

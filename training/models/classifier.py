@@ -55,17 +55,17 @@ def build_model(name: str, classes: int, weights: State | None = None) -> Classi
     return network
 
 
-def blueprint(name: str, classes: int = 2) -> Classifier:
+def blueprint(name: str, classes: int = 2, weights: State | None = None) -> Classifier:
     """Build an architecture without numbers, where only its blocks and shapes are asked for.
 
     Raises:
-        TrainingError: There is no such classifier.
+        TrainingError: There is no such classifier, or the weights do not belong to it.
     """
     try:
         with torch.device("meta"):
-            return build_model(name, classes)
+            return build_model(name, classes, weights)
     except NotImplementedError:  # some of torchvision's look at a number while they are built
-        return build_model(name, classes)
+        return build_model(name, classes, weights)
 
 
 def backbone(name: str) -> str:
@@ -99,4 +99,5 @@ def _load(
             f"{len(extra)} are unknown to it and {len(wrong)} have another shape; the first is "
             f"{first!r}. Give --weights a state dict in torchvision's names."
         )
-    network.load_state_dict(body, strict=False)
+    has_numbers = not next(network.parameters()).is_meta
+    network.load_state_dict(body, strict=False, assign=not has_numbers)

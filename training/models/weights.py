@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import warnings
 from pathlib import Path
 from urllib.error import URLError
@@ -12,7 +13,11 @@ from torch import Tensor
 from training.errors import TrainingError
 from training.models.classifier import backbone
 from training.models.network import State
+from training.output.progress import console
 from training.torchvision_import import torchvision
+
+_SILENCE = 10.0
+# Seconds after which a server that does not answer is given up.
 
 SHIPPED_MODELS = Path(__file__).parents[2] / "models"
 """The models that come with the project; see the MODEL_CARD.md of each."""
@@ -46,14 +51,18 @@ def shipped_weights() -> list[str]:
 
 def _download(model: str) -> State:
     weights = torchvision.models.get_model_weights(backbone(model)).DEFAULT
+    waits = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_SILENCE)
     try:
-        state: State = weights.get_state_dict(progress=True, check_hash=True)
+        state: State = weights.get_state_dict(progress=console.is_terminal, check_hash=True)
     except (URLError, OSError, RuntimeError) as error:
         raise TrainingError(
             f"The ImageNet weights of {model} cannot be downloaded ({error}). Give "
             "--weights PATH with a state dict in torchvision's names, or --weights none to start "
             f"from random weights; {' or '.join(shipped_weights())} comes with the project."
         ) from error
+    finally:
+        socket.setdefaulttimeout(waits)
     return state
 
 

@@ -1,18 +1,18 @@
-"""Progress on long steps: a bar on a terminal, a few plain lines elsewhere."""
+"""Progress on long steps: a bar on a terminal, a line a minute elsewhere."""
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.table import Column
 from rich.text import Text
@@ -25,7 +25,8 @@ console = Terminal(stderr=True)
 Advance = Callable[[str], None]
 """Says that one more step is done, with a note on it or ''."""
 
-_LINES = 4
+_EVERY = 60.0
+# Seconds between two lines of one step, where there is no terminal.
 
 
 def say(sentence: str, heading: str = "", style: str = "") -> None:
@@ -53,14 +54,15 @@ def _is_first() -> bool:
 
 
 @contextmanager
-def progress(title: str, steps: int, done: int = 0) -> Iterator[Advance]:
+def progress(title: str, steps: int | None, done: int = 0) -> Iterator[Advance]:
     """Show the progress of ``steps`` steps, each reported by a call of the yielded function.
 
-    Of several processes that torchrun started, the first one shows it.
+    Of several processes that torchrun started, the first one shows it. Messages that are printed
+    meanwhile stand above the bar.
 
     Args:
         title: Name of the work, in a few words.
-        steps: Number of steps.
+        steps: Number of steps; None for work that cannot be counted.
         done: Number of steps done before.
     """
     if not _is_first():
@@ -72,28 +74,63 @@ def progress(title: str, steps: int, done: int = 0) -> Iterator[Advance]:
 
 
 @contextmanager
-def _bar(title: str, steps: int, done: int) -> Iterator[Advance]:
+def _bar(title: str, steps: int | None, done: int) -> Iterator[Advance]:
     columns = (
-        TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=20)),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(table_column=Column(no_wrap=True)),
-        TimeElapsedColumn(table_column=Column(no_wrap=True)),
-        TextColumn("left", table_column=Column(no_wrap=True)),
-        TimeRemainingColumn(table_column=Column(no_wrap=True)),
-        TextColumn("{task.fields[note]}", table_column=Column(ratio=1, no_wrap=True)),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=None, table_column=Column(ratio=1, max_width=30)),
+        _Figures(table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[note]}", table_column=Column(no_wrap=True, max_width=30)),
     )
     with Progress(*columns, console=console, expand=True) as bar:
         task = bar.add_task(title, total=steps, completed=done, note="")
         yield lambda note: bar.update(task, advance=1, note=note)
 
 
+class _Figures(ProgressColumn):
+    """The steps done, the rate, and the time left; in the end the time that it took."""
+
+    def render(self, task: Task) -> Text:
+        took = task.elapsed or 0.0
+        return Text(_figures(int(task.completed), task.total, task.speed, took, task.finished))
+
+
 @contextmanager
-def _lines(title: str, steps: int, done: int) -> Iterator[Advance]:
+def _lines(title: str, steps: int | None, done: int) -> Iterator[Advance]:
+    began = said = time.monotonic()
+    first = done
+    if steps is None:
+        say(title)
+
     def advance(note: str) -> None:
-        nonlocal done
+        nonlocal done, said
         done += 1
-        if done == steps or done * _LINES // steps > (done - 1) * _LINES // steps:
-            line = f"{title}: {done}/{steps} {note}".rstrip()
-            say(line)
+        now = time.monotonic()
+        is_over = done == steps
+        if is_over or now - said >= _EVERY:
+            said, took = now, now - began
+            speed = (done - first) / took if took else None
+            line = f"{title}: {_figures(done, steps, speed, took, is_over)} {note}"
+            say(line.rstrip())
 
     yield advance
+
+
+def _figures(
+    done: int, steps: float | None, speed: float | None, took: float, is_over: bool
+) -> str:
+    """Return ``5,120/20,000  105/s  2:22 left``, or in the end ``20,000 in 3:10``."""
+    if steps is None:
+        return _clock(took)
+    if is_over:
+        return f"{done:,} in {_clock(took)}"
+    counted = f"{done:,}/{int(steps):,}"
+    if not speed:
+        return counted
+    rate = f"{speed:,.0f}/s" if speed >= 10 else f"{speed:.2g}/s"
+    return f"{counted}  {rate}  {_clock((steps - done) / speed)} left"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -40,8 +40,11 @@ from training.pixels.images import CachedImages, Levels, Sizes
 NO_CACHE = "none"
 """The value of ``--cache`` that asks for a temporary folder."""
 
+LEVELS = "levels.u8"
+"""The file of an entry that holds its images."""
+
 _RUNS, _PIXELS = "runs", ".pixels"
-_LEVELS, _INDEX, _LOCK = "levels.u8", "index.json", ".lock"
+_INDEX, _LOCK = "index.json", ".lock"
 _UNFINISHED = ".unfinished-"
 
 DECODER = (
@@ -119,7 +122,7 @@ class PixelCache:
         try:
             index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
             problems = {int(number): reason for number, reason in index["problems"].items()}
-            images = CachedImages(folder / _LEVELS, index["sizes"], problems, owner=self)
+            images = CachedImages(folder / LEVELS, index["sizes"], problems, owner=self)
             hold(folder / _INDEX, images)
             touch(folder / _INDEX)
             return images
@@ -171,7 +174,7 @@ class CacheWriter:
             self._unfinished = HiddenFolder(cache, _UNFINISHED)
             self._folder = self._unfinished.path
             try:
-                self._file = (self._folder / _LEVELS).open("wb")
+                self._file = (self._folder / LEVELS).open("wb")
             except OSError:
                 self._unfinished.remove()
                 raise

@@ -60,6 +60,12 @@ class History:
         return found
 
     @property
+    def seconds(self) -> float:
+        """The time of the whole run to the end of its last epoch; a sum of epochs in older runs."""
+        whole = self.epochs.get("elapsed", np.zeros(1))[-1]
+        return float(whole or self.epochs["seconds"].sum())
+
+    @property
     def best(self) -> int:
         """The epoch whose weights were kept."""
         stages = self.epochs["stage"].astype(int).tolist()

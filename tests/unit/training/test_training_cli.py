@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
+from typer.main import get_command
 
 from samples.draw import CLASSES, draw_image
-from tests.support.command_line import mistake, run
+from tests.support.command_line import QUICK_RUN, mistake, run
 from tests.support.images import encode, noise
 from training import train as train_module
+from training.check import check_room
+from training.cli import app
+from training.errors import TrainingError
+from training.recipe import load_recipe
 
 ROOT = Path(__file__).resolve().parents[3]
+COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
 SMALL = (
     "--weights=none",
     "--recipe=flying-objects-head",
@@ -315,7 +325,7 @@ def test_ctrl_c_while_images_are_read_says_what_was_kept(
 ) -> None:
     monkeypatch.setattr(train_module, "read_images", interrupted)
     monkeypatch.chdir(tmp_path)
-    assert run(command, "--data", data) == 130
+    assert run(command, "--data", data, "--weights", "none") == 130
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert said in line
     assert list(tmp_path.iterdir()) == []
@@ -327,6 +337,11 @@ def test_ctrl_c_while_a_resumed_run_reads_its_images_says_how_to_go_on(
     monkeypatch.setattr(train_module, "read_split_images", interrupted)
     assert run("train", "--resume", trained) == 130
     assert f"python -m training train --resume {trained}" in capsys.readouterr().err
+
+
+def ctrl_c(*_: object, **__: object) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(5)
 
 
 def interrupted(*_: object) -> None:
@@ -413,6 +428,131 @@ def test_an_image_that_is_not_there_is_a_mistake(
 ) -> None:
     line = mistake(capsys, "predict", tmp_path / "none.jpg", "--model", trained)
     assert f"There is no {tmp_path / 'none.jpg'}" in line
+
+
+@pytest.mark.parametrize(
+    ("moment", "goes_on"),
+    [
+        ("training.fitting.run_images.read_contents", False),
+        ("training.fitting.stage_data.compute_features", False),
+        ("training.fitting.fit.find_rate", False),
+        ("training.fitting.task.StageTask.training_step", False),
+        ("training.fitting.task.StageTask.validation_step", False),
+        ("training.finish.export_version", True),
+        ("training.finish.answer_images", True),
+    ],
+)
+def test_ctrl_c_at_any_moment_leaves_what_the_same_or_the_printed_command_goes_on_with(
+    moment: str,
+    goes_on: bool,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "my run"
+    stage = "--set=stages=[{thaw: head, epochs: 1, learning_rate: auto}]"
+    command = ["train", "--data", data, "--save", folder, *QUICK_RUN, stage]
+    with monkeypatch.context() as patch:
+        patch.setattr(moment, ctrl_c)
+        assert run(*command) == 130
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    printed = error.partition("python -m training ")[2]
+    assert bool(printed) == goes_on
+    assert folder.exists() == goes_on
+    assert run(*(shlex.split(printed) if printed else command)) == 0
+    assert (folder / "evaluation.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "says", "imports"),
+    [
+        (["--data=none"], "There is no folder none", "torch"),
+        (["--save=tests"], "tests exists already", "torch"),
+        (["--save=README.md/run"], "README.md is no folder to write to", "torch"),
+        (["--cache=README.md"], "The cache README.md cannot be written", "torch"),
+        (["--groups=none.csv"], "groups in none.csv cannot be read", "torch"),
+        (["--split=none.csv"], "split in none.csv cannot be read", "torch"),
+        (["--tracker=none-such"], "There is no tracker", "torch"),
+        (["--accelerator=tpu"], "--accelerator tpu cannot be used", "torch"),
+        (["--recipe=none-such"], "There is no recipe", "lightning"),
+        (["--set=stages.0.epochs=-1"], "stages.0.epochs", "lightning"),
+        (["--set=stages.0.thaw=99"], "thaws 99 blocks", "lightning"),
+        (["--weights=none-such"], "There are no weights at none-such", "lightning"),
+        (["--weights=flying-objects", "--set=model=resnet18"], "do not belong to", "lightning"),
+    ],
+)
+def test_what_can_be_refused_at_once_is_before_the_slow_imports_and_any_image(
+    options: list[str], says: str, imports: str, data: Path, tmp_path: Path
+) -> None:
+    arguments = ["train", "--data", str(data), "--save", str(tmp_path / "run"), *options]
+    code = (
+        "import sys; from training.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert end.code == 2\n"
+        f"assert {imports!r} not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stderr.strip().splitlines()
+    assert says in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_outputs_of_frozen_layers_without_room_are_refused_with_the_key_that_avoids_them() -> None:
+    recipe = load_recipe("tiny-imagenet-alexnet")
+    needed = 4096 * 4 * (17_000 * 20 // 20)  # 70 % train and 15 % validate, one view each
+    check_room(recipe, 20_000, Path("runs"), free=needed + 1)
+    with pytest.raises(TrainingError, match=r"Stage 1 .* 0\.3 GB, .*stages\.0\.views=0"):
+        check_room(recipe, 20_000, Path("runs"), free=needed - 10_000)
+    fresh = load_recipe("tiny-imagenet-alexnet", ["stages.0.views=0"])
+    check_room(fresh, 20_000, Path("runs"), free=0)
+
+
+def test_the_end_of_a_run_says_where_decoded_images_are_and_how_to_empty_that(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", "--data", data, "--save", tmp_path / "run", *QUICK_RUN]
+    assert run(*command, "--cache", tmp_path / "my cache") == 0
+    said = capsys.readouterr().err
+    (line,) = (line for line in said.splitlines() if line.startswith("Decoded images"))
+    kept = sorted((tmp_path / "my cache").glob("*/levels.u8"))
+    assert kept
+    assert f" GB in {tmp_path / 'my cache'}. " in line
+    subprocess.run(line.partition("Empty it: ")[2], shell=True, check=True)
+    assert not any(map(Path.exists, kept))
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_h_is_help_on_every_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = []
+    for option in ("-h", "--help"):
+        assert run(*([command] if command else []), option) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert "Usage" in said[0]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        ["demo.py"],
+        ["serve.py"],
+        ["-m", "benchmarks"],
+        ["-m", "tools.screenshots"],
+        ["-m", "tools.local_aws.install"],
+        ["-m", "deploy.build_zip"],
+    ],
+)
+def test_h_is_help_on_every_script_and_does_nothing_else(script: list[str]) -> None:
+    done = subprocess.run([sys.executable, *script, "-h"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("usage: ")
+    assert "-h, --help" in done.stdout
 
 
 def test_help_teaches_without_importing_torch() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,7 +25,7 @@ from training.errors import TrainingError
 from training.fitting.checkpoint import Progress
 from training.fitting.fit import Fitting
 from training.fitting.hardware import Hardware
-from training.fitting.lr_find import STEPS, suggest_rate
+from training.fitting.lr_find import STEPS, smoothed, suggest_rate
 from training.run import Run
 
 
@@ -63,6 +65,37 @@ def test_a_run_with_a_range_test_before_it_equals_one_without(tmp_path: Path) ->
 
 
 RATES = [10 ** (-6 + 6 * step / (STEPS - 1)) for step in range(STEPS)]
+
+
+CURVES = json.loads(Path(__file__).with_name("range_tests.json").read_text())
+"""Losses of the batches of 23 real range tests, with the recipe, data, size and layers of each."""
+
+
+@pytest.mark.parametrize(
+    "curve", CURVES, ids=lambda curve: " ".join(map(str, [*curve.values()][:6]))
+)
+def test_on_curves_of_real_tests_the_loss_has_not_begun_to_rise_at_the_rate_that_is_suggested(
+    curve: dict[str, Any],
+) -> None:
+    losses = curve["losses"]
+    rates = RATES[: len(losses)]
+    found = suggest_rate(rates, losses)
+    assert found is not None
+    first, smooth = sum(losses[:10]) / 10, smoothed(losses)
+    lowest = int(smooth.argmin())
+    below = [loss for rate, loss in zip(rates, losses, strict=True) if rate <= found]
+    assert max(below) < 1.5 * first  # no batch's loss doubles
+    assert smooth[len(below) - 1] < 1.06 * first
+    if smooth[lowest] < 0.85 * first:  # a fall that is no noise
+        assert found < rates[lowest]
+        assert smooth[len(below) - 1] < first
+
+
+def test_a_curve_whose_batches_soon_double_gets_a_rate_below_that() -> None:
+    losses = [2.0] * 30 + [1.99] * 5 + [4.5] + [1.5] * 3
+    found = suggest_rate(RATES[: len(losses)], losses)
+    assert found is not None
+    assert found < RATES[35]
 
 
 def test_a_new_head_gets_the_rate_at_which_its_loss_falls_steepest() -> None:

@@ -18,15 +18,16 @@ from wandb.proto.wandb_internal_pb2 import Record  # type: ignore[attr-defined]
 from wandb.sdk.internal.datastore import DataStore
 
 from tests.support.fitting_material import N, fit, go_on, material, recipe
+from training import start as start_module
 from training.errors import TrainingError
-from training.fitting import tracker as tracker_module
 from training.fitting.order import Examples
-from training.fitting.tracker import check_tracker, tracking
+from training.fitting.tracker import tracking
 from training.recipe import Recipe
 from training.run import Run
+from training.start import check_tracker
 
 STEPS = 3  # of an epoch: 48 images in batches of 16
-TIMES = ("epoch/seconds", "epoch/images_per_second")
+TIMES = ("epoch/seconds", "epoch/images_per_second", "epoch/elapsed")
 
 Points = Mapping[str, Mapping[int, float]]
 """By name: the values at their places on the x axis."""
@@ -224,7 +225,7 @@ def test_wandb_that_cannot_be_reached_is_one_sentence(
 def test_a_tracker_that_is_not_installed_says_how_to_install_it(
     monkeypatch: pytest.MonkeyPatch, found: ModuleSpec | None
 ) -> None:
-    monkeypatch.setattr(tracker_module, "find_spec", lambda _: found)
+    monkeypatch.setattr(start_module, "find_spec", lambda _: found)
     with pytest.raises(TrainingError, match=r"wandb is not installed: .*pip install wandb"):
         check_tracker("wandb")
 
@@ -239,7 +240,44 @@ def test_wandb_is_refused_where_it_would_fail_to_record_the_command_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("sys.argv", ["training", "train", "--data", "caf\udce9"])
-    monkeypatch.setattr(tracker_module, "find_spec", lambda _: ModuleSpec("x", None, origin="x"))
+    monkeypatch.setattr(start_module, "find_spec", lambda _: ModuleSpec("x", None, origin="x"))
+    monkeypatch.setenv("WANDB_MODE", "offline")
     with pytest.raises(TrainingError, match="a name in them is not UTF-8"):
         check_tracker("wandb")
     check_tracker("tensorboard")
+
+
+@pytest.mark.parametrize(
+    ("environment", "netrc", "is_in"),
+    [
+        ({}, "", False),
+        ({}, "machine github.com login user password key", False),
+        ({}, "machine api.wandb.ai login user password key", True),
+        ({"WANDB_API_KEY": "key"}, "", True),
+        ({"WANDB_MODE": "offline"}, "", True),
+        ({"WANDB_BASE_URL": "https://wandb.example:8080"}, "", False),
+        (
+            {"WANDB_BASE_URL": "https://wandb.example:8080"},
+            "machine wandb.example login user password key",
+            True,
+        ),
+    ],
+)
+def test_wandb_without_a_login_is_refused_before_anything_is_read(
+    environment: dict[str, str],
+    netrc: str,
+    is_in: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "netrc").write_text(netrc)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    if is_in:
+        check_tracker("wandb")
+    else:
+        with pytest.raises(TrainingError, match="no login .*login, or set WANDB_MODE=offline"):
+            check_tracker("wandb")
