@@ -23,14 +23,12 @@ settings.register_profile("fuzz", max_examples=20_000, deadline=None, print_blob
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
-_SHARING = ("e2e", "browser")
-
-
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist's own, which reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one process run a file, or a folder whose files share servers; see `make test`."""
+    """Let one process run a file, or all that shares servers and a build; see `make test`."""
     for item in items:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        group = folder if folder in _SHARING else str(item.path)
+        group = "servers" if folder in ("e2e", "browser") else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
 
 
