@@ -28,12 +28,7 @@ image: ## Build the container image as flying-objects (BASE_IMAGE=… CONTAINERS
 
 test: setup ## Run every test, the end-to-end ones included (ARGS="tests/unit/service" runs a part)
 	@$(BIN)/python -m tools.local_aws.install
-ifdef ARGS
-	@$(PYTEST) $(ARGS)
-else
-	@$(PYTEST) -m "not image and not alone" -n 2 --dist loadgroup $(if $(CI),--cov --cov-report= --cov-fail-under=0)
-	@$(PYTEST) -m alone $(if $(CI),--cov --cov-append)
-endif
+	@$(BIN)/python -m tests.run $(ARGS)
 
 test-image: $(BIN)/ready ## Build the container image and run it: minutes, Linux, podman (BASE_IMAGE=…)
 	@$(BIN)/python -m tools.local_aws.install

@@ -10,9 +10,15 @@ from PIL import Image
 
 from samples.draw import CLASSES, draw_image
 
-PLACES = ("à l'aube", "bei Nebel", "over the sea", "夜", "100% zoom")
+PLACES = {
+    "à l'aube": "orange",
+    "bei Nebel": "white",
+    "over the sea": "blue",
+    "夜": "black",
+    "100% zoom": "green",
+}
 LABELS = tuple(f"{shape} {place}" for shape, place in product(CLASSES, PLACES))
-"""20 classes; the same shape at another place is another class."""
+"""20 classes: the same shape at a place of another colour is another one."""
 
 _SAVED_AS = (
     (".jpg", "RGB"),
@@ -35,7 +41,10 @@ def put_images(folder: Path, each: int = 40) -> None:
         (folder / label).mkdir(parents=True)
         for index in range(each):
             ending, mode = _SAVED_AS[index % len(_SAVED_AS)]
-            image = draw_image(CLASSES[number // len(PLACES)], seed=number, index=index)
+            shape, place = divmod(number, len(PLACES))
+            image = draw_image(CLASSES[shape], seed=number, index=index)
+            colour = Image.new("RGB", image.size, list(PLACES.values())[place])
+            image = Image.blend(image, colour, 0.5)
             longest = _SIDES[index % len(_SIDES)]
             image.thumbnail((longest, longest), Image.Resampling.BOX)
             image.convert(mode).save(folder / label / f"bild {index:02} naïve{ending}")
