@@ -122,9 +122,8 @@ def test_from_a_folder_to_answers_and_back_to_the_version_before(walk: Walk) -> 
     run = shlex.split(line)[-2]
 
     walk.type(f"python -m training report {run}")
-    line = walk.type(f"python -m training evaluate {run} --target-precision 0.05")
-    assert "--target-precision 0.05" in line
-    published = walk.type(walk.type(line))
+    walk.type(f"python -m training evaluate {run}")
+    published = walk.type(walk.type(f"python -m training export {run} --target-precision 0.05"))
     first = version_of(walk.said)
     assert first
 
