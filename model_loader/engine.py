@@ -107,10 +107,14 @@ def load_onnx(path: Path, threads: int | None = None) -> Network:
 
 
 def import_ahead(engine: str | None) -> None:
-    """Import an engine's package in a thread, while the model is read."""
+    """Import an engine's package in a thread, while the model is read.
+
+    Python waits for the thread where it ends before: such a package aborts a process that ends
+    while it is imported.
+    """
     package = {"torchscript": "torch", "onnx": "onnxruntime"}.get(engine or DEFAULT_ENGINE)
     if package is not None and package not in sys.modules:
-        threading.Thread(target=_import, args=(package,), daemon=True).start()
+        threading.Thread(target=_import, args=(package,)).start()
 
 
 def _import(package: str) -> None:

@@ -298,7 +298,7 @@ def test_without_s3_get_object_the_answer_is_503(refused: Service, photo: Path) 
     answer = refused.classify(photo)
     assert answer.status == 503
     assert refused.bucket not in json.dumps(answer.body)
-    assert "give the function's role s3:GetObject" in logged(refused)
+    assert "the role needs s3:GetObject" in logged(refused)
 
 
 def test_the_same_function_answers_again_once_its_role_is_mended(

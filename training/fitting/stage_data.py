@@ -144,26 +144,26 @@ def prepare(
     can_be_cached = staged.can_be_cached and (data.sizes is None or staged.start is None)
     if not can_be_cached or not views:
         return replace(data, training=numbered)
-    height, width = data.plain[0][0].shape[1:]
-    fitting = max(1, min(_COMPUTED_BATCH, _COMPUTED_PIXELS // (height * width)))
-    batch = 1 if data.sizes else fitting
 
     @cache
-    def run() -> Runner:
-        first = torch.stack([data.plain[i][0] for i in range(min(batch, _CHECKED, n))])
-        return frozen_runner(staged, first, device)
+    def run() -> tuple[Runner, int]:
+        checked = 1 if data.sizes else min(_CHECKED, n)
+        first = torch.stack([data.plain[i][0] for i in range(checked)])
+        pixels = first[0, 0].numel()
+        batch = 1 if data.sizes else max(1, min(_COMPUTED_BATCH, _COMPUTED_PIXELS // pixels))
+        return frozen_runner(staged, first, device), batch
 
     def compute(name: str, parts: Sequence[Examples], count: int) -> NDArray[np.generic]:
         path = folder / f"{name}.npy"
         return group.once(
             str(path),
             lambda: compute_features(
-                run(),
+                run()[0],
                 parts,
                 count,
                 path,
                 f"Features, {name}",
-                batch,
+                run()[1],
                 data.workers,
                 loads_ahead=name != "augmented",
             ),

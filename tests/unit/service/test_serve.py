@@ -137,7 +137,8 @@ def test_a_model_that_cannot_be_loaded_stops_the_start_with_a_sentence(
     monkeypatch.setenv("MODEL_ENGINE", "onnx")
     done = serve("0")
     assert done.returncode != 0
-    (line,) = done.stderr.splitlines()
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    line = done.stderr.strip()
     assert line.startswith("Error: ")
     assert sentence in line
     assert done.stdout == ""

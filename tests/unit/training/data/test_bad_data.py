@@ -106,7 +106,7 @@ def test_spaces_and_other_alphabets_are_names_like_any(
         draw(tmp_path / "мои фото" / label, 10)
     save = tmp_path / "běhy a pokusy" / "первый запуск"
 
-    def ctrl_c(_: Run) -> None:
+    def ctrl_c(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

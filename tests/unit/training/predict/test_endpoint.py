@@ -383,7 +383,7 @@ def test_a_service_without_a_model_is_a_mistake_with_its_own_reason(
     monkeypatch.setattr(module, "RETRIES", 0)
     with serving(create_app(SharedModel(str(tmp_path / "nothing")))) as address:
         line = mistake(capsys, "predict", pictures, "--endpoint", address)
-    assert "There is no current.json" in line
+    assert "finds no model to answer with" in line
     assert "(HTTP 503)" in line
 
 
