@@ -139,7 +139,8 @@ def _copy(version: Path, metadata: Metadata, destination: Destination, address: 
     with progress("Publishing", len(metadata.files) + 1) as advance:
         for file in (*metadata.files, "model.json"):
             key, data = f"{base}/{file}", (version / file).read_bytes()
-            found = destination.read(key)
+            # model.json as it was when this was decided: another's may be there by now.
+            found = published if file == "model.json" else destination.read(key)
             if found is None or found.data != data:
                 if not destination.put(key, data, None if found is None else found.tag):
                     found = destination.read(key)  # somebody else was faster

@@ -102,7 +102,7 @@ def test_what_was_trained_is_exported_when_there_is_room(
     for place, name in enumerate(EXPORTED):
         number = list(WORDS)[place % len(WORDS)]
         if name.startswith("answers"):  # to be quicker: the version that is there is measured
-            monkeypatch.setattr(finish_module, "_export", lambda _: None)
+            monkeypatch.setattr(finish_module, "_export", lambda *_: None)
         with failing(name, number):
             line = mistake(capsys, "export", folder)
         assert f"{WORDS[number]}. {REMEDIES[number]}, then export again: " in line, name

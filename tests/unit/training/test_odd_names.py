@@ -120,7 +120,7 @@ def test_no_output_fails_for_its_encoding_or_commands_a_terminal(
 
 MISTAKES: dict[str, tuple[object, ...]] = {
     "a data folder": ("inspect", f"[/y] {NOT_UTF8}"),
-    "a recipe": ("train", "--data=x", f"--recipe=[/y]\x1b[1m {NOT_UTF8}"),
+    "a recipe": ("preview", "--data=x", "--to=p.png", f"--recipe=[/y]\x1b[1m {NOT_UTF8}"),
     "a model": ("models", f"--layers=[/y]\x1b[1m {NOT_UTF8}"),
     "a model's path": ("predict", __file__, f"--model={NOT_UTF8}"),
     "an image": ("predict", f"[/y]\x1b[1m {NOT_UTF8}", "--model=x"),
