@@ -88,7 +88,15 @@ def test_the_folder_of_a_run_a_version_a_model_or_a_store_is_a_model(
 def test_make_serve_takes_a_run_whose_name_has_spaces_and_says_where_to_ask(
     places: dict[str, Path],
 ) -> None:
-    command = ["make", "-o", ".venv/bin/ready", "serve", f"MODEL_URI={places['run']}", "PORT=0"]
+    command = [
+        "make",
+        "--no-print-directory",
+        "-o",
+        ".venv/bin/ready",
+        "serve",
+        f"MODEL_URI={places['run']}",
+        "PORT=0",
+    ]
     with started(command, MODEL_ENGINE="onnx") as (serving, following):
         version = load_model(str(places["version"]), "onnx").metadata.version
         assert serving.startswith(f"Serving flying-objects {version} (onnx) at http://127.0.0.1:")
