@@ -109,8 +109,8 @@ def load_onnx(path: Path, threads: int | None = None) -> Network:
 def import_ahead(engine: str | None) -> None:
     """Import an engine's package in a thread, while the model is read.
 
-    Python waits for the thread where it ends before: such a package aborts a process that ends
-    while it is imported.
+    It is no daemon, so that Python waits for it before it ends: a process that ends while one of
+    these packages is being imported is aborted.
     """
     package = {"torchscript": "torch", "onnx": "onnxruntime"}.get(engine or DEFAULT_ENGINE)
     if package is not None and package not in sys.modules:

@@ -22,7 +22,7 @@ from training.export.int8 import Comparison, quantise_run
 from training.export.torchscript import calibrate_version, export_version
 from training.files.atomic import replacing
 from training.models.classifier import Classifier, build_model
-from training.output.progress import tell
+from training.output.progress import progress, tell
 from training.recipe import Recipe, load_recipe
 from training.run import Run
 from training.run_data import RunData, has_own_images, move_data, read_data
@@ -69,7 +69,6 @@ def load_best(run: Run, recipe: Recipe, classes: int) -> Classifier:
 
 def finish_training(run: Run) -> Finished:
     """Export and measure what a run has trained, as its recipe says."""
-    tell("Exporting TorchScript and ONNX, and comparing their answers")
     finished, _ = _make_version(run, load_recipe(str(run.recipe)))
     if finished.unreachable:
         tell(f"{finished.unreachable} The version rejects nothing.")
@@ -219,15 +218,16 @@ def _make_version(run: Run, recipe: Recipe) -> tuple[Finished, Comparison | None
 
 def _export(run: Run, recipe: Recipe) -> Metadata:
     data = read_data(run)
-    return export_version(
-        load_best(run, recipe, len(data.labels)),
-        run.model,
-        name=recipe.name,
-        labels=data.labels,
-        transform=recipe.transform(),
-        recipe=recipe.model_dump(mode="json"),
-        data=data.shown,
-    )
+    with progress("Exporting TorchScript and ONNX, and comparing their answers", None):
+        return export_version(
+            load_best(run, recipe, len(data.labels)),
+            run.model,
+            name=recipe.name,
+            labels=data.labels,
+            transform=recipe.transform(),
+            recipe=recipe.model_dump(mode="json"),
+            data=data.shown,
+        )
 
 
 @contextmanager

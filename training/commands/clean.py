@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from training.commands.options import Folder
-from training.output.next_step import beside, say_next
+from training.output.next_step import as_options, beside, say_next
 from training.output.progress import say
 
 
@@ -84,11 +84,10 @@ def clean(
         if given is None and not table.parts:
             say_next("split", to, "--to", beside(to, "-split.csv"))
         else:
-            own = () if given is None else ("--split", to / SPLIT)
+            own = as_options(split=None if given is None else to / SPLIT)
             say_next("train", "--data", to, *own)
         return
     say("Nothing was written. Add --to FOLDER to keep the rest there, with a report.")
     check_classes(cleaning)
-    options = {"--skip": skip or (), "--set": overrides or (), "--split": [split] if split else ()}
-    same = (part for name, values in options.items() for value in values for part in (name, value))
+    same = as_options(skip=skip, overrides=overrides, split=split)
     say_next("clean", folder, *same, "--to", beside(folder, "-clean"))

@@ -20,6 +20,7 @@ from training.commands.options import (
 )
 from training.data.source import DataSource
 from training.errors import TrainingError, interruptible
+from training.output.next_step import as_options, say_next
 from training.output.printing import print_table
 from training.output.progress import say
 
@@ -66,4 +67,7 @@ def lr_find(
             "There is no suggestion: the loss falls at none of these rates. Look at the data and "
             "the weights, or choose a rate by hand."
         )
-    say(f"Suggestion: --set stages.{stage - 1}.learning_rate={found.suggestion:.2g}")
+    rate_of_stage = f"stages.{stage - 1}.learning_rate={found.suggestion:.2g}"
+    say(f"Suggestion: --set {rate_of_stage}")
+    same = as_options(data=data, groups=groups, split=split, recipe=recipe, weights=weights)
+    say_next("train", *same, *as_options(overrides=[*(overrides or []), rate_of_stage]))

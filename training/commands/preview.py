@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from training.commands.options import RECIPE, DataFolder, Overrides, RecipeName, SplitFile
+from training.output.next_step import as_options, say_next
 from training.output.progress import say
 
 
@@ -33,3 +34,5 @@ def preview(
     chosen = load_recipe(recipe, overrides or ())
     variants, shown = preview_recipe(DataSource(data, split=split), chosen, to, chosen.seed)
     say(f"{shown} training images in {to}. {'; '.join(variant.title for variant in variants)}")
+    same = as_options(data=data, split=split, recipe=recipe, overrides=overrides)
+    say_next("train", *same)

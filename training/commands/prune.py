@@ -9,7 +9,7 @@ from rich.table import Table
 
 from training.commands.options import Address
 from training.errors import interruptible
-from training.output.next_step import say_next
+from training.output.next_step import as_options, say_next
 from training.output.printing import print_table
 from training.output.progress import say
 
@@ -49,8 +49,7 @@ def prune(
         say_next("versions", address)
     elif dry_run:
         say(f"It would remove {figures}.")
-        options = [word for name in pins for word in ("--pin", name)]
-        say_next("prune", address, "--keep", keep, *options)
+        say_next("prune", address, *as_options(keep=keep, pin=pin))
     else:
         with interruptible("Interrupted. Run the same command to remove the rest."):
             is_freed = remove_versions(address, old)

@@ -20,6 +20,7 @@ from training.commands.options import (
 from training.commands.report import report_finished
 from training.data.source import DataSource
 from training.errors import TrainingError
+from training.output.next_step import LOCAL_STORE, say_next
 from training.output.progress import say
 from training.run import Run
 
@@ -77,6 +78,7 @@ def train(
         raise TrainingError("Give --data DIR to train, or --resume RUN to go on with a run.")
     # What can be refused is, before the imports that take seconds.
     from training.fitting.hardware import Hardware
+    from training.pixels.cache import check_cache
     from training.process import keep_freed_memory
     from training.start import check_places, check_recipe, check_tracker
 
@@ -86,6 +88,8 @@ def train(
     if source is not None:
         images = check_places(source, save, cache)
         chosen = check_recipe(recipe, overrides, weights, images, save)
+    else:
+        check_cache(cache)
     keep_freed_memory()
     # Lightning, which these import, fails on an environment that was not checked.
     from training.evaluation.tables import print_evaluation
@@ -108,7 +112,7 @@ def train(
         report_finished(trained.run.folder)
     _say_where_pixels_are(trained.run)
     say(f"Run {trained.run.folder}, version {trained.metadata.version}")
-    say(f"Next: python -m training publish {trained.run.folder} s3://BUCKET/models")
+    say_next("publish", trained.run.folder, LOCAL_STORE)
 
 
 def _say_where_pixels_are(run: Run) -> None:

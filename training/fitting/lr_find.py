@@ -5,7 +5,8 @@ The suggestion is the rate at which the smoothed loss falls steepest against log
 minimum. Layers that are trained already leave it little to fall in a few steps: then it is a fifth
 of the rate at which the loss has risen by half, as the best rate is a small factor below the one
 that diverges (Bengio 2012, arXiv:1206.5533), or less where the loss rises before that. The factor
-of five is ours, found by cross-validation on flying-objects. ``tests/unit/training/fitting`` has
+of five is ours: found by cross-validation on flying-objects with a running mean of the losses,
+whose curve rises later, so that it errs towards low rates. ``tests/unit/training/fitting`` has
 the curves of real tests and what is suggested on each.
 """
 

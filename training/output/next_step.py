@@ -22,6 +22,19 @@ def say_next(*arguments: object) -> None:
     say(shlex.join(["python", "-m", "training", *map(str, arguments)]), "Next:")
 
 
+def as_options(**given: object) -> list[object]:
+    """Return options as they were given: ``skip=["dark"]`` as ``--skip dark``; None is left out.
+
+    ``overrides`` are those of ``--set``.
+    """
+    words: list[object] = []
+    for name, value in given.items():
+        option = "--set" if name == "overrides" else f"--{name}"
+        for one in value if isinstance(value, list) else [] if value is None else [value]:
+            words += [option, one]
+    return words
+
+
 def beside(path: Path, ending: str) -> Path:
     """Return a new path beside another: ``photos-clean``, or ``photos-clean-2`` if that exists.
 

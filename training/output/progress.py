@@ -25,8 +25,8 @@ console = Terminal(stderr=True)
 Advance = Callable[[str], None]
 """Says that one more step is done, with a note on it or ''."""
 
-_EVERY = 60.0
-# Seconds between two lines of one step, where there is no terminal.
+SECONDS_BETWEEN_LINES = 60.0
+"""Of one step, where there is no terminal."""
 
 
 def say(sentence: str, heading: str = "", style: str = "") -> None:
@@ -106,7 +106,7 @@ def _lines(title: str, steps: int | None, done: int) -> Iterator[Advance]:
         done += 1
         now = time.monotonic()
         is_over = done == steps
-        if is_over or now - said >= _EVERY:
+        if is_over or now - said >= SECONDS_BETWEEN_LINES:
             said, took = now, now - began
             speed = (done - first) / took if took else None
             line = f"{title}: {_figures(done, steps, speed, took, is_over)} {note}"

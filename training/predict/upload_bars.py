@@ -24,9 +24,6 @@ from training.output.terminal import short
 Sent = Callable[[int, int], None]
 """Takes the number of bytes sent, and of all bytes."""
 
-_EVERY = 60.0
-# Seconds between two lines of one file, where there is no terminal.
-
 _LONGEST_NAME = 24  # characters
 
 
@@ -88,7 +85,7 @@ def _lines(title: str) -> Sent:
 
     def told(sent: int, size: int) -> None:
         nonlocal said
-        if time.monotonic() - said >= _EVERY:
+        if time.monotonic() - said >= progress.SECONDS_BETWEEN_LINES:
             said = time.monotonic()
             progress.say(f"{title}: {sent / 1e6:.1f} of {size / 1e6:.1f} MB")
 

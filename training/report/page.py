@@ -17,6 +17,7 @@ from training.errors import TrainingError, because
 from training.files.atomic import replacing
 from training.finish import load_best
 from training.output.drawing import save_png, style
+from training.output.progress import progress
 from training.output.terminal import visible_lines
 from training.recipe_preview import recipe_variants
 from training.report.captions import CAPTIONS
@@ -69,7 +70,7 @@ def write_report(folder: Path, root: Path | None = None) -> Path:
     inspection = inspect_table(report.table)
     try:
         report.run.plots.mkdir(exist_ok=True)
-        with style():
+        with style(), progress("Drawing plots", None):
             plots = _plots(_figures(report, inspection), report.run.plots)
         page = _environment().get_template("report.html.j2")
         text = page.render(

@@ -120,7 +120,7 @@ def test_no_output_fails_for_its_encoding_or_commands_a_terminal(
 
 MISTAKES: dict[str, tuple[object, ...]] = {
     "a data folder": ("inspect", f"[/y] {NOT_UTF8}"),
-    "a recipe": ("preview", "--data=x", "--to=p.png", f"--recipe=[/y]\x1b[1m {NOT_UTF8}"),
+    "a recipe": ("train", "--data=DATA", f"--recipe=[/y]\x1b[1m {NOT_UTF8}"),
     "a model": ("models", f"--layers=[/y]\x1b[1m {NOT_UTF8}"),
     "a model's path": ("predict", __file__, f"--model={NOT_UTF8}"),
     "an image": ("predict", f"[/y]\x1b[1m {NOT_UTF8}", "--model=x"),
@@ -136,9 +136,10 @@ MISTAKES: dict[str, tuple[object, ...]] = {
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("what", MISTAKES)
 def test_a_mistake_names_what_was_given_without_failing_itself(
-    what: str, encoding: str, said: Say
+    what: str, encoding: str, said: Say, data: Path
 ) -> None:
-    status, _, err = said(encoding, *MISTAKES[what])
+    words = (str(word).replace("DATA", str(data)) for word in MISTAKES[what])
+    status, _, err = said(encoding, *words)
     assert status == 2
     assert "caf" in err
 
