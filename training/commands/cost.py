@@ -85,4 +85,8 @@ def cost(
     print_table(bill_table(bills, most, month))
     for heading, text in notes(month, prices).items():
         console.print(f"{heading}: {text}")
-    say(f"Next: npx osls deploy --param engine={'onnx' if 'onnx' in models else 'torchscript'}")
+    say(
+        f"npx osls deploy --param engine={'onnx' if 'onnx' in models else 'torchscript'}",
+        "Next:",
+        is_command=True,
+    )

@@ -106,7 +106,7 @@ def predict(
     if to_csv is None and endpoint is not None:
         say_next("predict", *images, "--endpoint", endpoint, "--csv", "answers.csv")
     elif to_csv is not None:
-        say(f"Next: open {shlex.quote(str(to_csv))}")
+        say(f"open {shlex.quote(str(to_csv))}", "Next:", is_command=True)
     elif model is not None and is_run(Path(model)):
         say_next("publish", model, LOCAL_STORE)
     elif model is not None:

@@ -123,8 +123,9 @@ def _say_where_pixels_are(run: Run) -> None:
     folder = Path(read_data(run).cache or NO_CACHE)
     size = sum(levels.stat().st_size for levels in folder.glob(f"*/{LEVELS}"))
     if size:
+        say(f"Decoded images for later runs: {size / 1e9:,.2f} GB in {folder}")
         empty = f"find {shlex.quote(str(folder))} -name {LEVELS} -delete"
-        say(f"Decoded images for later runs: {size / 1e9:,.2f} GB in {folder}. Empty it: {empty}")
+        say(empty, "Empty it:", is_command=True)
 
 
 def _refuse_what_is_for_a_new_run(context: typer.Context) -> None:

@@ -6,7 +6,6 @@ import shlex
 from itertools import chain, count
 from pathlib import Path
 
-from training.output import progress
 from training.output.progress import say
 
 LOCAL_STORE = "store"
@@ -50,4 +49,4 @@ def beside(path: Path, ending: str) -> Path:
 
 def say_next_serve(address: str) -> None:
     """Say how to serve a model on this machine, as a command to be pasted."""
-    progress.console.print(f"Next: make serve MODEL_URI={shlex.quote(address)}", soft_wrap=True)
+    say(f"make serve MODEL_URI={shlex.quote(address)}", "Next:", is_command=True)

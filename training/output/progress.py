@@ -29,7 +29,7 @@ SECONDS_BETWEEN_LINES = 60.0
 """Of one step, where there is no terminal."""
 
 
-def say(sentence: str, heading: str = "", style: str = "") -> None:
+def say(sentence: str, heading: str = "", style: str = "", *, is_command: bool = False) -> None:
     """Print a message on standard error, on one line where that is no terminal.
 
     A terminal breaks it between words, but leaves a command in one piece, to be copied.
@@ -38,8 +38,9 @@ def say(sentence: str, heading: str = "", style: str = "") -> None:
         sentence: The message.
         heading: A word before it, such as ``Error:``.
         style: rich's style of the heading, such as ``red``.
+        is_command: Whether it is a command other than ``python -m …``, which is seen by itself.
     """
-    whole = not console.is_terminal or "python -m" in sentence
+    whole = not console.is_terminal or is_command or "python -m" in sentence
     console.print(*([Text(heading, style)] if heading else []), sentence, soft_wrap=whole)
 
 

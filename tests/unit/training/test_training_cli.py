@@ -519,11 +519,12 @@ def test_the_end_of_a_run_says_where_decoded_images_are_and_how_to_empty_that(
     command = ["train", "--data", data, "--save", tmp_path / "run", *QUICK_RUN]
     assert run(*command, "--cache", tmp_path / "my cache") == 0
     said = capsys.readouterr().err
-    (line,) = (line for line in said.splitlines() if line.startswith("Decoded images"))
+    (place,) = (line for line in said.splitlines() if line.startswith("Decoded images"))
+    (empty,) = (line for line in said.splitlines() if line.startswith("Empty it: "))
     kept = sorted((tmp_path / "my cache").glob("*/levels.u8"))
     assert kept
-    assert f" GB in {tmp_path / 'my cache'}. " in line
-    subprocess.run(line.partition("Empty it: ")[2], shell=True, check=True)
+    assert place.endswith(f" GB in {tmp_path / 'my cache'}")
+    subprocess.run(empty.removeprefix("Empty it: "), shell=True, check=True)
     assert not any(map(Path.exists, kept))
 
 
